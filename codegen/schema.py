@@ -36,8 +36,8 @@ class Type:
     """Type of a leaf.
 
     `ranges` are the inclusive bounds of an integer, the ones of the built-in type when nothing narrows them,
-    and empty for any other type. `patterns` come from the whole chain of typedefs; `typedef_patterns` are those
-    of the first link only (the typedef named by the leaf or, for a built-in type, the leaf itself): all
+    and empty for any other type. `patterns` come from the whole chain of typedefs; `typedef_patterns` are
+    those of the first link only (the typedef named by the leaf or, for a built-in type, the leaf itself): all
     polycubed ever checks.
     """
 
@@ -149,7 +149,7 @@ def _node(statement: Statement) -> Node:
         name=statement.arg,
         kind=kind,
         description=_argument(statement, "description"),
-        config=statement.i_config,
+        config=statement.i_config is not False,  # None inside an action
         init_only=_has_extension(statement, "init-only-config"),
         mandatory=_argument(statement, "mandatory") == "true",
         default=_optional_argument(statement, "default"),
