@@ -1,0 +1,105 @@
+/* Packets from clients, as far as no session takes care of them. */
+
+enum opening { OPENED, NOT_A_SERVICE, NO_BACKEND, TABLE_CHANGED, NO_SOURCE_PORT };
+
+/* The address under which backends see the client. */
+static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be32 vip) {
+  /* Hairpin: a pod that got itself as backend would take a packet from its own address for a forgery. */
+  if (client == backend) return vip;
+  struct src_ip_rewrite *rewrite = active_rewrite();
+  if (rewrite && (client & rewrite->mask) == rewrite->net)
+    return rewrite->new_net | (client & ~rewrite->mask);
+  return client;
+}
+
+static __always_inline bool is_twin_of(const struct session *session, const struct tuple *tuple) {
+  return session->daddr == tuple->saddr && session->dport == tuple->sport && session->saddr == tuple->daddr &&
+         session->sport == tuple->dport && session->twin_side == tuple->side;
+}
+
+#define SOURCE_PORT_ATTEMPTS 4
+#define FIRST_SOURCE_PORT 1024
+
+/*
+ * Stores both directions. Two sessions of one client may meet on the same backend from the same source port
+ * (through two VIPs, say); the backend could not tell them apart, so the later one gets another source port.
+ */
+static __always_inline bool store_session(const struct packet *pkt, struct session *session, __u32 hash,
+                                          __u16 in, __u32 port_generation) {
+#pragma unroll
+  for (int attempt = 0; attempt < SOURCE_PORT_ATTEMPTS; attempt++) {
+    struct tuple key = twin_tuple(session, pkt->tuple.proto);
+    struct session twin = twin_session(session, &pkt->tuple, in, port_generation);
+    bool stored = sessions.insert(&key, &twin) == 0;
+    if (!stored) {
+      struct session *old = sessions.lookup(&key);
+      if (!old || is_twin_of(old, &pkt->tuple) || expired(old, pkt->tuple.proto, session->last_seen)) {
+        sessions.update(&key, &twin);
+        stored = true;
+      }
+    }
+    if (stored) {
+      sessions.update((struct tuple *)&pkt->tuple, session);
+      count(EVENT_NEW_SESSION);
+      return true;
+    }
+    hash = hash * 0x9e3779b1 + 1;
+    session->sport = bpf_htons(FIRST_SOURCE_PORT + (hash >> 16) % (65536 - FIRST_SOURCE_PORT));
+  }
+  return false;
+}
+
+/* Chooses a backend for a flow without session and remembers the choice in `session`. */
+static __always_inline enum opening open_session(const struct packet *pkt, const struct port *in,
+                                                 __u16 in_index, __u32 now, struct session *session) {
+  if (pkt->tuple.proto == IPPROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
+  struct service_key key = service_of(&pkt->tuple);
+  struct service *entry = services.lookup(&key);
+  if (!entry) return NOT_A_SERVICE;
+  __u32 hash = flow_hash(&pkt->tuple);
+  struct service service = *entry;
+  if (service.slots == 0) return NO_BACKEND;
+  if (!select_backend(&service, hash, &session->daddr, &session->dport)) {
+    entry = services.lookup(&key);
+    if (!entry) return NOT_A_SERVICE;
+    service = *entry;
+    if (service.slots == 0) return NO_BACKEND;
+    if (!select_backend(&service, hash, &session->daddr, &session->dport)) return TABLE_CHANGED;
+  }
+  session->saddr = visible_source(pkt->tuple.saddr, session->daddr, pkt->tuple.daddr);
+  session->sport = pkt->tuple.sport;
+  session->last_seen = now;
+  session->out = in->out;
+  session->service_port = pkt->tuple.dport;
+  session->flags = SESSION_FORWARD;
+  /* The answer to a hairpin comes from a client's side; everything else from the backends'. */
+  session->twin_side = pkt->tuple.saddr == session->daddr ? SIDE_FRONTEND : SIDE_BACKEND;
+  __u16 reply_port = session->twin_side == SIDE_BACKEND ? in_index : in->out;
+  bool opening = pkt->tuple.proto != IPPROTO_TCP || (pkt->tcp_flags & TCP_SYN);
+  session->state = opening ? SESSION_OPENING : SESSION_ESTABLISHED;
+  if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
+  return store_session(pkt, session, hash, reply_port, in->generation) ? OPENED : NO_SOURCE_PORT;
+}
+
+/* Later fragments whose first one no session took: harmless unless they are for a VIP, which no backend
+ * answers to. */
+static __always_inline int frontend_fragment(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                             const struct packet *pkt, const struct port *in) {
+  if (is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_FRAGMENT);
+  return forward_to(ctx, md, in->out);
+}
+
+static __always_inline int frontend_icmp_error(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                               const struct packet *pkt, const struct port *in) {
+  if (is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_ICMP_ERROR);
+  return forward_to(ctx, md, in->out);
+}
+
+static __always_inline int not_opened(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct port *in,
+                                      enum opening outcome) {
+  if (outcome == NOT_A_SERVICE) return forward_to(ctx, md, in->out);
+  if (outcome == TABLE_CHANGED) return drop(EVENT_DROP_TABLE_CHANGED);
+  if (outcome == NO_SOURCE_PORT) return drop(EVENT_DROP_SOURCE_PORTS);
+  count(EVENT_REJECTED);
+  return punt(ctx, md, REASON_REJECT, LIMIT_REJECT, REJECT_BUDGET);
+}

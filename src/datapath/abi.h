@@ -1,0 +1,152 @@
+/*
+ * Layouts that the datapath and the control plane share: every key and value of the maps in maps.h.
+ * Addresses, ports and ICMP identifiers are in network byte order (__be*), everything else in host order.
+ * Padding is explicit and always zero, because hash maps compare keys byte by byte.
+ */
+#ifndef K8SLBRP_ABI_H
+#define K8SLBRP_ABI_H
+
+#ifdef __cplusplus
+#include <linux/types.h>
+namespace k8slbrp::abi {
+#endif
+
+enum side { SIDE_NONE = 0, SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
+
+/* Why a packet goes to the control plane (pkt_metadata.reason). */
+enum slowpath_reason { REASON_ARP_REPLY = 0, REASON_FLOOD = 1, REASON_REJECT = 2 };
+
+/* Indexes of the `events` counters. */
+enum event {
+  EVENT_NEW_SESSION = 0,
+  EVENT_DROP_MALFORMED = 1,     /* headers truncated or inconsistent */
+  EVENT_DROP_NO_PORT = 2,       /* no port on the other side, or none with the destination address */
+  EVENT_DROP_FRAGMENT = 3,      /* later fragment to a VIP whose first fragment was never seen */
+  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error to a VIP about an unknown session */
+  EVENT_DROP_RATE_LIMITED = 5,  /* slow path budget used up */
+  EVENT_REJECTED = 6,           /* no usable backend: answered by the slow path */
+  EVENT_DROP_SOURCE_PORTS = 7,  /* no free source port towards the chosen backend */
+  EVENT_DROP_TABLE_CHANGED = 8, /* slots replaced twice while a packet was looking */
+  EVENT_COUNT = 9,
+};
+
+#define NO_PORT 0xffff
+#define MAX_PORTS 128
+
+/* ports[index]: what a packet entering by that port needs to know; rewritten as a whole when ports change. */
+struct port {
+  __u8 side;  /* enum side */
+  __u8 multi; /* 1 in MULTI mode */
+  __u16 out;  /* where unmatched packets go; NO_PORT: look up by destination address, or drop */
+  __be32 ip;  /* FRONTEND in MULTI mode */
+  __u32
+      generation; /* new for every port ever created: sessions of a deleted port do not match its successor */
+};
+
+/* src_ip_rewrite[0]: clients in net/mask appear to backends with the network part new_net. mask 0 and enabled
+ * 0: off. */
+struct src_ip_rewrite {
+  __be32 net;
+  __be32 new_net;
+  __be32 mask;
+  __u32 enabled;
+};
+
+/* services: proto is an IP protocol; vport is 0 for ICMP. proto 0 and vport 0 marks "this address is a VIP".
+ */
+struct service_key {
+  __be32 vip;
+  __be16 vport;
+  __u8 proto;
+  __u8 pad;
+};
+
+/* A service owns `slots` consecutive slots, starting with the first of chunk `first_chunk`. 0 slots: reject.
+ */
+struct service {
+  __u32 first_chunk;
+  __u32 slots;
+};
+
+/*
+ * Slots come in chunks, so that a hash map holds them in memory that grows with use, and cheaply: a power of two for
+ * the datapath's arithmetic. `segment` repeats the owner's first_chunk: the kernel may hand the memory of a deleted
+ * chunk to a new one while a packet still looks at it.
+ */
+#define SLOTS_PER_CHUNK 64
+
+struct chunk {
+  __be32 ip[SLOTS_PER_CHUNK];
+  __be16 port[SLOTS_PER_CHUNK];
+  __u32 segment;
+};
+
+/* backends: present while a backend belongs to a service. UDP and ICMP sessions look here, TCP ones drain. */
+struct backend_key {
+  struct service_key service;
+  __be32 ip;
+  __be16 port;
+  __u16 pad;
+};
+
+/* A flow as one packet of it looks. ICMP echo: the identifier is the requester's port, the other port is 0.
+ */
+struct tuple {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 sport;
+  __be16 dport;
+  __u8 proto;
+  __u8 side; /* where such packets enter */
+  __u16 pad;
+};
+
+enum session_state { SESSION_OPENING = 0, SESSION_ESTABLISHED = 1, SESSION_CLOSING = 2 };
+
+/* What packets of one direction of a session become. The other direction (the twin) has an entry of its own.
+ */
+struct session {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 sport;
+  __be16 dport;
+  __u32 last_seen;       /* in ticks of 2^30 ns, about a second */
+  __u32 port_generation; /* of out */
+  __u16 out;             /* egress port */
+  __u8 state;            /* enum session_state */
+  __u8 twin_side;        /* side of the twin's tuple */
+  __be16 service_port;   /* vport: with the tuple of the forward direction it names the service */
+  __u8 flags;            /* SESSION_* */
+  __u8 pad;
+};
+
+#define SESSION_FORWARD 1 /* client to backend; otherwise backend to client */
+
+/* fragments: how later fragments of a translated datagram are rewritten. */
+struct fragment_key {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 id;
+  __u8 proto;
+  __u8 side;
+};
+
+struct fragment {
+  __be32 saddr;
+  __be32 daddr;
+  __u32 out;
+  __u32 last_seen;
+};
+
+/* limits: what this CPU spent of a budget in the current tick. */
+struct limit {
+  __u32 tick;
+  __u32 count;
+};
+
+enum limit_index { LIMIT_FLOOD = 0, LIMIT_REJECT = 1, LIMIT_COUNT = 2 };
+
+#ifdef __cplusplus
+}  // namespace k8slbrp::abi
+#endif
+#endif

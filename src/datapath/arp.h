@@ -1,0 +1,71 @@
+/* ARP across the load balancer: addresses live on both sides, so requests and replies must find theirs. */
+
+struct arp_packet {
+  __be16 hardware_type;
+  __be16 protocol_type;
+  __u8 hardware_length;
+  __u8 protocol_length;
+  __be16 operation;
+  __u8 sender_mac[ETH_ALEN];
+  __u8 sender_ip[4]; /* bytes, because 32-bit fields are not aligned here */
+  __u8 target_mac[ETH_ALEN];
+  __u8 target_ip[4];
+} __attribute__((packed));
+
+#define ARP_REPLY 2
+
+static __always_inline __be32 load_ip(const __u8 *bytes) {
+  return bytes[0] | (__u32)bytes[1] << 8 | (__u32)bytes[2] << 16 | (__u32)bytes[3] << 24;
+}
+
+static __always_inline void store_ip(__u8 *bytes, __be32 ip) {
+  bytes[0] = ip;
+  bytes[1] = ip >> 8;
+  bytes[2] = ip >> 16;
+  bytes[3] = ip >> 24;
+}
+
+static __always_inline struct arp_packet *arp_of(struct CTXTYPE *ctx, const struct packet *pkt) {
+  linearize(ctx, pkt->l3 + sizeof(struct arp_packet));
+  struct arp_packet *arp = packet_data(ctx) + (pkt->l3 & L3_MASK);
+  return (void *)(arp + 1) > packet_end(ctx) ? 0 : arp;
+}
+
+static __always_inline struct src_ip_rewrite *active_rewrite(void) {
+  __u32 zero = 0;
+  struct src_ip_rewrite *rewrite = src_ip_rewrite.lookup(&zero);
+  return rewrite && rewrite->enabled ? rewrite : 0;
+}
+
+/* A client that answers for its real address answers for its virtual one too: the control plane sends that
+ * copy. */
+static __always_inline int arp_from_frontend(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                             const struct packet *pkt, const struct port *in) {
+  struct arp_packet *arp = arp_of(ctx, pkt);
+  if (!arp) return drop(EVENT_DROP_MALFORMED);
+  struct src_ip_rewrite *rewrite = active_rewrite();
+  if (rewrite && arp->operation == bpf_htons(ARP_REPLY) &&
+      (load_ip(arp->sender_ip) & rewrite->mask) == rewrite->net)
+    pcn_pkt_controller(ctx, md, REASON_ARP_REPLY);
+  return forward_to(ctx, md, in->out);
+}
+
+/* Requests for a virtual client address ask the real one. Gratuitous ARP and probes concern every FRONTEND.
+ */
+static __always_inline int arp_from_backend(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                            const struct packet *pkt, const struct port *in) {
+  struct arp_packet *arp = arp_of(ctx, pkt);
+  if (!arp) return drop(EVENT_DROP_MALFORMED);
+  __be32 target = load_ip(arp->target_ip);
+  struct src_ip_rewrite *rewrite = active_rewrite();
+  if (rewrite && (target & rewrite->mask) == rewrite->new_net) {
+    target = rewrite->net | (target & ~rewrite->mask);
+    store_ip(arp->target_ip, target);
+  }
+  if (!in->multi) return forward_to(ctx, md, in->out);
+  __u32 out = frontend_of(target);
+  __be32 sender = load_ip(arp->sender_ip);
+  if (out == NO_PORT && (sender == target || sender == 0))
+    return punt(ctx, md, REASON_FLOOD, LIMIT_FLOOD, FLOOD_BUDGET);
+  return forward_to(ctx, md, out);
+}

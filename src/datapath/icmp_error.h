@@ -1,0 +1,106 @@
+/*
+ * ICMP errors about packets of a session (RFC 5508): the embedded packet travelled the other way, already
+ * translated; it must read again as its sender sent it, or path MTU discovery and traceroute through a VIP do
+ * not work.
+ */
+
+struct icmp_error {
+  struct tuple expected; /* the flow whose sessions translate this error */
+  __u32 inner_l3;
+  __u32 inner_l4;
+  __u8 inner_icmp_type;
+};
+
+#define INNER_L3_MASK 0x7f
+#define INNER_L4_MASK 0xff
+#define INNER_L4_HEADER 8 /* all that RFC 792 promises of the embedded L4 header */
+
+/* The longest headers there are: tags, IPv4 with options, ICMP, embedded IPv4 with options, and what follows
+ * it. */
+#define ICMP_ERROR_HEADERS (ETH_HLEN + 8 + 60 + ICMP_HEADER + 60 + TCP_HEADER)
+
+static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
+                                             struct icmp_error *error) {
+  linearize(ctx, ICMP_ERROR_HEADERS);
+  void *data = packet_data(ctx);
+  void *end = packet_end(ctx);
+  error->inner_l3 = pkt->l4 + ICMP_HEADER;
+  struct iphdr *inner = data + (error->inner_l3 & INNER_L3_MASK);
+  if ((void *)(inner + 1) > end || inner->version != 4 || inner->ihl < 5) return false;
+  if (inner->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) return false;
+  error->inner_l4 = error->inner_l3 + inner->ihl * 4;
+  void *l4 = data + (error->inner_l4 & INNER_L4_MASK);
+  if (l4 + INNER_L4_HEADER > end) return false;
+
+  struct tuple inner_tuple = {.proto = inner->protocol};
+  if (inner->protocol == IPPROTO_ICMP) {
+    struct icmp_echo *icmp = l4;
+    if (icmp->type != ICMP_ECHO_REQUEST && icmp->type != ICMP_ECHO_REPLY) return false;
+    error->inner_icmp_type = icmp->type;
+    set_echo_ports(&inner_tuple, icmp->type, icmp->id);
+  } else if (inner->protocol == IPPROTO_TCP || inner->protocol == IPPROTO_UDP) {
+    struct l4_ports *ports_field = l4;
+    inner_tuple.sport = ports_field->source;
+    inner_tuple.dport = ports_field->dest;
+  } else {
+    return false;
+  }
+  error->expected.saddr = inner->daddr;
+  error->expected.daddr = inner->saddr;
+  error->expected.sport = inner_tuple.dport;
+  error->expected.dport = inner_tuple.sport;
+  error->expected.proto = inner->protocol;
+  error->expected.side = pkt->tuple.side;
+  return true;
+}
+
+/* Corrects the embedded TCP or UDP checksum where it is there; returns the delta this brings to the outer
+ * sum. */
+static __always_inline __u64 correct_inner_checksum(void *l4, void *end, __u8 proto, __u64 delta) {
+  if (proto == IPPROTO_ICMP) return 0;
+  __sum16 *check = l4 + checksum_offset(proto);
+  if ((void *)(check + 1) > end) return 0;
+  if (proto == IPPROTO_UDP && *check == 0) return 0;
+  __sum16 before = *check;
+  __sum16 after = adjust_checksum(before, delta);
+  if (proto == IPPROTO_UDP && after == 0) after = 0xffff;
+  *check = after;
+  return delta16(before, after);
+}
+
+/* `to` translates the flow `error->expected`; the embedded packet is its mirror image. */
+static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                 const struct icmp_error *error, const struct session *to) {
+  void *data = packet_data(ctx);
+  void *end = packet_end(ctx);
+  struct iphdr *outer = data + (pkt->l3 & L3_MASK);
+  struct iphdr *inner = data + (error->inner_l3 & INNER_L3_MASK);
+  void *l4 = data + (error->inner_l4 & INNER_L4_MASK);
+  if ((void *)(outer + 1) > end || (void *)(inner + 1) > end || l4 + INNER_L4_HEADER > end) return false;
+
+  /* A router on the way keeps its own address, so that traceroute names it; the end point takes its public
+   * one. */
+  bool from_end_point = outer->saddr == inner->daddr;
+  rewrite_addresses(outer, from_end_point ? to->saddr : outer->saddr, to->daddr);
+
+  __sum16 inner_check = inner->check;
+  __u64 addresses = rewrite_addresses(inner, to->daddr, to->saddr);
+  __u64 delta = (__u64)fold32(addresses) + delta16(inner_check, inner->check);
+  __u64 ports_delta = delta16(error->expected.sport, to->sport) + delta16(error->expected.dport, to->dport);
+  __u64 covered = fold32(addresses);
+  if (error->expected.proto == IPPROTO_ICMP) {
+    struct icmp_echo *icmp = l4;
+    icmp->id = error->inner_icmp_type == ICMP_ECHO_REQUEST ? to->dport : to->sport;
+    __sum16 before = icmp->check;
+    icmp->check = adjust_checksum(before, ports_delta);
+    delta += ports_delta + delta16(before, icmp->check);
+  } else {
+    struct l4_ports *ports_field = l4;
+    ports_field->source = to->dport;
+    ports_field->dest = to->sport;
+    covered += ports_delta;
+    delta += ports_delta + correct_inner_checksum(l4, end, error->expected.proto, covered);
+  }
+  correct_l4_checksum(ctx, pkt->l4, IPPROTO_ICMP, 0, delta);
+  return true;
+}

@@ -1,0 +1,80 @@
+/* Address and port translation of a packet, with its checksums. */
+
+static __always_inline __u32 fold32(__u64 sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  return (sum & 0xffffffff) + (sum >> 32);
+}
+
+static __always_inline __sum16 fold16(__u64 sum) {
+  __u32 folded = fold32(sum);
+  folded = (folded & 0xffff) + (folded >> 16);
+  return (folded & 0xffff) + (folded >> 16);
+}
+
+/* What replacing one value by another adds to a ones' complement sum (RFC 1624). */
+static __always_inline __u64 delta32(__be32 from, __be32 to) { return (__u64)(__u32)~from + to; }
+static __always_inline __u64 delta16(__be16 from, __be16 to) { return (__u64)(__u16)~from + to; }
+
+static __always_inline __sum16 adjust_checksum(__sum16 check, __u64 delta) {
+  return ~fold16((__u64)(__u16)~check + delta);
+}
+
+/* Rewrites the addresses of the IPv4 header at `ip`; returns the delta they bring to sums that cover them. */
+static __always_inline __u64 rewrite_addresses(struct iphdr *ip, __be32 saddr, __be32 daddr) {
+  __u64 delta = delta32(ip->saddr, saddr) + delta32(ip->daddr, daddr);
+  ip->check = adjust_checksum(ip->check, delta);
+  ip->saddr = saddr;
+  ip->daddr = daddr;
+  return delta;
+}
+
+static __always_inline __u32 checksum_offset(__u8 proto) {
+  if (proto == IPPROTO_TCP) return 16;
+  return proto == IPPROTO_UDP ? 6 : 2;
+}
+
+/*
+ * Corrects the L4 checksum at offset `l4 + checksum_offset(proto)`. In TC the kernel's helper does it,
+ * because a packet of a local sender may carry only the sum of the pseudo header, to be finished later: then
+ * `addresses` must be added and `ports` must not. Invalidates packet pointers.
+ */
+static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, __u8 proto, __u64 addresses,
+                                                __u64 ports_delta) {
+  __u32 offset = (l4 & L4_MASK) + checksum_offset(proto);
+#ifdef POLYCUBE_XDP
+  __sum16 *check = packet_data(ctx) + offset;
+  if ((void *)(check + 1) > packet_end(ctx)) return;
+  if (proto == IPPROTO_UDP && *check == 0) return; /* RFC 768: sender did not compute one */
+  __u64 delta = proto == IPPROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
+  __sum16 sum = adjust_checksum(*check, delta);
+  *check = proto == IPPROTO_UDP && sum == 0 ? 0xffff : sum;
+#else
+  __u64 flags = proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+  if (proto != IPPROTO_ICMP) pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
+  __u16 delta = fold16(ports_delta);
+  if (delta != 0 && delta != 0xffff) pcn_l4_csum_replace(ctx, offset, 0, delta, flags);
+#endif
+}
+
+/* Turns the flow packet `pkt` into what `to` says. Returns false when the headers are out of reach. */
+static __always_inline bool translate(struct CTXTYPE *ctx, const struct packet *pkt,
+                                      const struct session *to) {
+  void *data = packet_data(ctx);
+  void *end = packet_end(ctx);
+  struct iphdr *ip = data + (pkt->l3 & L3_MASK);
+  void *l4 = data + (pkt->l4 & L4_MASK);
+  if ((void *)(ip + 1) > end || l4 + UDP_HEADER > end) return false;
+
+  __u64 addresses = rewrite_addresses(ip, to->saddr, to->daddr);
+  __u64 ports_delta = delta16(pkt->tuple.sport, to->sport) + delta16(pkt->tuple.dport, to->dport);
+  if (pkt->tuple.proto == IPPROTO_ICMP) {
+    struct icmp_echo *icmp = l4;
+    icmp->id = icmp->type == ICMP_ECHO_REQUEST ? to->sport : to->dport;
+  } else {
+    struct l4_ports *ports_field = l4;
+    ports_field->source = to->sport;
+    ports_field->dest = to->dport;
+  }
+  correct_l4_checksum(ctx, pkt->l4, pkt->tuple.proto, addresses, ports_delta);
+  return true;
+}
