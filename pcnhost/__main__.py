@@ -1,0 +1,84 @@
+"""`python -m pcnhost`"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from pcnhost.config import Config, ConfigError, load
+
+LEVELS = {
+    "trace": logging.DEBUG - 5,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "err": logging.ERROR,
+    "critical": logging.CRITICAL,
+    "off": logging.CRITICAL + 10,
+}
+
+
+def main() -> int:
+    """Exit status: 0 after a signal, 1 when the host could not start."""
+    try:
+        config = load()
+        if os.geteuid() != 0:
+            raise ConfigError("root privileges are needed")
+        if config.daemon:
+            _detach()
+        _start_logging(config)
+        # Imported late: compiling and tracing libraries take a while, and --help does not need them.
+        from pcnhost.host import run
+
+        with _lock(config.pidfile):
+            run(config)
+    except ConfigError as e:
+        print(f"pcnhost: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _start_logging(config: Config) -> None:
+    try:
+        logging.basicConfig(
+            filename=config.logfile,
+            level=LEVELS[config.loglevel],
+            format="[%(asctime)s] [%(name)s] [%(levelname)s] %(message)s",
+        )
+    except OSError as e:
+        raise ConfigError(f"cannot write {config.logfile}: {e.strerror}") from None
+
+
+def _lock(path: Path) -> TextIO:
+    """A file with our process id, locked for as long as it is open."""
+    try:
+        file = path.open("a+")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"another host is running ({path} is locked)") from None
+    except OSError as e:
+        raise ConfigError(f"cannot write {path}: {e.strerror}") from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _detach() -> None:
+    """Go on as a process of no terminal; the one that was started ends."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The host as a whole: engine, services and REST server, in the order they start and stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+from pcnhost.config import Config
+from pcnhost.engine import Engine
+from pcnhost.persistence import CubesDump
+from pcnhost.rest.answers import Refused
+from pcnhost.rest.asgi import RestApp
+from pcnhost.rest.daemon import NAMES, Daemon
+from pcnhost.rest.router import Router
+from pcnhost.rest.server import authority, build_server, listen
+from pcnhost.rest.services import Services
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start."""
+    socket = listen(config.addr, config.port)
+    engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
+    dump = CubesDump(config.cubes_dump, engine) if config.cubes_dump else None
+    changed = dump.changed if dump else _ignore
+    where = authority(config)
+    services = Services(engine, _service_logfile(config), where, changed, NAMES)
+    app = RestApp(Router(engine, services, Daemon(engine, services, where, changed)), config.threads)
+    server = build_server(config.tls, app)
+    # The running server has handlers of its own; before and after, a signal must not end the process midway.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    _load_services(services, config)
+    if dump:
+        dump.start(services)
+        dump.clear() if config.cubes_dump_clean_init else dump.restore(services)
+    log.info("serving on %s://%s", "https" if config.tls else "http", where)
+    server.run([socket])
+    app.close()
+    if dump:
+        dump.stop()
+        _leave_cubes_running(engine)
+    services.unload_all()
+    engine.close()
+    log.info("stopped")
+
+
+def _load_services(services: Services, config: Config) -> None:
+    for name, uri in config.services:
+        try:
+            services.load(name, uri)
+        except Refused as e:
+            log.error("Error loading %s: %s", name, e.problems[0].info)
+
+
+def _leave_cubes_running(engine: Engine) -> None:
+    """End the process without destroying a single object, so that the next one finds the cubes' state."""
+    engine.close(keep_datapath=True)
+    log.info("stopped; the cubes wait for the next start")
+    logging.shutdown()
+    os._exit(0)
+
+
+def _service_logfile(config: Config) -> Path:
+    """Services open their log by name."""
+    if config.logfile:
+        return config.logfile
+    stderr = Path("/dev/stderr")
+    try:
+        stderr.open("a").close()
+    except OSError:  # for example a socket of the journal, which cannot be opened by name
+        return Path("/dev/null")
+    return stderr
+
+
+def _ignore(cube: str) -> None:
+    """Nobody keeps track of changes."""

@@ -1,0 +1,83 @@
+"""HTTP answers, and how the tags of services become statuses and bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pcnhost.library import ErrorTag, Response
+from pcnhost.rest import jsontext
+
+YANG_JSON = "application/yang.data+json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: str = ""
+    content_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a request. `info` names it (a member, a key); it may be empty."""
+
+    tag: ErrorTag
+    info: str = ""
+
+
+class Refused(Exception):
+    """A request that is not carried out, with at least one problem."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def bad_request(text: str) -> Refused:
+    """400 with a text for people."""
+    return Refused(Problem(ErrorTag.BAD_REQUEST, text))
+
+
+_PLAIN = {
+    ErrorTag.OK: 200,
+    ErrorTag.CREATED: 201,
+    ErrorTag.NO_CONTENT: 204,
+    ErrorTag.BAD_REQUEST: 400,
+    ErrorTag.GENERIC_ERROR: 500,
+}
+
+_STRUCTURED = {
+    ErrorTag.INVALID_VALUE: (400, "invalid-value"),
+    ErrorTag.MISSING_ATTRIBUTE: (400, "missing-attribute"),
+    ErrorTag.MISSING_ELEMENT: (400, "missing-element"),
+    ErrorTag.BAD_ATTRIBUTE: (400, "bad-attribute"),
+    ErrorTag.BAD_ELEMENT: (400, "bad-element"),
+    ErrorTag.DATA_EXISTS: (409, "data-exists"),
+    ErrorTag.DATA_MISSING: (409, "data-missing"),
+    ErrorTag.OPERATION_NOT_SUPPORTED: (405, "operation-not-supported"),
+}
+
+
+def answer_problems(problems: Sequence[Problem]) -> Answer:
+    """Plain text when the first problem has a plain tag, else the error object with the last one's status."""
+    first = problems[0]
+    if first.tag in _PLAIN:
+        return Answer(_PLAIN[first.tag], first.info, YANG_JSON)
+    status = 500
+    errors = []
+    for problem in problems:
+        status, name = _STRUCTURED.get(problem.tag, (500, "operation-failed"))
+        # Clients see the info in the place of the tag, not next to it.
+        errors.append({"error-type": "application", "error-tag": problem.info or name})
+    return Answer(status, jsontext.compact({"ietf-restconf:errors": {"error": errors}}), YANG_JSON)
+
+
+def answer_response(response: Response) -> Answer:
+    """A service's own answer, unchanged."""
+    return answer_problems((Problem(response.tag, response.message),))
+
+
+def yang_json(body: str, status: int = 200) -> Answer:
+    return Answer(status, body, YANG_JSON)

@@ -1,0 +1,279 @@
+"""The endpoints of the host itself: services, cubes, network devices, connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import unquote_plus
+
+from pcnhost import __version__
+from pcnhost.engine import Engine
+from pcnhost.library import ErrorTag
+from pcnhost.rest import help as cli_help
+from pcnhost.rest import jsontext
+from pcnhost.rest.answers import Answer, Problem, Refused, bad_request, yang_json
+from pcnhost.rest.context import Call
+from pcnhost.rest.help import Help
+from pcnhost.rest.jsontext import Json
+from pcnhost.rest.links import links
+from pcnhost.rest.metrics import exposition
+from pcnhost.rest.request import BASE_PATH
+from pcnhost.rest.resources import host_call
+from pcnhost.rest.services import Service, Services
+
+Endpoint = Callable[[Call], Answer]
+
+WORDS = ("connect", "disconnect", "attach", "detach", "services", "cubes", "topology", "netdevs")
+ROOT_NAMES = (
+    "services",
+    "cubes",
+    "netdevs",
+    "version",
+    "connect",
+    "disconnect",
+    "attach",
+    "detach",
+    "topology",
+)
+NAMES = frozenset({*ROOT_NAMES, "metrics"})
+
+
+class Daemon:
+    """`endpoints` maps (name, number of further segments) to the methods there; ("", 0) is the root."""
+
+    def __init__(
+        self, engine: Engine, services: Services, authority: str, changed: Callable[[str], None]
+    ) -> None:
+        self._engine = engine
+        self._services = services
+        self._root_url = f"//{authority}{BASE_PATH}/"
+        self._changed = changed
+        self.endpoints: dict[tuple[str, int], dict[str, Endpoint]] = {
+            ("", 0): {"GET": self._root, "OPTIONS": self._root_help},
+            ("services", 0): {"GET": self._list_services, "POST": self._load_service},
+            ("services", 1): {"GET": self._read_service, "DELETE": self._unload_service},
+            ("cubes", 0): {"GET": self._list_cubes, "POST": self._create_cubes, "OPTIONS": self._cubes_help},
+            ("cubes", 1): {"GET": self._read_cube, "OPTIONS": self._no_help},
+            ("netdevs", 0): {"GET": self._list_netdevs, "OPTIONS": self._netdevs_help},
+            ("netdevs", 1): {"GET": self._read_netdev, "OPTIONS": self._no_help},
+            ("version", 0): {"GET": self._version},
+            ("connect", 0): {"POST": self._connect, "OPTIONS": self._connect_help},
+            ("disconnect", 0): {"POST": self._disconnect},
+            ("attach", 0): {"POST": self._attach},
+            ("detach", 0): {"POST": self._attach},
+            ("topology", 0): {"GET": self._topology},
+            ("metrics", 0): {"GET": self._metrics},
+        }
+
+    # --- root
+
+    def _root(self, call: Call) -> Answer:
+        names = [*ROOT_NAMES, *(service.name for service in self._services.all()), *self._engine.cubes]
+        return yang_json(jsontext.compact(links(self._root_url, names)))
+
+    def _root_help(self, call: Call) -> Answer:
+        if "help" not in call.request.query:
+            return Answer(200)
+        which, completion = cli_help.wanted(call.request)
+        if which is not Help.NONE:
+            cli_help.refuse()
+        services = self._services.all()
+        if completion:
+            words = [*WORDS, *(service.name for service in services), *self._engine.cubes]
+            return Answer(200, jsontext.compact(words))
+        params = {service.name: _service_help(service) for service in services}
+        return Answer(200, jsontext.compact({"params": params or None}))
+
+    def _no_help(self, call: Call) -> Answer:
+        cli_help.refuse()
+
+    # --- services
+
+    def _list_services(self, call: Call) -> Answer:
+        described = [
+            {"name": service.name, "servicecontroller": service.library.uri, **_about(service)}
+            for service in self._services.all()
+        ]
+        return Answer(200, jsontext.indented(described))
+
+    def _read_service(self, call: Call) -> Answer:
+        service = self._services.get(call.segments[1])
+        if service is None:
+            raise bad_request("Service Controller does not exist")
+        shown = {
+            "name": service.name,
+            "servicecontroller": service.library.uri,
+            "datamodel": service.library.data_model,
+        }
+        return Answer(200, jsontext.indented([shown]))
+
+    def _load_service(self, call: Call) -> Answer:
+        body = call.object_body()
+        for member in ("type", "uri", "name"):
+            if member not in body:
+                raise Refused(Problem(ErrorTag.MISSING_ATTRIBUTE, member))
+            if not isinstance(body[member], str):
+                raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, member))
+        if body["type"] == "grpc":
+            raise bad_request("GRPC support has not been compiled")
+        if body["type"] != "lib":
+            raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, "type"))
+        self._services.load(body["name"], body["uri"])
+        return Answer(200)
+
+    def _unload_service(self, call: Call) -> Answer:
+        self._services.unload(call.segments[1])
+        return Answer(204)
+
+    # --- cubes
+
+    def _list_cubes(self, call: Call) -> Answer:
+        grouped: dict[str, list[Json]] = {}
+        for cube in self._engine.cubes.values():
+            grouped.setdefault(cube.service_name, []).append(cube.to_json())
+        return Answer(200, jsontext.indented(grouped))
+
+    def _read_cube(self, call: Call) -> Answer:
+        cube = self._engine.cubes.get(call.segments[1])
+        if cube is None:
+            raise bad_request("Cube does not exist")
+        return Answer(200, jsontext.indented(cube.to_json()))
+
+    def _create_cubes(self, call: Call) -> Answer:
+        """All of the cubes or none."""
+        wanted = call.list_body()
+        if not isinstance(wanted, list):
+            raise bad_request("an array of cubes is expected")
+        created: list[tuple[Service, str]] = []
+        try:
+            for body in wanted:
+                created.append(self._create_cube(body))
+        except Refused:
+            for service, name in reversed(created):
+                service.cube.delete(name)
+            raise
+        return Answer(201)
+
+    def _create_cube(self, body: Json) -> tuple[Service, str]:
+        if not isinstance(body, dict) or not isinstance(name := body.get("name"), str):
+            raise bad_request("every cube is an object with a name")
+        service = self._services.get(str(body.get("service-name")))
+        if service is None:
+            raise bad_request(f"cube {name}: there is no service {body.get('service-name')}")
+        with service.in_use() as usable:
+            if not usable:
+                raise bad_request(f"cube {name}: service {service.name} is being unloaded")
+            response = service.cube.create(name, body)
+        if response.tag is not ErrorTag.CREATED:
+            raise Refused(Problem(response.tag, response.message))
+        return service, name
+
+    def _cubes_help(self, call: Call) -> Answer:
+        return self._elements_help(call, "cube", "Cube Name", "cube0", list(self._engine.cubes))
+
+    # --- network devices
+
+    def _list_netdevs(self, call: Call) -> Answer:
+        return Answer(200, jsontext.indented(self._engine.netdevs()))
+
+    def _read_netdev(self, call: Call) -> Answer:
+        name = unquote_plus(call.segments[1])
+        for netdev in self._engine.netdevs():
+            if netdev["name"] == name:
+                return Answer(200, jsontext.indented(netdev))
+        raise bad_request(f"netdev {name} does not exist")
+
+    def _netdevs_help(self, call: Call) -> Answer:
+        names = [netdev["name"] for netdev in self._engine.netdevs()]
+        return self._elements_help(call, "netdev", "Netdev Name", "eth0", names)
+
+    def _elements_help(
+        self, call: Call, kind: str, description: str, example: str, names: Sequence[str]
+    ) -> Answer:
+        which, completion = cli_help.wanted(call.request)
+        if which not in (Help.NONE, Help.SHOW):
+            cli_help.refuse()
+        if completion:
+            return Answer(200, jsontext.compact([*names, *(["show"] if which is Help.NONE else [])]))
+        key = {
+            "name": "name",
+            "type": "key",
+            "simpletype": "string",
+            "description": description,
+            "example": example,
+        }
+        shown: Json = {"params": {"name": key}, "elements": [{kind: name} for name in names]}
+        if which is Help.NONE:
+            shown["commands"] = ["show"]
+        return Answer(200, jsontext.compact(shown))
+
+    # --- connections
+
+    def _connect(self, call: Call) -> Answer:
+        return self._peers(call, self._engine.connect)
+
+    def _disconnect(self, call: Call) -> Answer:
+        return self._peers(call, self._engine.disconnect)
+
+    def _peers(self, call: Call, operation: Callable[[str, str], None]) -> Answer:
+        body = call.object_body()
+        peers = [_text_member(body, name, missing) for name, missing in _PEERS]
+        host_call(operation, *peers)
+        for peer in peers:
+            cube = peer.partition(":")[0]
+            if cube in self._engine.cubes:
+                self._changed(cube)
+        return Answer(200)
+
+    def _connect_help(self, call: Call) -> Answer:
+        which, completion = cli_help.wanted(call.request)
+        if which is not Help.NONE:
+            cli_help.refuse()
+        if not completion:
+            return Answer(200, "not implemented")
+        ports = [f"{cube.name}:{port}" for cube in self._engine.cubes.values() for port in cube.ports]
+        return Answer(200, jsontext.compact(ports))
+
+    def _attach(self, call: Call) -> Answer:
+        """This host has no transparent cubes, so there is never one to attach or detach."""
+        body = call.object_body()
+        cube = _text_member(body, "cube", "Cube is missing")
+        _text_member(body, "port", "Port is missing")
+        if cube not in self._engine.cubes:
+            raise bad_request(f"Cube {cube} does not exist")
+        raise bad_request(f"Cube {cube} is not transparent")
+
+    # --- the rest
+
+    def _topology(self, call: Call) -> Answer:
+        return Answer(200, jsontext.indented([cube.to_json() for cube in self._engine.cubes.values()]))
+
+    def _version(self, call: Call) -> Answer:
+        return Answer(200, jsontext.compact({"polycubed": {"version": f"pcnhost {__version__}"}}))
+
+    def _metrics(self, call: Call) -> Answer:
+        return Answer(200, exposition(self._services.all(), list(self._engine.cubes.values())))
+
+
+_PEERS = (("peer1", "Peer 1 is missing"), ("peer2", "Peer 2 is missing"))
+
+
+def _text_member(body: dict[str, Json], name: str, missing: str) -> str:
+    value = body.get(name)
+    if value is None:
+        raise bad_request(missing)
+    if not isinstance(value, str):
+        raise bad_request(f"{name} is not a string")
+    return value
+
+
+def _about(service: Service) -> dict[str, str]:
+    return {
+        "description": service.module.description or "Unknown",
+        "version": service.module.version or "Unknown",
+        "pyang_repo_id": service.library.pyang_git or "Unknown",
+        "swagger_codegen_repo_id": service.library.swagger_codegen_git or "Unknown",
+    }
+
+
+def _service_help(service: Service) -> Json:
+    return {"name": service.name, "simpletype": "service", "type": "leaf", **_about(service)}

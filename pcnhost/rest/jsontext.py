@@ -1,0 +1,51 @@
+"""JSON text in and out, in the two spellings of the API: compact and indented by four blanks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+Json = Any
+
+
+class MalformedJson(ValueError):
+    """The text is not JSON; the message names line and column."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"malformed JSON: {name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def parse(text: str) -> Json:
+    """Value of a JSON text; blanks around it are allowed. Raises MalformedJson."""
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as e:
+        what = e.msg[:1].lower() + e.msg[1:]
+        raise MalformedJson(f"malformed JSON at line {e.lineno}, column {e.colno}: {what}") from None
+    except RecursionError:
+        raise MalformedJson("malformed JSON: nested too deeply") from None
+    if "\\u" in text:
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _refuse_lone_surrogates(value: Json) -> None:
+    try:
+        compact(value).encode()
+    except UnicodeEncodeError:
+        raise MalformedJson("malformed JSON: half of a \\u surrogate pair") from None
+
+
+def compact(value: Json) -> str:
+    """`{"a":1}`"""
+    return _ENCODER.encode(value)
+
+
+def indented(value: Json) -> str:
+    """One member a line, four blanks a level."""
+    return json.dumps(value, indent=4, ensure_ascii=False)

@@ -1,0 +1,92 @@
+"""Every recorded request again: the recorded answers, or those that differences.tsv lists."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from . import recording
+from .daemon import Daemon
+from .normal import normal
+from .recording import SECTIONS, Recorded
+
+pytestmark = pytest.mark.root
+
+DIFFERENCES = Path(__file__).parent / "differences.tsv"
+RECORDED_URI = "/usr/lib/libpcn-k8slbrp.so"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row of the table; `theirs` and `ours` are a status, a blank and a normalised text."""
+
+    line: int
+    request: str
+    theirs: str
+    ours: str
+    why: str
+
+
+def differences() -> dict[int, Difference]:
+    with DIFFERENCES.open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        table = [Difference(int(row.pop("line")), **row) for row in rows]
+    return {row.line: row for row in table}
+
+
+def spelled(recorded: Recorded, status: int, text: str) -> str:
+    """An answer as it stands in the table."""
+    status, text = normal(recorded, status, text)
+    return f"{status} {text}".replace("\n", " ").replace("\t", " ").strip()
+
+
+def theirs(recorded: Recorded) -> str:
+    return spelled(recorded, recorded.status, recorded.response)
+
+
+@pytest.fixture(scope="module")
+def answers(daemon: Daemon, service_uri: str) -> Iterator[dict[int, str]]:
+    """Line -> our answer, for the whole recording in order."""
+    ours = {}
+    for recorded in recording.load():
+        if recorded.line in SECTIONS:
+            daemon.delete_all_cubes()
+        body = recorded.body and recorded.body.replace(RECORDED_URI, service_uri)
+        answer = daemon.request(recorded.method, recorded.path, body)
+        ours[recorded.line] = spelled(
+            recorded, answer.status_code, answer.text.replace(service_uri, RECORDED_URI)
+        )
+    yield ours
+    daemon.delete_all_cubes()
+
+
+def test_answers_are_the_recorded_ones_unless_listed(answers: dict[int, str]) -> None:
+    listed = differences()
+    unlisted = [
+        f"{r.line} {r.request}\n  theirs {theirs(r)}\n  ours   {answers[r.line]}"
+        for r in recording.load()
+        if r.line not in listed and theirs(r) != answers[r.line]
+    ]
+    assert not unlisted, f"{len(unlisted)} unlisted differences:\n" + "\n".join(unlisted)
+
+
+def test_listed_differences_are_exact(answers: dict[int, str]) -> None:
+    wrong = [
+        f"{row.line} {row.request}\n  listed {row.ours}\n  ours   {answers[row.line]}"
+        for row in differences().values()
+        if row.ours != answers[row.line]
+    ]
+    assert not wrong, f"{len(wrong)} rows do not say what is answered:\n" + "\n".join(wrong)
+
+
+def test_table_matches_the_recording() -> None:
+    lines = {r.line: r for r in recording.load()}
+    for row in differences().values():
+        assert row.request == lines[row.line].request
+        assert row.theirs == theirs(lines[row.line])
+        assert row.theirs != row.ours, f"{row.line}: not a difference"
+        assert row.why
