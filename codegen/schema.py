@@ -38,7 +38,7 @@ class Type:
     `ranges` are the inclusive bounds of an integer, the ones of the built-in type when nothing narrows them,
     and empty for any other type. `patterns` come from the whole chain of typedefs; `typedef_patterns` are
     those of the first link only (the typedef named by the leaf or, for a built-in type, the leaf itself): all
-    polycubed ever checks.
+    polycubed ever checks. `members` are the types of a union.
     """
 
     base: str
@@ -47,6 +47,7 @@ class Type:
     patterns: tuple[str, ...] = ()
     typedef_patterns: tuple[str, ...] = ()
     ranges: tuple[tuple[int, int], ...] = ()
+    members: tuple[Type, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Node:
     base: bool = False
     presence: bool = False
     output: tuple[Node, ...] = ()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the node can be set after the creation of its parent."""
+        return self.config and not self.init_only
 
     def child(self, name: str) -> Node:
         """Return the child called `name`; KeyError when there is none."""
@@ -185,6 +191,7 @@ def _type(statement: Statement) -> Type:
         patterns=tuple(pattern for link in patterns for pattern in link),
         typedef_patterns=patterns[min(1, len(chain) - 1)],
         ranges=tuple(_integer_ranges(statement.i_type_spec)),
+        members=tuple(_type(member) for member in chain[-1].search("type")),
     )
 
 
