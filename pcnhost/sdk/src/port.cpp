@@ -1,16 +1,18 @@
 #include "polycube/services/port.h"
 
+#include <tins/ethernetII.h>
+
 #include <utility>
 
 namespace polycube::service {
 
 Port::Port(std::shared_ptr<PortIface> port) : port_(std::move(port)) {}
 
-void Port::send_packet_out(EthernetII &packet, bool recirculate) {
+void Port::send_packet_out(Tins::EthernetII &packet, bool recirculate) {
   port_->send_packet_out(packet.serialize(), recirculate);
 }
 
-void Port::send_packet_ns(EthernetII &packet) { port_->send_packet_ns(packet.serialize()); }
+void Port::send_packet_ns(Tins::EthernetII &packet) { port_->send_packet_ns(packet.serialize()); }
 
 int Port::index() const { return port_->index(); }
 std::string Port::name() const { return port_->name(); }

@@ -54,12 +54,8 @@ RawQueueStackTable::RawQueueStackTable(int fd) : fd_(fd) {
     throw std::runtime_error("Queue and stack tables need kernel 5.0 or newer");
 }
 
-void RawQueueStackTable::pop(void *value) {
-  check(bpf_map_lookup_and_delete_elem(fd_, nullptr, value), "pop");
-}
+int RawQueueStackTable::pop(void *value) { return bpf_map_lookup_and_delete_elem(fd_, nullptr, value); }
 
-void RawQueueStackTable::push(const void *value) {
-  check(bpf_map_update_elem(fd_, nullptr, value, BPF_ANY), "push");
-}
+int RawQueueStackTable::push(const void *value) { return bpf_map_update_elem(fd_, nullptr, value, BPF_ANY); }
 
 }  // namespace polycube::service

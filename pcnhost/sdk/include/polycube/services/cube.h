@@ -49,7 +49,7 @@ class Cube : public BaseCube {
   void forget_port(const std::string &port_name);
 
   std::string name_;
-  std::shared_ptr<CubeIface> standard_cube_;
+  std::shared_ptr<CubeIface> cube_;  // the one of BaseCube, with its own type
   packet_in_cb handle_packet_in_;
   set_log_level_cb handle_log_level_;
   mutable std::mutex ports_mutex_;  // guards the two maps, never held across a call
@@ -65,9 +65,9 @@ Cube<PortType>::Cube(const nlohmann::json &conf, const std::vector<std::string> 
       handle_packet_in_(
           [this](const PacketIn *record, const std::vector<uint8_t> &packet) { deliver(*record, packet); }),
       handle_log_level_([this](LogLevel level) { set_control_plane_log_level(level); }) {
-  standard_cube_ = factory_->create_cube(conf, ingress_code, egress_code, handle_log_msg, handle_log_level_,
-                                         handle_packet_in_);
-  cube_ = standard_cube_;
+  cube_ = factory_->create_cube(conf, ingress_code, egress_code, handle_log_msg, handle_log_level_,
+                                handle_packet_in_);
+  BaseCube::cube_ = cube_;
 }
 
 template <class PortType>
@@ -79,7 +79,7 @@ Cube<PortType>::~Cube() {
 template <class PortType>
 template <class PortConf>
 std::shared_ptr<PortType> Cube<PortType>::add_port(const std::string &port_name, const PortConf &conf) {
-  auto iface = standard_cube_->add_port(port_name, conf.getBase());  // refuses a name in use
+  auto iface = cube_->add_port(port_name, conf.getBase());  // refuses a name in use
   try {
     auto port = std::make_shared<PortType>(*this, iface, conf);
     {
@@ -91,7 +91,7 @@ std::shared_ptr<PortType> Cube<PortType>::add_port(const std::string &port_name,
     return port;
   } catch (...) {
     forget_port(port_name);
-    standard_cube_->remove_port(port_name);
+    cube_->remove_port(port_name);
     throw;
   }
 }
@@ -100,7 +100,7 @@ template <class PortType>
 void Cube<PortType>::remove_port(const std::string &port_name) {
   std::lock_guard<std::mutex> guard(cube_mutex);
   get_port(port_name);  // throws when there is none
-  standard_cube_->remove_port(port_name);
+  cube_->remove_port(port_name);
   forget_port(port_name);
 }
 
@@ -131,32 +131,32 @@ std::vector<std::shared_ptr<PortType>> Cube<PortType>::get_ports() const {
 
 template <class PortType>
 void Cube<PortType>::set_conf(const nlohmann::json &conf) {
-  standard_cube_->set_conf(conf);
+  cube_->set_conf(conf);
 }
 
 template <class PortType>
 nlohmann::json Cube<PortType>::to_json() const {
-  return standard_cube_->to_json();
+  return cube_->to_json();
 }
 
 template <class PortType>
 bool Cube<PortType>::get_shadow() const {
-  return standard_cube_->get_shadow();
+  return cube_->get_shadow();
 }
 
 template <class PortType>
 bool Cube<PortType>::get_span() const {
-  return standard_cube_->get_span();
+  return cube_->get_span();
 }
 
 template <class PortType>
 void Cube<PortType>::set_span(const bool value) {
-  standard_cube_->set_span(value);
+  cube_->set_span(value);
 }
 
 template <class PortType>
 const std::string Cube<PortType>::get_veth_name_from_index(const int ifindex) {
-  return standard_cube_->get_veth_name_from_index(ifindex);
+  return cube_->get_veth_name_from_index(ifindex);
 }
 
 template <class PortType>

@@ -1,24 +1,24 @@
 // Base of a service's port class.
 #pragma once
 
-#include <tins/ethernetII.h>
-
 #include <memory>
 #include <string>
 
 #include "polycube/services/port_iface.h"
 
-namespace polycube::service {
+namespace Tins {
+class EthernetII;  // <tins/ethernetII.h>
+}
 
-using Tins::EthernetII;
+namespace polycube::service {
 
 class Port {
  public:
   explicit Port(std::shared_ptr<PortIface> port);
 
   // Sends a packet to the peer or, recirculated, into this cube as if it had come in by this port.
-  void send_packet_out(EthernetII &packet, bool recirculate = false);
-  void send_packet_ns(EthernetII &packet);
+  void send_packet_out(Tins::EthernetII &packet, bool recirculate = false);
+  void send_packet_ns(Tins::EthernetII &packet);
 
   int index() const;
   std::string name() const;

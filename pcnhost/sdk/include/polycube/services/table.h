@@ -51,8 +51,9 @@ class RawTable {
 
 class RawQueueStackTable {
  public:
-  void pop(void *value);
-  void push(const void *value);
+  // 0 when done; negative when empty or full, or for any other cause in errno.
+  int pop(void *value);
+  int push(const void *value);
 
  protected:
   friend class BaseCube;
@@ -236,8 +237,9 @@ class PercpuHashTable : public detail::HashBase<KeyType> {
 template <class ValueType>
 class QueueStackTable : public RawQueueStackTable {
  public:
+  // These two do not tell whether they could: an empty queue gives a zero value.
   ValueType pop() {
-    ValueType value;
+    ValueType value{};
     RawQueueStackTable::pop(&value);
     return value;
   }
