@@ -30,6 +30,11 @@ enum event {
   EVENT_COUNT = 9,
 };
 
+/* Upper bounds of the maps that grow with use. A VIP takes one entry of `services` besides those of its services. */
+#define MAX_SERVICES 65536
+#define MAX_CHUNKS 524288
+#define MAX_BACKENDS 262144
+
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
 

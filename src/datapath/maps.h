@@ -6,9 +6,9 @@
 BPF_ARRAY(ports, struct port, MAX_PORTS);
 BPF_HASH(frontends, __be32, __u16, MAX_PORTS);
 BPF_ARRAY(src_ip_rewrite, struct src_ip_rewrite, 1);
-BPF_F_TABLE("hash", struct service_key, struct service, services, 65536, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", __u32, struct chunk, slots, 524288, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct backend_key, __u32, backends, 262144, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct tuple, struct session, sessions, SESSION_ENTRIES);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, 8192);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);

@@ -1,0 +1,40 @@
+# As root: `make demo` shows the load balancer at work, `make test` proves it. Both set up what they need first.
+VENV    := .venv
+PYTHON  := $(VENV)/bin/python
+STAMP   := $(VENV)/.setup
+# What building and running need, and what the tests use besides.
+PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
+            libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
+            arping
+
+.PHONY: all setup build demo test check bench clean
+all: build
+
+setup: $(STAMP)
+$(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-headers.sh
+	scripts/install-packages.sh $(PACKAGES)
+	scripts/kernel-headers.sh
+	/usr/bin/python3 -m venv --system-site-packages $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check]'
+	touch $@
+
+build: $(STAMP)
+	cmake -S . -B build -DPython3_EXECUTABLE=$(CURDIR)/$(PYTHON) > build.log 2>&1 || (cat build.log; exit 1)
+	cmake --build build -j 2 > build.log 2>&1 || (cat build.log; exit 1)
+	rm build.log
+
+# DEMO=--keep leaves it running until Ctrl-C.
+demo: build
+	$(PYTHON) -m testbed.demo $(DEMO)
+
+test: build
+	$(PYTHON) -m pytest -q $(TESTS)
+
+check: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h
+
+clean:
+	rm -rf build $(VENV) *.egg-info

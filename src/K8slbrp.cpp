@@ -1,0 +1,319 @@
+#include "K8slbrp.h"
+
+#include <algorithm>
+
+#include "datapath.h"
+#include "errors.h"
+
+namespace k8slbrp {
+namespace {
+
+constexpr uint32_t kDefaultMaxSessions = 131072;
+
+// A session has an entry for each direction.
+std::string datapath_for(uint32_t max_sessions) {
+  return "#define SESSION_ENTRIES " + std::to_string(uint64_t{2} * max_sessions) + "\n" + datapath;
+}
+
+}  // namespace
+
+std::shared_ptr<CubeApi> make_cube(const CubeConfig &config) { return std::make_shared<K8slbrp>(config); }
+
+K8slbrp::K8slbrp(const CubeConfig &config)
+    : Cube(config.base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
+      mode_(config.port_mode.value_or(PortMode::Multi)),
+      max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
+      services_(ServiceMaps(*this)),
+      view_(std::make_shared<SlowPathView>()) {
+  try {
+    apply(services_.create(config.service));
+    services_.drop_leftovers(ServiceMaps(*this));
+    set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
+    become(k8slbrp::create_ports(mode_, {}, config.ports));
+  } catch (...) {
+    dismount();
+    throw;
+  }
+}
+
+K8slbrp::~K8slbrp() { dismount(); }  // no packet_in may find the members of this class gone
+
+CubeConfig K8slbrp::read() {
+  const std::lock_guard lock(mutex_);
+  CubeConfig config;
+  config.name = get_name();
+  config.base = to_json();
+  config.port_mode = mode_;
+  config.max_sessions = max_sessions_;
+  for (const auto &port : get_ports()) config.ports.push_back(port->config());
+  config.src_ip_rewrite = rewrite_.config();
+  config.service = services_.read_all();
+  return config;
+}
+
+void K8slbrp::update(const CubeConfig &config) {
+  const std::lock_guard lock(mutex_);
+  if (config.port_mode && *config.port_mode != mode_)
+    throw bad_value("port_mode: the mode of a cube cannot be changed, it is " + to_string(mode_));
+  const auto before = port_set();
+  const auto ports = k8slbrp::update_ports(mode_, before, config.ports);
+  const auto rewrite = config.src_ip_rewrite ? rewrite_.updated(*config.src_ip_rewrite) : rewrite_;
+  const auto changes = services_.update(config.service);
+
+  if (!config.ports.empty()) transition(ports);
+  try {
+    apply(changes);
+  } catch (...) {
+    become(before);
+    throw;
+  }
+  if (config.src_ip_rewrite) set_rewrite(rewrite);
+  set_conf(config.base);
+}
+
+// --- ports ---
+
+PortSet K8slbrp::port_set() const {
+  PortSet ports;
+  for (const auto &port : get_ports()) ports.emplace(port->name(), port->state());
+  return ports;
+}
+
+void K8slbrp::transition(const PortSet &wanted) {
+  const PortSet before = port_set();
+  try {
+    become(wanted);
+  } catch (...) {
+    become(before);
+    throw;
+  }
+}
+
+// Leaving ports go first: a new one may want the address or the peer of one of them.
+void K8slbrp::become(const PortSet &wanted) {
+  const auto current = get_ports();
+  publish_view(wanted);
+  for (const auto &port : current)
+    if (!wanted.count(port->name())) remove_port(port->name());
+  for (const auto &port : current)
+    if (const auto found = wanted.find(port->name()); found != wanted.end()) port->become(found->second);
+  for (const auto &[name, state] : wanted) {
+    const bool exists =
+        std::any_of(current.begin(), current.end(), [&](const auto &p) { return p->name() == name; });
+    if (!exists) add_port<PortState>(name, state);
+  }
+  publish_ports();
+  publish_view(wanted);
+}
+
+void K8slbrp::publish_ports() {
+  PortMaps maps(*this);
+  const bool multi = mode_ == PortMode::Multi;
+  uint16_t backend = NO_PORT, frontend = NO_PORT;
+  std::map<uint32_t, uint16_t> frontends;
+  abi::port entries[MAX_PORTS] = {};
+  const auto ports = get_ports();
+  for (const auto &port : ports) {
+    const auto index = static_cast<uint16_t>(port->index());
+    if (port->type() == PortsType::Backend) {
+      backend = index;
+    } else {
+      frontend = index;
+      if (multi) frontends.emplace(port->ip(), index);
+    }
+  }
+  for (const auto &port : ports) {
+    abi::port &entry = entries[port->index()];
+    const bool is_backend = port->type() == PortsType::Backend;
+    entry.side = is_backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
+    entry.multi = multi;
+    entry.out = !is_backend ? backend : multi ? NO_PORT : frontend;
+    entry.ip = port->ip();
+    entry.generation = port->generation();
+  }
+  for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, entries[index]);
+  for (const auto &[ip, index] : maps.frontends.get_all())
+    if (!frontends.count(ip)) maps.frontends.remove(ip);
+  for (const auto &[ip, index] : frontends) maps.frontends.set(ip, index);
+}
+
+// The slow path must let go of a port before it is removed, so it sees only those that stay.
+void K8slbrp::publish_view(const PortSet &staying) {
+  auto view = std::make_shared<SlowPathView>();
+  for (const auto &port : get_ports()) {
+    if (!staying.count(port->name())) continue;
+    if (port->type() == PortsType::Backend) {
+      view->backend = port;
+    } else {
+      view->frontends.push_back(port);
+    }
+  }
+  view->rewrite = rewrite_.for_kernel();
+  std::atomic_store(&view_, std::shared_ptr<const SlowPathView>(std::move(view)));
+}
+
+void K8slbrp::create_ports(const std::vector<PortsConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  transition(k8slbrp::create_ports(mode_, port_set(), configs));
+}
+
+void K8slbrp::replace_ports(const PortsConfig &config) {
+  const std::lock_guard lock(mutex_);
+  transition(replace_port(mode_, port_set(), config));
+}
+
+void K8slbrp::replace_ports_list(const std::vector<PortsConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  transition(replace_all_ports(mode_, configs));
+}
+
+void K8slbrp::update_ports(const std::vector<PortsConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  transition(k8slbrp::update_ports(mode_, port_set(), configs));
+}
+
+void K8slbrp::delete_ports(const PortsKey &key) {
+  const std::lock_guard lock(mutex_);
+  transition(k8slbrp::remove_port(port_set(), key.name));
+}
+
+void K8slbrp::delete_ports_list() {
+  const std::lock_guard lock(mutex_);
+  transition({});
+}
+
+PortsConfig K8slbrp::read_ports(const PortsKey &key) {
+  const std::lock_guard lock(mutex_);
+  for (const auto &port : get_ports())
+    if (port->name() == key.name) return port->config();
+  throw missing("Port " + key.name + " does not exist");
+}
+
+std::vector<PortsConfig> K8slbrp::read_ports_list() {
+  const std::lock_guard lock(mutex_);
+  std::vector<PortsConfig> configs;
+  for (const auto &port : get_ports()) configs.push_back(port->config());
+  return configs;
+}
+
+// --- src-ip-rewrite ---
+
+void K8slbrp::set_rewrite(const SrcIpRewrite &wanted) {
+  get_array_table<abi::src_ip_rewrite>("src_ip_rewrite").set(0, wanted.for_kernel());
+  rewrite_ = wanted;
+  publish_view(port_set());
+}
+
+void K8slbrp::replace_src_ip_rewrite(const SrcIpRewriteConfig &config) {
+  const std::lock_guard lock(mutex_);
+  set_rewrite(SrcIpRewrite::from(config));
+}
+
+void K8slbrp::update_src_ip_rewrite(const SrcIpRewriteConfig &config) {
+  const std::lock_guard lock(mutex_);
+  set_rewrite(rewrite_.updated(config));
+}
+
+void K8slbrp::delete_src_ip_rewrite() {
+  const std::lock_guard lock(mutex_);
+  set_rewrite({});
+}
+
+SrcIpRewriteConfig K8slbrp::read_src_ip_rewrite() {
+  const std::lock_guard lock(mutex_);
+  return rewrite_.config();
+}
+
+// --- services ---
+
+void K8slbrp::create_service(const std::vector<ServiceConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.create(configs));
+}
+
+void K8slbrp::replace_service(const ServiceConfig &config) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.replace(config));
+}
+
+void K8slbrp::replace_service_list(const std::vector<ServiceConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.replace_all(configs));
+}
+
+void K8slbrp::update_service(const std::vector<ServiceConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.update(configs));
+}
+
+void K8slbrp::delete_service(const ServiceKey &key) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.remove(key));
+}
+
+void K8slbrp::delete_service_list() {
+  const std::lock_guard lock(mutex_);
+  apply(services_.remove_all());
+}
+
+ServiceConfig K8slbrp::read_service(const ServiceKey &key) {
+  const std::lock_guard lock(mutex_);
+  return services_.read(key);
+}
+
+std::vector<ServiceConfig> K8slbrp::read_service_list() {
+  const std::lock_guard lock(mutex_);
+  return services_.read_all();
+}
+
+// --- backends ---
+
+void K8slbrp::create_service_backend(const ServiceKey &service,
+                                     const std::vector<ServiceBackendConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.create_backends(service, configs));
+}
+
+void K8slbrp::replace_service_backend(const ServiceKey &service, const ServiceBackendConfig &config) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.replace_backend(service, config));
+}
+
+void K8slbrp::replace_service_backend_list(const ServiceKey &service,
+                                           const std::vector<ServiceBackendConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.replace_backends(service, configs));
+}
+
+void K8slbrp::update_service_backend(const ServiceKey &service,
+                                     const std::vector<ServiceBackendConfig> &configs) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.update_backends(service, configs));
+}
+
+void K8slbrp::delete_service_backend(const ServiceKey &service, const ServiceBackendKey &key) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.remove_backend(service, key));
+}
+
+void K8slbrp::delete_service_backend_list(const ServiceKey &service) {
+  const std::lock_guard lock(mutex_);
+  apply(services_.remove_backends(service));
+}
+
+ServiceBackendConfig K8slbrp::read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) {
+  const std::lock_guard lock(mutex_);
+  return services_.read_backend(service, key);
+}
+
+std::vector<ServiceBackendConfig> K8slbrp::read_service_backend_list(const ServiceKey &service) {
+  const std::lock_guard lock(mutex_);
+  return services_.read_backends(service);
+}
+
+void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
+                        const std::vector<uint8_t> &packet) {
+  handle_slow_path(*std::atomic_load(&view_), port, metadata.reason, packet);
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,86 @@
+// The cube: what REST asks of it, brought to the host's ports and to the maps of the datapath.
+#pragma once
+
+#include <polycube/services/cube.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "PortRules.h"
+#include "Ports.h"
+#include "Services.h"
+#include "SlowPath.h"
+#include "SrcIpRewrite.h"
+#include "api.h"
+
+namespace k8slbrp {
+
+// Locks. `mutex_` guards the configuration: every method that REST calls holds it throughout, so requests to
+// one cube run one after the other. packet_in() comes with the host's cube_mutex held, which remove_port()
+// takes too; therefore it never takes `mutex_`, and reads only `view_`, an immutable copy exchanged
+// atomically.
+class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
+ public:
+  explicit K8slbrp(const CubeConfig &config);
+  ~K8slbrp() override;
+
+  CubeConfig read() override;
+  void update(const CubeConfig &config) override;
+
+  void create_ports(const std::vector<PortsConfig> &configs) override;
+  void replace_ports(const PortsConfig &config) override;
+  void replace_ports_list(const std::vector<PortsConfig> &configs) override;
+  void update_ports(const std::vector<PortsConfig> &configs) override;
+  void delete_ports(const PortsKey &key) override;
+  void delete_ports_list() override;
+  PortsConfig read_ports(const PortsKey &key) override;
+  std::vector<PortsConfig> read_ports_list() override;
+
+  void replace_src_ip_rewrite(const SrcIpRewriteConfig &config) override;
+  void update_src_ip_rewrite(const SrcIpRewriteConfig &config) override;
+  void delete_src_ip_rewrite() override;
+  SrcIpRewriteConfig read_src_ip_rewrite() override;
+
+  void create_service(const std::vector<ServiceConfig> &configs) override;
+  void replace_service(const ServiceConfig &config) override;
+  void replace_service_list(const std::vector<ServiceConfig> &configs) override;
+  void update_service(const std::vector<ServiceConfig> &configs) override;
+  void delete_service(const ServiceKey &key) override;
+  void delete_service_list() override;
+  ServiceConfig read_service(const ServiceKey &key) override;
+  std::vector<ServiceConfig> read_service_list() override;
+
+  void create_service_backend(const ServiceKey &service,
+                              const std::vector<ServiceBackendConfig> &configs) override;
+  void replace_service_backend(const ServiceKey &service, const ServiceBackendConfig &config) override;
+  void replace_service_backend_list(const ServiceKey &service,
+                                    const std::vector<ServiceBackendConfig> &configs) override;
+  void update_service_backend(const ServiceKey &service,
+                              const std::vector<ServiceBackendConfig> &configs) override;
+  void delete_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
+  void delete_service_backend_list(const ServiceKey &service) override;
+  ServiceBackendConfig read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
+  std::vector<ServiceBackendConfig> read_service_backend_list(const ServiceKey &service) override;
+
+  void packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
+                 const std::vector<uint8_t> &packet) override;
+
+ private:
+  PortSet port_set() const;
+  void transition(const PortSet &wanted);
+  void become(const PortSet &wanted);
+  void publish_ports();
+  void publish_view(const PortSet &staying);
+  void set_rewrite(const SrcIpRewrite &wanted);
+  void apply(const Services::Changes &changes) { services_.apply(ServiceMaps(*this), changes); }
+
+  std::mutex mutex_;
+  const PortMode mode_;
+  const uint32_t max_sessions_;
+  SrcIpRewrite rewrite_;
+  Services services_;
+  std::shared_ptr<const SlowPathView> view_;  // only through std::atomic_load and std::atomic_store
+};
+
+}  // namespace k8slbrp

@@ -1,0 +1,26 @@
+// Weighted Maglev hashing: which backend owns which slot of a service's table.
+//
+// After D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, with
+// shares by weight. The table is a function of the set of backends alone: every node and every restart
+// computes the same one, and a change of one backend leaves nearly all slots of the others as they are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace k8slbrp {
+
+struct Candidate {
+  uint64_t identity;  // distinct among the candidates; decides which slots are preferred
+  uint32_t weight;    // > 0
+};
+
+// Number of slots for that many backends: 0, 1, or a prime about a hundred times their number, so that a
+// share is off by at most about 1%. There are few sizes because going from one to another moves most slots.
+uint32_t table_size(std::size_t backends);
+
+// Returns for each slot the index of its owner in `candidates`, whose order does not matter to the result.
+std::vector<uint32_t> assign_slots(const std::vector<Candidate> &candidates, uint32_t size);
+
+}  // namespace k8slbrp

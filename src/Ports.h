@@ -1,0 +1,44 @@
+// A port of the cube, and the plain description of one that the configuration works with.
+#pragma once
+
+#include <polycube/services/cube.h>
+#include <polycube/services/port.h>
+
+#include <cstdint>
+#include <string>
+
+#include "config.h"
+
+namespace k8slbrp {
+
+// What a port is or is to be. `base` is the JSON a new port is created from; the host reads `peer` and
+// `tcubes` in it.
+struct PortState {
+  PortsType type = PortsType::Frontend;
+  uint32_t ip = 0;  // FRONTEND in MULTI mode, network byte order; otherwise 0
+  std::string peer;
+  nlohmann::json base;
+
+  const nlohmann::json &getBase() const { return base; }
+};
+
+class Ports : public polycube::service::Port {
+ public:
+  Ports(polycube::service::Cube<Ports> &cube, std::shared_ptr<polycube::service::PortIface> host,
+        const PortState &state);
+
+  PortsConfig config() const;
+  PortState state() const;
+  void become(const PortState &state);
+
+  PortsType type() const { return type_; }
+  uint32_t ip() const { return ip_; }
+  uint32_t generation() const { return generation_; }
+
+ private:
+  PortsType type_;
+  uint32_t ip_;
+  const uint32_t generation_;  // tells this port from others that have had its index
+};
+
+}  // namespace k8slbrp

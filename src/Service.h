@@ -1,0 +1,38 @@
+// A virtual service and its backends, as validated and stored. Addresses and ports of the network are plain
+// numbers here: addresses in network byte order, ports in host byte order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace k8slbrp {
+
+struct Backend {
+  std::string name;
+  uint16_t port = 0;
+  uint16_t weight = 1;
+
+  bool operator==(const Backend &other) const {
+    return name == other.name && port == other.port && weight == other.weight;
+  }
+};
+
+// What identifies a service in the datapath: one of TCP, UDP, ICMP; the port is 0 for ICMP.
+struct ServiceId {
+  uint32_t vip = 0;
+  uint16_t port = 0;
+  uint8_t protocol = 0;
+
+  bool operator<(const ServiceId &other) const {
+    if (vip != other.vip) return vip < other.vip;
+    return port != other.port ? port < other.port : protocol < other.protocol;
+  }
+};
+
+struct Service {
+  std::string name;
+  std::map<uint32_t, Backend> backends;  // by address
+};
+
+}  // namespace k8slbrp

@@ -1,0 +1,281 @@
+#include "Services.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "Ipv4.h"
+#include "errors.h"
+
+namespace k8slbrp {
+namespace {
+
+constexpr std::size_t kMaxNameLength = 255;
+
+std::string checked_name(const std::string &name) {
+  if (name.size() > kMaxNameLength)
+    throw bad_value("name: " + std::to_string(name.size()) + " characters are too long, allowed 0.." +
+                    std::to_string(kMaxNameLength));
+  return name;
+}
+
+uint32_t parse_vip(const std::string &text) {
+  const uint32_t vip = parse_ipv4("vip", text);
+  const uint32_t host = ntohl(vip);
+  if (host == INADDR_ANY || host == INADDR_BROADCAST || IN_MULTICAST(host))
+    throw bad_value("vip: " + text + " cannot be the address of a service, expected a unicast address");
+  return vip;
+}
+
+// The services behind a key: one, or the three that ALL stands for.
+std::vector<ServiceId> ids_of(const ServiceKey &key) {
+  const uint32_t vip = parse_vip(key.vip);
+  if (key.proto == ServiceProto::All)
+    return {{vip, key.vport, IPPROTO_TCP}, {vip, key.vport, IPPROTO_UDP}, {vip, 0, IPPROTO_ICMP}};
+  if (key.proto == ServiceProto::Icmp && key.vport != 0)
+    throw bad_value("vport: " + std::to_string(key.vport) + " is not possible with proto ICMP, allowed 0");
+  if (key.proto == ServiceProto::Icmp) return {{vip, 0, IPPROTO_ICMP}};
+  return {{vip, key.vport, static_cast<uint8_t>(key.proto == ServiceProto::Tcp ? IPPROTO_TCP : IPPROTO_UDP)}};
+}
+
+ServiceProto proto_of(const ServiceId &id) {
+  if (id.protocol == IPPROTO_TCP) return ServiceProto::Tcp;
+  return id.protocol == IPPROTO_UDP ? ServiceProto::Udp : ServiceProto::Icmp;
+}
+
+ServiceKey key_of(const ServiceId &id) { return {format_ipv4(id.vip), id.port, proto_of(id)}; }
+
+ServiceError no_service(const ServiceKey &key) {
+  return missing("Service " + to_string(key) + " does not exist");
+}
+
+ServiceError no_backend(const std::string &ip) {
+  return missing("Backend " + ip + " does not exist in the service");
+}
+
+Backend new_backend(const ServiceBackendConfig &config) {
+  if (!config.port) throw bad_value("port: missing in backend " + config.ip);
+  return {checked_name(config.name.value_or("")), *config.port, config.weight.value_or(1)};
+}
+
+void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
+  for (const auto &config : configs) {
+    const bool added = service.backends.emplace(parse_ipv4("ip", config.ip), new_backend(config)).second;
+    if (!added) throw already_exists("Backend " + config.ip + " already exists in the service");
+  }
+}
+
+void update_backends_of(Service &service, const std::vector<ServiceBackendConfig> &configs) {
+  for (const auto &config : configs) {
+    const auto found = service.backends.find(parse_ipv4("ip", config.ip));
+    if (found == service.backends.end()) throw no_backend(config.ip);
+    Backend &backend = found->second;
+    if (config.name) backend.name = checked_name(*config.name);
+    if (config.port) backend.port = *config.port;
+    if (config.weight) backend.weight = *config.weight;
+  }
+}
+
+Service new_service(const ServiceConfig &config) {
+  Service service{checked_name(config.name.value_or("")), {}};
+  add_backends(service, config.backend);
+  return service;
+}
+
+ServiceBackendConfig config_of(uint32_t ip, const Backend &backend) {
+  ServiceBackendConfig config;
+  config.name = backend.name;
+  config.ip = format_ipv4(ip);
+  config.port = backend.port;
+  config.weight = backend.weight;
+  return config;
+}
+
+ServiceConfig config_of(const ServiceKey &key, const Service &service) {
+  ServiceConfig config;
+  config.name = service.name;
+  config.vip = key.vip;
+  config.vport = key.vport;
+  config.proto = key.proto;
+  for (const auto &[ip, backend] : service.backends) config.backend.push_back(config_of(ip, backend));
+  return config;
+}
+
+// Whether the kernel would see no difference.
+bool same_backends(const Service &a, const Service &b) {
+  if (a.backends.size() != b.backends.size()) return false;
+  for (auto i = a.backends.begin(), j = b.backends.begin(); i != a.backends.end(); ++i, ++j)
+    if (i->first != j->first || i->second.port != j->second.port || i->second.weight != j->second.weight)
+      return false;
+  return true;
+}
+
+}  // namespace
+
+const Service &Services::find(const ServiceKey &key) const {
+  const Service *first = nullptr;
+  for (const auto &id : ids_of(key)) {
+    const auto found = services_.find(id);
+    if (found == services_.end()) throw no_service(key);
+    if (!first) first = &found->second;
+  }
+  return *first;
+}
+
+Services::Changes Services::edit(const ServiceKey &key, const std::function<void(Service &)> &change) const {
+  find(key);
+  Changes changes;
+  for (const auto &id : ids_of(key)) {
+    Service service = services_.at(id);
+    change(service);
+    changes.emplace(id, std::move(service));
+  }
+  return changes;
+}
+
+Services::Changes Services::create(const std::vector<ServiceConfig> &configs) const {
+  Changes changes;
+  for (const auto &config : configs) {
+    const Service service = new_service(config);
+    for (const auto &id : ids_of(config.key()))
+      if (services_.count(id) || !changes.emplace(id, service).second)
+        throw already_exists("Service " + to_string(key_of(id)) + " already exists");
+  }
+  return changes;
+}
+
+Services::Changes Services::replace(const ServiceConfig &config) const {
+  const Service service = new_service(config);
+  Changes changes;
+  for (const auto &id : ids_of(config.key())) changes.emplace(id, service);
+  return changes;
+}
+
+Services::Changes Services::replace_all(const std::vector<ServiceConfig> &configs) const {
+  Changes changes;
+  for (const auto &config : configs)
+    for (auto &[id, service] : replace(config))
+      if (!changes.emplace(id, service).second)
+        throw already_exists("Service " + to_string(key_of(id)) + " is in the list twice");
+  for (const auto &[id, service] : services_) changes.emplace(id, std::nullopt);
+  return changes;
+}
+
+Services::Changes Services::update(const std::vector<ServiceConfig> &configs) const {
+  Changes changes;
+  for (const auto &config : configs) {
+    auto edited = edit(config.key(), [&](Service &service) {
+      if (config.name) service.name = checked_name(*config.name);
+      update_backends_of(service, config.backend);
+    });
+    for (auto &[id, service] : edited) changes[id] = std::move(service);
+  }
+  return changes;
+}
+
+Services::Changes Services::remove(const ServiceKey &key) const {
+  find(key);
+  Changes changes;
+  for (const auto &id : ids_of(key)) changes.emplace(id, std::nullopt);
+  return changes;
+}
+
+Services::Changes Services::remove_all() const {
+  Changes changes;
+  for (const auto &[id, service] : services_) changes.emplace(id, std::nullopt);
+  return changes;
+}
+
+Services::Changes Services::create_backends(const ServiceKey &key,
+                                            const std::vector<ServiceBackendConfig> &configs) const {
+  return edit(key, [&](Service &service) { add_backends(service, configs); });
+}
+
+Services::Changes Services::replace_backend(const ServiceKey &key, const ServiceBackendConfig &config) const {
+  return edit(key,
+              [&](Service &service) { service.backends[parse_ipv4("ip", config.ip)] = new_backend(config); });
+}
+
+Services::Changes Services::replace_backends(const ServiceKey &key,
+                                             const std::vector<ServiceBackendConfig> &configs) const {
+  return edit(key, [&](Service &service) {
+    service.backends.clear();
+    add_backends(service, configs);
+  });
+}
+
+Services::Changes Services::update_backends(const ServiceKey &key,
+                                            const std::vector<ServiceBackendConfig> &configs) const {
+  return edit(key, [&](Service &service) { update_backends_of(service, configs); });
+}
+
+Services::Changes Services::remove_backend(const ServiceKey &key, const ServiceBackendKey &backend) const {
+  return edit(key, [&](Service &service) {
+    if (service.backends.erase(parse_ipv4("ip", backend.ip)) == 0) throw no_backend(backend.ip);
+  });
+}
+
+Services::Changes Services::remove_backends(const ServiceKey &key) const {
+  return edit(key, [](Service &service) { service.backends.clear(); });
+}
+
+void Services::apply_one(ServiceMaps &maps, const ServiceId &id, const std::optional<Service> &wanted) {
+  const auto current = services_.find(id);
+  if (!wanted) {
+    table_.remove(maps, id);
+  } else if (current == services_.end() || !same_backends(current->second, *wanted)) {
+    table_.put(maps, id, wanted->backends);
+  }
+}
+
+void Services::apply(ServiceMaps maps, const Changes &changes) {
+  std::vector<ServiceId> done;
+  try {
+    for (const auto &[id, wanted] : changes) {
+      apply_one(maps, id, wanted);
+      done.push_back(id);
+    }
+  } catch (...) {
+    for (const auto &id : done) {
+      const auto before = services_.find(id);
+      if (before == services_.end()) {
+        table_.remove(maps, id);
+      } else {
+        table_.put(maps, id, before->second.backends);
+      }
+    }
+    throw;
+  }
+  for (const auto &[id, wanted] : changes) {
+    if (wanted) {
+      services_[id] = *wanted;
+    } else {
+      services_.erase(id);
+    }
+  }
+}
+
+ServiceConfig Services::read(const ServiceKey &key) const {
+  const Service &service = find(key);
+  return config_of({format_ipv4(parse_vip(key.vip)), key.vport, key.proto}, service);
+}
+
+std::vector<ServiceConfig> Services::read_all() const {
+  std::vector<ServiceConfig> configs;
+  for (const auto &[id, service] : services_) configs.push_back(config_of(key_of(id), service));
+  return configs;
+}
+
+ServiceBackendConfig Services::read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const {
+  const Service &service = find(key);
+  const auto found = service.backends.find(parse_ipv4("ip", backend.ip));
+  if (found == service.backends.end()) throw no_backend(backend.ip);
+  return config_of(found->first, found->second);
+}
+
+std::vector<ServiceBackendConfig> Services::read_backends(const ServiceKey &key) const {
+  std::vector<ServiceBackendConfig> configs;
+  for (const auto &[ip, backend] : find(key).backends) configs.push_back(config_of(ip, backend));
+  return configs;
+}
+
+}  // namespace k8slbrp

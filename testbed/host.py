@@ -1,0 +1,49 @@
+"""A pcnhost of one's own, on a port of its own, with the service loaded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from testbed.api import Api
+from testbed.lab import Lab
+
+PROJECT = Path(__file__).resolve().parent.parent
+SERVICE_LIBRARY = PROJECT / "build" / "libpcn-k8slbrp.so"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_host(
+    lab: Lab, port: int | None = None, *options: str, log: Path | None = None
+) -> tuple[Api, subprocess.Popen[str]]:
+    """Start pcnhost and wait until it answers; raises RuntimeError when it does not within 30 s."""
+    port = port or free_port()
+    output = log.open("a") if log else None
+    argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
+    argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", f"/sys/fs/bpf/{lab.prefix}", *options]
+    process = lab.start(argv, cwd=PROJECT, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    api = Api(f"127.0.0.1:{port}")
+    for _ in range(300):
+        if process.poll() is not None:
+            break
+        try:
+            api.get("version")
+            return api, process
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise RuntimeError(f"pcnhost does not answer on port {port}" + (f", see {log}" if log else ""))
+
+
+def load_service(api: Api, library: Path = SERVICE_LIBRARY, name: str = "k8slbrp") -> None:
+    api.post("services", {"type": "lib", "uri": str(library), "name": name})
