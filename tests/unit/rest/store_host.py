@@ -1,0 +1,130 @@
+"""A host without machinery: the real router over the schema of store.yang, and a record of what it asks for.
+
+Only the two edges are stood in for: the engine (cubes and ports as plain records) and the C library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pcnhost.library import ErrorTag, Key, Response
+from pcnhost.rest.answers import Answer
+from pcnhost.rest.request import Request, segments_below_base
+from pcnhost.rest.router import Router
+from pcnhost.rest.services import Services
+
+YANG = (Path(__file__).parent / "store.yang").read_text()
+OK = Response(ErrorTag.OK, "")
+NO_ELEMENTS = Response(ErrorTag.OK, "[]")
+
+
+@dataclass
+class PlainPort:
+    name: str
+    uuid: str = "port-uuid"
+    status: str = "DOWN"
+    peer: str = ""
+
+    def set_peer(self, peer: str) -> None:
+        self.peer = peer
+
+
+@dataclass
+class PlainCube:
+    name: str
+    service_name: str
+    uuid: str = "cube-uuid"
+    type: str = "TC"
+    loglevel: str = "INFO"
+    shadow: bool = False
+    span: bool = False
+    ports: dict[str, PlainPort] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "service-name": self.service_name}
+
+    def set_log_level(self, level: str) -> None:
+        self.loglevel = level
+
+
+@dataclass
+class PlainEngine:
+    cubes: dict[str, PlainCube] = field(default_factory=dict)
+
+    def netdevs(self) -> list[dict[str, Any]]:
+        return [{"name": "eth9"}]
+
+
+@dataclass(frozen=True)
+class Asked:
+    symbol: str
+    cube: str | None
+    keys: tuple[Key, ...]
+    body: str | None
+
+
+class RecordingLibrary:
+    """Answers from `answers`, else OK without text; `asked` are all the calls so far."""
+
+    pyang_git = ""
+    swagger_codegen_git = "generator"
+    data_model = YANG
+
+    def __init__(self, name: str, uri: str, engine: PlainEngine) -> None:
+        self.name = name
+        self.uri = uri
+        self.engine = engine
+        self.required: list[str] = []
+        self.asked: list[Asked] = []
+        self.answers: dict[str, Response] = {}
+        self.open = True
+
+    def require(self, path: str, symbols: Sequence[str]) -> None:
+        self.required = list(symbols)
+
+    def init(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.open = False
+
+    def call(
+        self, symbol: str, cube: str | None, keys: Sequence[Key] = (), body: str | None = None
+    ) -> Response:
+        self.asked.append(Asked(symbol, cube, tuple(keys), body))
+        if cube and symbol == "create_store_by_id_handler" and symbol not in self.answers:
+            self.engine.cubes[cube] = PlainCube(cube, self.name)
+            return Response(ErrorTag.CREATED, "")
+        if cube and symbol == "delete_store_by_id_handler":
+            del self.engine.cubes[cube]
+        return self.answers.get(symbol, NO_ELEMENTS if symbol.endswith("_help") else OK)
+
+
+class Host:
+    def __init__(self, engine: PlainEngine, services: Services, router: Router) -> None:
+        self.engine = engine
+        self.services = services
+        self._router = router
+        self.changes: list[str] = []
+
+    @property
+    def library(self) -> Any:
+        service = self.services.get("store")
+        assert service is not None
+        return service.library
+
+    def ask(self, method: str, path: str, body: str = "", *, referer: bool = False) -> Answer:
+        """`path` below the base path."""
+        where, _, query = f"/polycube/v1/{path}".partition("?")
+        return self._router.answer(
+            Request(method, segments_below_base(where), query, body.encode(), has_referer=referer)
+        )
+
+    def last(self) -> Asked:
+        asked: Asked = self.library.asked[-1]
+        return asked
+
+    def answering(self, symbol: str, text: str, tag: ErrorTag = ErrorTag.OK) -> None:
+        self.library.answers[symbol] = Response(tag, text)
