@@ -1,7 +1,7 @@
 """`make demo`: the load balancer at work on this machine, with real clients and servers.
 
-Two clients and three servers in network namespaces of their own, a cube between them, and everything asked of it over
-REST as polycubectl and polykube do. With --keep it stays up for exploring with curl.
+Two clients and three servers in network namespaces of their own, a cube between them, and everything asked
+of it over REST as polycubectl and polykube do. With --keep it stays up for exploring with curl.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def create_services(api: Api, network: topology.Topology) -> None:
         ],
     )
     for name, vport, proto in services:
-        say(f"{name:5} {VIP} {vport:3} {proto:4} -> " + ", ".join(b["ip"] for b in backends))
+        say(f"{name:5} {VIP} {vport:3} {proto:4} -> " + ", ".join(network.server_ips))
 
 
 def send(network: topology.Topology, protocol: str, port: int, count: int) -> Counter[str]:

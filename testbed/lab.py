@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 _numbers = itertools.count()
 
@@ -51,21 +52,27 @@ class Lab:
             raise ValueError(f"interface name {outer} is longer than 15 characters")
         ip(*f"link add {outer} mtu {mtu} type veth peer name {inner} netns {namespace} mtu {mtu}".split())
         self._links.append(outer)
-        try:
-            sysctl(None, f"net.ipv6.conf.{outer}.disable_ipv6=1")
-        except OSError:
-            pass  # a kernel without IPv6 has nothing to disable
+        sysctl(None, f"net.ipv6.conf.{outer}.disable_ipv6=1")
         ip("link", "set", outer, "up")
         ip("-n", namespace, "link", "set", inner, "up")
         return outer
 
     def start(
-        self, argv: Sequence[str], namespace: str | None = None, *, ready: str | None = None, **options: object
+        self,
+        argv: Sequence[str],
+        namespace: str | None = None,
+        *,
+        ready: str | None = None,
+        **options: Any,
     ) -> subprocess.Popen[str]:
         """Start a process (inside `namespace`); with `ready`, wait until it prints that line."""
         command = [*in_namespace(namespace), *argv]
         process: subprocess.Popen[str] = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options  # type: ignore[call-overload]
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
         )
         self._processes.append(process)
         if ready is not None:
@@ -105,7 +112,7 @@ def in_namespace(namespace: str | None) -> list[str]:
 
 
 def run(argv: Sequence[str], namespace: str | None = None, timeout: float = 60) -> str:
-    """Run a command to its end; returns what it printed. Raises RuntimeError with its errors when it fails."""
+    """Run a command to its end; returns what it printed. A failure is a RuntimeError with what it said."""
     done = subprocess.run(
         [*in_namespace(namespace), *argv], capture_output=True, text=True, timeout=timeout, check=False
     )

@@ -1,7 +1,7 @@
 """A cube between clients and servers, as polykube lays it out; kernel routing stands in for the router cube.
 
-    client namespaces ── FRONTEND ports ── cube ── BACKEND port ── router namespace ── server namespaces
-    10.10.1.1, .2, …                                              10.10.1.254  10.20.0.254   10.20.0.1, .2, …
+client namespaces ── FRONTEND ports ── cube ── BACKEND port ── router namespace ── server namespaces
+10.10.1.1, .2, …                                              10.10.1.254  10.20.0.254   10.20.0.1, .2, …
 """
 
 from __future__ import annotations
@@ -27,6 +27,26 @@ class Topology:
     router: str = ""
     servers: list[str] = field(default_factory=list)
     server_ips: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ConnectedCube:
+    """A cube called `name` with everything around it, ready for services."""
+
+    name: str
+    lab: Lab
+    api: Api
+    network: Topology
+
+    def service(self, vip: str, vport: int, proto: str, weights: list[int]) -> str:
+        """Create a service over the first servers, one for each weight; returns its path."""
+        backends = [
+            {"ip": ip, "port": SERVER_PORT, "weight": weight}
+            for ip, weight in zip(self.network.server_ips, weights, strict=False)
+        ]
+        path = f"k8slbrp/{self.name}/service/{vip}/{vport}/{proto}"
+        self.api.post(path, {"backend": backends})
+        return path
 
 
 def build(lab: Lab, clients: int = 2, servers: int = 3, start_servers: bool = True) -> Topology:
@@ -69,21 +89,23 @@ def add_server(lab: Lab, topology: Topology, number: int, start: bool = True) ->
     if start:
         name = f"server{number}"
         lab.start(
-            [sys.executable, "-m", "testbed.server", name, address, str(SERVER_PORT)], namespace, ready="ready"
+            [sys.executable, "-m", "testbed.server", name, address, str(SERVER_PORT)],
+            namespace,
+            ready="ready",
         )
 
 
-def create_multi(api: Api, cube: str, topology: Topology, service: str = "k8slbrp", **options: object) -> None:
+def create_multi(api: Api, cube: str, topology: Topology, **options: object) -> None:
     """Create a cube in MULTI mode with every port connected."""
-    api.post(f"{service}/{cube}", {"port_mode": "MULTI", **options})
-    api.post(f"{service}/{cube}/ports/to_router", {"type": "BACKEND", "peer": topology.backend})
+    api.post(f"k8slbrp/{cube}", {"port_mode": "MULTI", **options})
+    api.post(f"k8slbrp/{cube}/ports/to_router", {"type": "BACKEND", "peer": topology.backend})
     for number, (netdev, address) in enumerate(zip(topology.frontends, topology.client_ips, strict=True), 1):
         port = {"type": "FRONTEND", "ip": address, "peer": netdev}
-        api.post(f"{service}/{cube}/ports/client{number}", port)
+        api.post(f"k8slbrp/{cube}/ports/client{number}", port)
 
 
-def create_single(api: Api, cube: str, topology: Topology, service: str = "k8slbrp", **options: object) -> None:
+def create_single(api: Api, cube: str, topology: Topology, **options: object) -> None:
     """Create a cube in SINGLE mode whose FRONTEND port leads to the first client."""
-    api.post(f"{service}/{cube}", {"port_mode": "SINGLE", **options})
-    api.post(f"{service}/{cube}/ports/to_router", {"type": "BACKEND", "peer": topology.backend})
-    api.post(f"{service}/{cube}/ports/client1", {"type": "FRONTEND", "peer": topology.frontends[0]})
+    api.post(f"k8slbrp/{cube}", {"port_mode": "SINGLE", **options})
+    api.post(f"k8slbrp/{cube}/ports/to_router", {"type": "BACKEND", "peer": topology.backend})
+    api.post(f"k8slbrp/{cube}/ports/client1", {"type": "FRONTEND", "peer": topology.frontends[0]})

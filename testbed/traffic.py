@@ -1,0 +1,45 @@
+"""Sessions from the clients of a topology, new ones and held ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+
+from testbed.lab import Lab, run
+
+
+def new_sessions(namespace: str, protocol: str, vip: str, port: int, count: int) -> dict[str, int]:
+    """Open `count` sessions ("http" or "udp") one by one; returns who answered how many, "" for nobody."""
+    command = [sys.executable, "-m", "testbed.client", protocol, vip, str(port), str(count)]
+    answers: dict[str, int] = json.loads(run(command, namespace, timeout=300))
+    return answers
+
+
+@dataclass(frozen=True)
+class HolderState:
+    """`servers` counts the connections that live on by the server they have always had."""
+
+    alive: int
+    broken: int
+    servers: dict[str, int]
+
+
+class Holder:
+    """Keeps connections open from inside a namespace."""
+
+    def __init__(self, lab: Lab, namespace: str, vip: str, port: int, count: int) -> None:
+        command = [sys.executable, "-m", "testbed.holder", vip, str(port), str(count)]
+        self._lab = lab
+        self._process = lab.start(command, namespace, ready="ready")
+
+    def check(self) -> HolderState:
+        """Use every connection once."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        stdin.write("check\n")
+        stdin.flush()
+        return HolderState(**json.loads(stdout.readline()))
+
+    def close(self) -> None:
+        self._lab.stop(self._process)
