@@ -8,11 +8,13 @@ import json
 import logging
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pcnhost.bridge import Bridge, CallFunction, HostCalls, SendPacketFunction, TableFdFunction
-from pcnhost.engine import Cube, Engine, Port
 from pcnhost.errors import HostError
+
+if TYPE_CHECKING:
+    from pcnhost.engine import Cube, Engine, Port
 
 log = logging.getLogger(__name__)
 

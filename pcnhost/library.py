@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pcnhost import bridge_dlopen
 from pcnhost.bridge import KeyRecord, KeyValue, bridge
 from pcnhost.bridge_engine import EngineCalls
-from pcnhost.engine import Engine
+
+if TYPE_CHECKING:
+    from pcnhost.engine import Engine
 
 
 class LibraryError(Exception):

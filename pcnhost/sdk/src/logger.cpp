@@ -16,7 +16,7 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string &name, LogLevel le
   static const auto console = std::make_shared<spdlog::sinks::stdout_sink_mt>();
   auto logger = std::make_shared<spdlog::logger>(name, spdlog::sinks_init_list{file, console});
   logger->set_level(logLevelToSPDLog(level));
-  logger->flush_on(spdlog::level::info);
+  logger->flush_on(spdlog::level::trace);  // whoever follows the file sees every line at once
   return logger;
 }
 
