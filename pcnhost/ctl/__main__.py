@@ -1,0 +1,154 @@
+"""`pcnctl`: one command line, one request."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from pcnhost.ctl import completion, guide, render, settings, values, words
+from pcnhost.ctl.client import Client, Reply, Unreachable
+from pcnhost.ctl.words import Line, UsageError
+
+OK, NOT_CARRIED_OUT, REFUSED, BAD_LINE = range(4)
+
+METHODS = {"": "POST", "add": "POST", "set": "PATCH", "show": "GET", "del": "DELETE"}
+STDIN_WAIT_S = 1.0
+
+USAGE = """usage: pcnctl [PATH...] [add|set|show|del] [PATH...] [NAME=VALUE...]
+       pcnctl [PATH...] show [-normal|-brief|-verbose|-json|-yaml] [-hide=NAME,NAME]
+       pcnctl [WORD...] ?                       what may follow
+       pcnctl connect|disconnect PEER1 PEER2    PEER is CUBE:PORT or a network interface
+       pcnctl --completion-script               for bash: eval "$(pcnctl --completion-script)"
+A YAML or JSON body is read from standard input when no NAME=VALUE is given.
+Environment: POLYCUBECTL_URL, POLYCUBECTL_CACERT, POLYCUBECTL_CERT, POLYCUBECTL_KEY.
+Exit status: 0 done, 1 no contact with the daemon or wrong settings, 2 refused by the daemon, 3 wrong usage."""
+
+
+def main() -> int:
+    """Run the command line of the process; returns its exit status."""
+    return run(sys.argv[1:])
+
+
+def run(arguments: Sequence[str]) -> int:
+    if arguments in (["-h"], ["--help"]):
+        print(USAGE)
+        return OK
+    if arguments == ["--completion-script"]:
+        print(completion.BASH, end="")
+        return OK
+    try:
+        client = Client(settings.load())
+        if arguments[:1] == ["--complete"]:
+            for candidate in completion.candidates(client, arguments[1:]):
+                print(candidate)
+            return OK
+        if list(arguments) in ([], ["?"]):
+            return _root(client)
+        line = words.parse(arguments)
+        return _help(client, line) if line.help else _request(client, line)
+    except UsageError as e:
+        print(f"pcnctl: {e}", file=sys.stderr)
+        return BAD_LINE
+    except (settings.SettingsError, Unreachable) as e:
+        print(f"pcnctl: {e}", file=sys.stderr)
+        return NOT_CARRIED_OUT
+
+
+def _root(client: Client) -> int:
+    helped = client.ask((), "help=NONE")
+    cubes = client.send("GET", ("cubes",))
+    if not helped.ok or not cubes.ok:
+        return _refused(cubes if helped.ok else helped)
+    print(guide.root_guide((helped.json() or {}).get("params"), cubes.json() or {}))
+    return OK
+
+
+def _help(client: Client, line: Line) -> int:
+    own = guide.own_help(line.path)
+    if own is not None:
+        print(own)
+        return OK
+    reply = client.ask(line.path, f"help={line.command.upper() or 'NONE'}")
+    shown = reply.json()
+    if not reply.ok or not isinstance(shown, dict):
+        print("There is no help for this command", file=sys.stderr)
+        return REFUSED
+    typed = [*line.path, *([line.command] if line.command else [])]
+    print(guide.guide(shown, typed, line.command))
+    return OK
+
+
+def _request(client: Client, line: Line) -> int:
+    path, body = _with_body(client, line)
+    reply = client.send(METHODS[line.command], path, body)
+    if not reply.ok:
+        return _refused(reply)
+    value = reply.json()
+    if line.command in ("", "show") and value is not None:
+        print(render.shown(value, line.format, line.hide))
+    return OK
+
+
+def _refused(reply: Reply) -> int:
+    print(reply.text or f"{reply.status} {reply.reason}", file=sys.stderr)
+    return REFUSED
+
+
+def _with_body(client: Client, line: Line) -> tuple[tuple[str, ...], str | None]:
+    """Path and body of the request. One member to set makes the path of its leaf and a bare value."""
+    if line.command in ("show", "del"):
+        return line.path, None
+    types = _types(client, line)
+    if line.command == "set" and len(line.members) == 1 and "." not in line.members[0][0]:
+        ((name, text),) = line.members
+        value = (
+            text[1:-1]
+            if len(text) > 1 and text[0] == text[-1] == '"'
+            else values.typed(text, types.get(name))
+        )
+        return (*line.path, name), json.dumps(value)
+    body: Any = values.members_object(line.members, types)
+    if not line.members:
+        given = _standard_input()
+        body = body if given is None else given
+    return line.path, json.dumps(body)
+
+
+def _types(client: Client, line: Line) -> Mapping[str, str]:
+    """Member -> simpletype, asked for only when a text does not say what it is."""
+    if guide.own_help(line.path) is not None:
+        return dict.fromkeys((name for name, _ in line.members), "string")
+    if not any(values.looks_typed(text) for _, text in line.members):
+        return {}
+    reply = client.ask(line.path, f"help={line.command.upper() or 'NONE'}")
+    shown = reply.json() if reply.ok else None
+    if not isinstance(shown, dict):
+        return {}
+    nodes = {**(shown.get("params") or {}), **(shown.get("optional-params") or {})}
+    return {name: node["simpletype"] for name, node in nodes.items() if "simpletype" in node}
+
+
+def _standard_input() -> Any:
+    """The value of the YAML on standard input; None when nothing is there. Raises UsageError."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        # Somebody may have left a pipe open without ever writing to it.
+        if not select.select([sys.stdin], [], [], STDIN_WAIT_S)[0]:
+            return None
+    elif not stat.S_ISREG(mode):
+        return None
+    try:
+        return yaml.safe_load(sys.stdin.read())
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise UsageError(f"standard input is no YAML: {e}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

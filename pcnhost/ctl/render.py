@@ -1,0 +1,120 @@
+"""How `show` looks: members first, then objects, then lists as tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import yaml
+
+DEPTHS = {"brief": 1, "normal": 2, "verbose": 3}
+INDENT = "    "
+
+
+def shown(value: Any, shape: str, hide: Sequence[str] = ()) -> str:
+    """The text for a JSON value; `hide` are members to leave out."""
+    value = _without(value, frozenset(hide))
+    if shape == "json":
+        return json.dumps(value, indent=4, ensure_ascii=False)
+    if shape == "yaml":
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).rstrip()
+    return "\n".join(_lines(_without(value, frozenset({"_links"})), DEPTHS[shape])).rstrip()
+
+
+def _without(value: Any, hide: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _without(member, hide) for name, member in value.items() if name not in hide}
+    if isinstance(value, list):
+        return [_without(item, hide) for item in value if not _is_pair(item, hide)]
+    return value
+
+
+def _is_pair(item: Any, names: frozenset[str]) -> bool:
+    """Whether it is something like `["_links", …]`, a member of a list."""
+    return isinstance(item, list) and bool(item) and isinstance(item[0], str) and item[0] in names
+
+
+def _lines(value: Any, depth: int) -> Iterable[str]:
+    if isinstance(value, dict):
+        yield from _object(value, depth)
+    elif isinstance(value, list):
+        yield from _list(value, depth)
+    else:
+        yield scalar(value)
+
+
+def _object(value: dict[str, Any], depth: int) -> Iterable[str]:
+    scalars = {name: member for name, member in value.items() if not isinstance(member, dict | list)}
+    objects = {name: member for name, member in value.items() if isinstance(member, dict)}
+    lists = {name: member for name, member in value.items() if isinstance(member, list)}
+    for name, member in scalars.items():
+        yield f"{name}: {scalar(member)}"
+    for name, member in (objects | lists).items():
+        yield ""
+        if depth <= 1:
+            yield f"{name}: {_count(member)}"
+            continue
+        yield f"{name}:"
+        for line in _lines(member, depth - 1):
+            yield INDENT + line if line else line
+
+
+def _list(value: list[Any], depth: int) -> Iterable[str]:
+    rows = [item for item in value if isinstance(item, dict)]
+    if rows:
+        yield from table(rows, depth)
+    for item in value:
+        if not isinstance(item, dict | list):
+            yield scalar(item)
+
+
+def table(rows: Sequence[dict[str, Any]], depth: int) -> list[str]:
+    """One line a row, more when the depth allows to show what is nested in it."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    nested = {name for name in names if any(isinstance(row.get(name), list) for row in rows)}
+    heads = [f"{name} (list)" if name in nested else name for name in names]
+    cells = [[_cell(row.get(name, ""), depth) for name in names] for row in rows]
+    widths = [
+        max(len(line) for line in (head, *(text for row in cells for text in row[column])))
+        for column, head in enumerate(heads)
+    ]
+    lines = [_aligned(heads, widths)]
+    for row in cells:
+        for at in range(max(len(cell) for cell in row)):
+            lines.append(_aligned([cell[at] if at < len(cell) else "" for cell in row], widths))
+    return lines
+
+
+def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+
+
+def _cell(value: Any, depth: int) -> list[str]:
+    """The lines of a cell, at least one."""
+    if isinstance(value, list):
+        if depth < 3:
+            return [_count(value)]
+        return [_summary(item) for item in value] or [""]
+    if isinstance(value, dict):
+        return [_summary(value)] if depth >= 2 else [_count(value)]
+    return [scalar(value)]
+
+
+def _summary(value: Any) -> str:
+    if not isinstance(value, dict):
+        return scalar(value) if not isinstance(value, list) else _count(value)
+    return " ".join(
+        f"{name}={_count(member) if isinstance(member, dict | list) else scalar(member)}"
+        for name, member in value.items()
+    )
+
+
+def _count(value: dict[str, Any] | list[Any]) -> str:
+    return f"[{len(value)} item{'' if len(value) == 1 else 's'}]"
+
+
+def scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
