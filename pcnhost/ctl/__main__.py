@@ -28,7 +28,7 @@ USAGE = """usage: pcnctl [PATH...] [add|set|show|del] [PATH...] [NAME=VALUE...]
        pcnctl --completion-script               for bash: eval "$(pcnctl --completion-script)"
 A YAML or JSON body is read from standard input when no NAME=VALUE is given.
 Environment: POLYCUBECTL_URL, POLYCUBECTL_CACERT, POLYCUBECTL_CERT, POLYCUBECTL_KEY.
-Exit status: 0 done, 1 no contact with the daemon or wrong settings, 2 refused by the daemon, 3 wrong usage."""
+Exit status: 0 done, 1 no contact with the daemon or bad settings, 2 refused by the daemon, 3 bad usage."""
 
 
 def main() -> int:
