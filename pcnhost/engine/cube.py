@@ -1,0 +1,362 @@
+"""A cube: programs, maps and ports of one instance of a service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pcnhost.engine import bpf, state
+from pcnhost.engine.events import CubeEvents, Receiver
+from pcnhost.engine.links import Links
+from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_map
+from pcnhost.engine.port import Port
+from pcnhost.engine.program import Program, Surroundings, build
+from pcnhost.engine.source import LOG_LEVELS, MAX_PORTS, MAX_PROGRAMS, Hook, Scope, cflags
+from pcnhost.errors import HostError
+
+INGRESS, EGRESS = "INGRESS", "EGRESS"
+DIRECTIONS = (INGRESS, EGRESS)
+_HOP_BYTES = 8
+
+Slot = tuple[str, int]  # direction, program index
+
+
+class Cube:
+    """One cube. Safe to use from any thread: `_programs_lock` is held while a program changes (compilation
+    included) and comes before the engine's lock, which guards ports and peers and is only held for moments."""
+
+    max_ports = MAX_PORTS
+
+    def __init__(
+        self,
+        name: str,
+        cube_id: int,
+        cube_type: str,
+        loglevel: str,
+        service_name: str,
+        events: CubeEvents,
+        directory: Path,
+        panel: Panel,
+        links: Links,
+        lock: threading.RLock,
+        public: dict[str, int],
+        log: logging.Logger,
+    ) -> None:
+        self.name = name
+        self.id = cube_id
+        self.uuid = str(uuid.uuid4())
+        self.service_name = service_name
+        self.type = cube_type
+        self.loglevel = loglevel
+        self.shadow = False
+        self.span = False
+        self.hook = Hook.TC if cube_type == "TC" else Hook.XDP
+        self.receiver = Receiver(events)
+        self._directory = directory
+        self._panel = panel
+        self._links = links
+        self._lock = lock
+        self._log = log
+        self._programs_lock = threading.RLock()
+        self._programs: dict[Slot, Program] = {}
+        self._public = public
+        self._ports: Mapping[str, Port] = MappingProxyType({})
+        # Port numbers given by an earlier process to ports that are not back yet.
+        self._remembered = {
+            name: int(index) for name, index in state.read_notes(directory / "ports").items()
+        }
+        self._maps: dict[str, int] = {}
+        self._open_maps()
+
+    def _open_maps(self) -> None:
+        hops = bpf.MapSpec(bpf.MAP_TYPE_ARRAY, 4, _HOP_BYTES, MAX_PORTS)
+        programs = bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, MAX_PROGRAMS)
+        specs = {"_POLYCUBE_peers": hops, "egress_next": hops}
+        specs |= {"ingress_programs": programs, "egress_programs": programs}
+        if self.hook is Hook.XDP:
+            specs["egress_programs_xdp"] = programs
+        for name, spec in specs.items():
+            self._maps[name] = pinned_map(self._directory / name, name, spec)
+
+    # --- programs
+
+    def load_all(self, ingress: Sequence[str], egress: Sequence[str]) -> None:
+        """Loads the cube's first programs and forgets those of an earlier process. Raises HostError."""
+        codes = {(INGRESS, i): code for i, code in enumerate(ingress)}
+        codes |= {(EGRESS, i): code for i, code in enumerate(egress)}
+        with self._programs_lock:
+            for slot, code in codes.items():
+                self._install(slot, code, self.loglevel)
+            for direction in DIRECTIONS:
+                for index in range(MAX_PROGRAMS):
+                    if (direction, index) not in codes:
+                        self._clear_arrays((direction, index))
+            known = {_slot_directory(slot) for slot in codes} | {"ports", "shared"}
+            for directory in state.directories(self._directory):
+                if directory not in known:
+                    state.remove(self._directory / directory)
+
+    def reload(self, code: str, index: int, direction: str) -> None:
+        """Replaces a program without losing a packet; maps of the same name keep their contents."""
+        slot = _slot(direction, index)
+        with self._programs_lock:
+            if slot not in self._programs:
+                raise HostError("ebpf does not exist")
+            self._install(slot, code, self.loglevel)
+
+    def add_program(self, code: str, index: int, direction: str) -> int:
+        """Adds a program at `index`, or at the first free one when -1; answers where."""
+        with self._programs_lock:
+            if index == -1:
+                free = (i for i in range(MAX_PROGRAMS) if (direction, i) not in self._programs)
+                index = next(free, -1)
+                if index == -1:
+                    raise HostError("Maximum number of programs reached")
+            slot = _slot(direction, index)
+            if slot in self._programs:
+                raise HostError("Program is not empty")
+            self._install(slot, code, self.loglevel)
+            return index
+
+    def del_program(self, index: int, direction: str) -> None:
+        slot = _slot(direction, index)
+        with self._programs_lock:
+            if slot not in self._programs:
+                raise HostError("ebpf program does not exist")
+            self._clear_arrays(slot)
+            with self._lock:
+                program = self._programs.pop(slot)
+                if slot == (EGRESS, 0):
+                    self._links.egress_changed(self)
+            self._forget_public(program)
+            program.drop_maps(keep={})
+            state.remove(self._directory / _slot_directory(slot))
+
+    def table_fd(self, table: str, index: int, direction: str) -> int:
+        """The fd of a map declared by a program, -1 when unknown. It stays open, and the same, as long as the
+        program (in whatever version) declares the map."""
+        program = self._programs.get((direction, index))
+        return program.table_fd(table) if program else -1
+
+    def table_spec(self, table: str, index: int, direction: str) -> bpf.MapSpec:
+        """Type and sizes of a map; raises HostError when unknown."""
+        fd = self.table_fd(table, index, direction)
+        if fd < 0:
+            raise HostError(f"table {table} does not exist")
+        return bpf.map_spec(fd)
+
+    def index(self, direction: str) -> int:
+        """The patch panel slot of the first program."""
+        return ingress_node(self.id) if direction == INGRESS else egress_node(self.id)
+
+    @property
+    def has_egress(self) -> bool:
+        return (EGRESS, 0) in self._programs
+
+    def _install(self, slot: Slot, code: str, loglevel: str) -> None:
+        direction, index = slot
+        hooks = [self.hook] if self.hook is Hook.TC or direction == INGRESS else [Hook.XDP, Hook.TC]
+        flags = {hook: cflags(hook, self.name, self.id, direction == EGRESS, loglevel) for hook in hooks}
+        previous = self._programs.get(slot)
+        program = build(code, flags, self._surroundings(slot), previous, self._log)
+        first_egress = slot == (EGRESS, 0) and not previous
+        with self._lock:
+            self._programs = {**self._programs, slot: program}
+            self._public.update({n: own.fd for n, own in program.own.items() if own.scope is Scope.HOST})
+            for hook, fd in program.loaded.items():
+                self._put(slot, hook, fd)
+            if first_egress:
+                self._links.egress_changed(self)
+        program.close_loaded()
+        if previous:
+            previous.drop_maps(keep=program.own)
+        self._log.debug("%s: %s program %d is in place", self.name, direction, index)
+
+    def _surroundings(self, slot: Slot) -> Surroundings:
+        shared = dict(self._public)
+        for program in self._programs.values():
+            shared |= {name: own.fd for name, own in program.own.items() if own.scope is Scope.CUBE}
+        return Surroundings(
+            name=f"{self.name}_{slot[0][0].lower()}{slot[1]}",
+            directories={
+                Scope.PROGRAM: self._directory / _slot_directory(slot),
+                Scope.CUBE: self._directory / "shared",
+                Scope.HOST: self._directory.parent.parent / "public",
+            },
+            builtin={**self._panel.maps, **self._maps},
+            shared=shared,
+        )
+
+    def _forget_public(self, program: Program) -> None:
+        for name, own in program.own.items():
+            if own.scope is Scope.HOST:
+                self._public.pop(name, None)
+
+    def _arrays(self, slot: Slot) -> dict[Hook, int]:
+        """The cube's own prog array for each hook that programs of the slot have."""
+        if slot[0] == INGRESS:
+            return {self.hook: self._maps["ingress_programs"]}
+        arrays = {Hook.TC: self._maps["egress_programs"]}
+        if self.hook is Hook.XDP:
+            arrays[Hook.XDP] = self._maps["egress_programs_xdp"]
+        return arrays
+
+    def _put(self, slot: Slot, hook: Hook, program_fd: int) -> None:
+        direction, index = slot
+        bpf.update(self._arrays(slot)[hook], bpf.u32(index), bpf.u32(program_fd))
+        if index == 0:
+            bpf.update(self._panel.nodes(hook), bpf.u32(self.index(direction)), bpf.u32(program_fd))
+
+    def _clear_arrays(self, slot: Slot) -> None:
+        direction, index = slot
+        for hook, array in self._arrays(slot).items():
+            if index == 0:
+                bpf.delete(self._panel.nodes(hook), bpf.u32(self.index(direction)))
+            bpf.delete(array, bpf.u32(index))
+
+    # --- configuration
+
+    def set_log_level(self, level: str) -> None:
+        """Sets the level (any case) below which pcn_log messages are left out of the programs."""
+        level = log_level_name(level)
+        with self._programs_lock:
+            if level == self.loglevel:
+                return
+            for slot, program in self._programs.items():
+                if program.source.logs:
+                    self._install(slot, program.code, level)
+            self.loglevel = level
+        self.receiver.log_level(level)
+
+    def set_span(self, span: bool) -> None:
+        """Span needs a shadow cube, which this host does not have."""
+        raise HostError("Span mode is not present in no-shadow services")
+
+    def set_conf(self, conf: dict[str, Any]) -> None:
+        """Applies the members that can change: `loglevel`."""
+        if "loglevel" in conf:
+            self.set_log_level(conf["loglevel"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The base JSON of a cube, members in their usual order."""
+        answer: dict[str, Any] = {
+            "name": self.name,
+            "uuid": self.uuid,
+            "service-name": self.service_name,
+            "type": self.type,
+            "loglevel": self.loglevel,
+        }
+        if ports := [{"name": p.name} | ({"peer": p.peer} if p.peer else {}) for p in self._ports.values()]:
+            answer["ports"] = ports
+        return answer | {"shadow": self.shadow, "span": self.span}
+
+    # --- ports
+
+    @property
+    def ports(self) -> Mapping[str, Port]:
+        """The ports by name, in the order of their names; a snapshot."""
+        return self._ports
+
+    def add_port(self, name: str, conf: dict[str, Any]) -> Port:
+        """Adds a port and sets its peer. Raises HostError, and then nothing has changed."""
+        with self._lock:
+            if name in self._ports:
+                raise HostError(f"Port {name} already exists")
+            adopted = name in self._remembered
+            index = self._remembered[name] if adopted else self._free_index()
+            state.write_note(self._directory / "ports" / state.file_name(name), str(index))
+            port = Port(self, name, index, self._links, adopted)
+            self._set_ports({**self._ports, name: port})
+            try:
+                self._links.port_added(port)
+                port.set_conf(conf)
+            except BaseException:
+                self.remove_port(name)
+                raise
+            self._remembered.pop(name, None)
+            return port
+
+    def remove_port(self, name: str) -> None:
+        with self._lock:
+            if name not in self._ports:
+                raise HostError(f"Port {name} does not exist")
+            port = self._ports[name]
+            self._set_ports({n: p for n, p in self._ports.items() if n != name})
+            self._links.port_removed(port)
+            self._remembered.pop(name, None)
+            state.remove(self._directory / "ports" / state.file_name(name))
+
+    def _free_index(self) -> int:
+        taken = {port.index for port in self._ports.values()} | set(self._remembered.values())
+        index = next((i for i in range(MAX_PORTS) if i not in taken), None)
+        if index is None:
+            raise HostError(f"Maximum number of ports ({MAX_PORTS}) reached")
+        return index
+
+    def _set_ports(self, ports: dict[str, Port]) -> None:
+        self._ports = MappingProxyType(dict(sorted(ports.items())))
+
+    # --- for the engine
+
+    def set_hops(self, port_index: int, after_ingress: bytes, after_egress: bytes) -> None:
+        """Writes the forwarding entries (`struct _POLYCUBE_peer_info`) of a port."""
+        bpf.update(self._maps["egress_next"], bpf.u32(port_index), after_egress)
+        bpf.update(self._maps["_POLYCUBE_peers"], bpf.u32(port_index), after_ingress)
+
+    def end_adoption(self) -> None:
+        """Forgets the ports of an earlier process that did not come back."""
+        with self._lock:
+            for name in self._remembered:
+                state.remove(self._directory / "ports" / state.file_name(name))
+            self._remembered = {}
+
+    def destroy(self) -> None:
+        """Removes ports, programs and maps."""
+        with self._programs_lock, self._lock:
+            for name in self._ports:
+                self.remove_port(name)
+            for direction in DIRECTIONS:
+                for index in range(MAX_PROGRAMS):
+                    self._clear_arrays((direction, index))
+            for program in self._programs.values():
+                self._forget_public(program)
+                program.drop_maps(keep={})
+            self._programs = {}
+            self._close_maps()
+            state.remove(self._directory)
+
+    def leave(self) -> None:
+        """Closes what this process holds; packets keep flowing."""
+        with self._programs_lock, self._lock:
+            for program in self._programs.values():
+                program.drop_maps(keep={}, unpin=False)
+            self._programs = {}
+            self._close_maps()
+
+    def _close_maps(self) -> None:
+        for fd in self._maps.values():
+            os.close(fd)
+        self._maps = {}
+
+
+def log_level_name(level: str) -> str:
+    """The host's spelling of a log level given in any case; raises HostError."""
+    if level.upper() not in LOG_LEVELS:
+        raise HostError(f"{level} is not a log level")
+    return level.upper()
+
+
+def _slot(direction: str, index: int) -> Slot:
+    if direction not in DIRECTIONS or not 0 <= index < MAX_PROGRAMS:
+        raise HostError("Invalid ebpf program index")
+    return direction, index
+
+
+def _slot_directory(slot: Slot) -> str:
+    return f"{slot[0].lower()}{slot[1]}"

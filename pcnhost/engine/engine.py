@@ -1,0 +1,245 @@
+"""The engine: cubes, their ports and links, the slow path, and what is left to the next process.
+
+Locks, in the order they may be taken: a cube's programs lock (held while programs are compiled), the engine's lock
+(cubes, ports, peers, netdevs; held for moments). Events are passed on holding neither; a cube's receiver has a lock of
+its own, under which a service may call anything but the destruction of another cube.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pcnhost.engine import state
+from pcnhost.engine.cube import Cube, log_level_name
+from pcnhost.engine.events import CubeEvents, Receiver
+from pcnhost.engine.links import Links
+from pcnhost.engine.monitor import NetdevMonitor
+from pcnhost.engine.netdev import XDP_MODES, Netdevs
+from pcnhost.engine.panel import LAYOUT, Panel
+from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
+from pcnhost.errors import HostError
+
+MAX_CUBES = 1022
+
+_STATE_DIR = Path("/sys/fs/bpf/pcnhost")
+
+
+class Engine:
+    """Runs cubes in the network namespace of the process. Safe to use from any thread.
+
+    What an earlier process has left in `state_dir` (pins, attachments, packets flowing) is taken over by the cubes and
+    ports that are created again with the same names, until sweep() ends that. Raises OSError when the kernel refuses
+    the basics (no root, no BPF file system)."""
+
+    def __init__(self, *, log: logging.Logger, state_dir: Path = _STATE_DIR) -> None:
+        self._log = log
+        self._root = state_dir
+        self._lock = threading.RLock()
+        self._cubes: Mapping[str, Cube] = MappingProxyType({})
+        self._by_id: dict[int, Cube] = {}
+        self._ids: dict[str, int] = {}  # of this process's cubes, and of those an earlier one has left
+        self._taken: set[str] = set()  # names of cubes that exist or are being created
+        self._public: dict[str, int] = {}
+        self._open = True
+        state.prepare(state_dir)
+        netdevs = Netdevs(state_dir / "netdevs", log)
+        if state.read_note(state_dir / "layout") not in (None, LAYOUT):
+            netdevs.sweep()
+            state.remove(state_dir)
+            state.prepare(state_dir)
+        state.write_note(state_dir / "layout", LAYOUT)
+        self._netdevs = netdevs
+        self._panel = Panel(state_dir)
+        self._packet_out = PacketOutDevice(self._panel)
+        self._links = Links(self._lock, self._panel, netdevs, self._packet_out, log)
+        for name in state.directories(self._cubes_dir):
+            self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
+        self._slow_path = SlowPath(self._panel, self._receiver, log)
+        self._monitor = NetdevMonitor(self._links.netdev_gone, self._links.check_netdevs)
+
+    @property
+    def cubes(self) -> Mapping[str, Cube]:
+        """The cubes by name; a snapshot."""
+        return self._cubes
+
+    def create_cube(
+        self, conf: dict[str, Any], ingress: list[str], egress: list[str], events: CubeEvents, service_name: str
+    ) -> Cube:
+        """Compiles and loads the programs and registers the cube. Raises HostError, and then nothing has changed.
+
+        `conf` needs `name` and may have `type`, `loglevel`, `shadow`, `span`."""
+        name, cube_type = conf["name"], conf.get("type", "TC").upper()
+        loglevel = log_level_name(conf.get("loglevel", "INFO"))
+        if cube_type != "TC" and cube_type not in XDP_MODES:
+            raise HostError("Bad cube type")
+        if conf.get("span") and not conf.get("shadow"):
+            raise HostError("Span mode is not present in no-shadow services")
+        if conf.get("shadow"):
+            raise HostError("Shadow services are not supported by this host")
+        cube_id, adopted = self._reserve(name, cube_type)
+        cube = Cube(
+            name,
+            cube_id,
+            cube_type,
+            loglevel,
+            service_name,
+            events,
+            self._directory(name),
+            self._panel,
+            self._links,
+            self._lock,
+            self._public,
+            self._log,
+        )
+        try:
+            # Packets for the controller arrive as soon as the first program runs.
+            self._by_id[cube_id] = cube
+            cube.load_all(ingress, egress)
+        except BaseException:
+            self._forget(cube, keep_datapath=adopted)
+            raise
+        with self._lock:
+            self._set_cubes({**self._cubes, name: cube})
+        self._log.info("cube %s %s", name, "taken over" if adopted else "created")
+        return cube
+
+    def destroy_cube(self, name: str) -> None:
+        """Removes a cube with its ports and maps; no event of it is delivered any more. After close() it does nothing."""
+        with self._lock:
+            if not self._open:
+                return
+            if name not in self._cubes:
+                raise HostError("Cube does not exist")
+            cube = self._cubes[name]
+        cube.receiver.silence()
+        self._forget(cube, keep_datapath=False)
+        self._log.info("cube %s destroyed", name)
+
+    def connect(self, peer1: str, peer2: str) -> None:
+        """Makes two endpoints (`cube:port`, one may be a netdev) each other's peer. Raises HostError."""
+        with self._lock:
+            ports = [(self._links.find_port(end), other) for end, other in _ports_of(peer1, peer2)]
+            if not ports:
+                raise HostError("Error setting peer")
+            for port, _ in ports:
+                if port.peer:
+                    raise HostError(f"{port.path} already has a peer {port.peer}")
+            try:
+                for port, other in ports:
+                    port.set_peer(other)
+            except HostError:
+                for port, _ in ports:
+                    port.set_peer("")
+                raise
+
+    def disconnect(self, peer1: str, peer2: str) -> None:
+        """Undoes connect(). Raises HostError."""
+        with self._lock:
+            ports = [(self._links.find_port(end), other) for end, other in _ports_of(peer1, peer2)]
+            if not ports or any(port.peer != other for port, other in ports):
+                raise HostError(f"{peer1} is not connected to {peer2}")
+            for port, _ in ports:
+                port.set_peer("")
+
+    def netdevs(self) -> list[dict[str, Any]]:
+        """`name` and `addresses` (if any) of every netdev that is up and no loopback."""
+        with self._lock:
+            return [netdev for netdev in self._netdevs.usable() if netdev["name"] != self._packet_out.name]
+
+    def sweep(self) -> None:
+        """Removes whatever an earlier process has left that has not been taken over by now.
+
+        For the end of the start: from here on nothing old comes back to life."""
+        with self._lock:
+            self._netdevs.sweep()
+            for name in self._ids.keys() - self._taken:
+                self._log.info("cube %s of an earlier run is removed", name)
+                self._remove_leftover(name)
+            for cube in self._cubes.values():
+                cube.end_adoption()
+            self._links.end_adoption()
+            public = self._root / "public"
+            for path in public.iterdir() if public.is_dir() else ():
+                if path.name not in map(state.file_name, self._public):
+                    state.remove(path)
+
+    def close(self, keep_datapath: bool = False) -> None:
+        """Ends all threads. With keep_datapath packets keep flowing, and the next engine can take everything over;
+        otherwise everything the engine has made is removed. A second call does nothing."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+        for cube in self._cubes.values():
+            cube.receiver.silence()
+        self._slow_path.close()
+        self._monitor.close()
+        self._packet_out.close()
+        for cube in self._cubes.values():
+            self._forget(cube, keep_datapath)
+        if not keep_datapath:
+            self.sweep()
+        self._netdevs.close()
+        self._panel.close()
+        if not keep_datapath:
+            state.remove(self._root)
+
+    @property
+    def _cubes_dir(self) -> Path:
+        return self._root / "cubes"
+
+    def _directory(self, cube_name: str) -> Path:
+        return self._cubes_dir / state.file_name(cube_name)
+
+    def _receiver(self, cube_id: int) -> Receiver | None:
+        cube = self._by_id.get(cube_id)
+        return cube.receiver if cube else None
+
+    def _reserve(self, name: str, cube_type: str) -> tuple[int, bool]:
+        """A number for a new cube, and whether it continues a cube of an earlier process."""
+        directory = self._directory(name)
+        with self._lock:
+            if name in self._taken:
+                raise HostError(f"Cube {name} already exists")
+            if name in self._ids and state.read_note(directory / "type") == cube_type:
+                self._taken.add(name)
+                return self._ids[name], True
+            self._remove_leftover(name)
+            cube_id = next((i for i in range(MAX_CUBES) if i not in self._ids.values()), None)
+            if cube_id is None:
+                raise HostError(f"Maximum number of cubes ({MAX_CUBES}) reached")
+            self._taken.add(name)
+            self._ids[name] = cube_id
+            state.write_note(directory / "id", str(cube_id))
+            state.write_note(directory / "type", cube_type)
+            return cube_id, False
+
+    def _remove_leftover(self, name: str) -> None:
+        """Removes a cube of an earlier process; it may not exist."""
+        cube_id = self._ids.pop(name, None)
+        if cube_id is not None:
+            self._panel.clear_nodes(cube_id)
+        state.remove(self._directory(name))
+
+    def _forget(self, cube: Cube, keep_datapath: bool) -> None:
+        if keep_datapath:
+            cube.leave()
+        else:
+            cube.destroy()
+        with self._lock:
+            self._set_cubes({name: other for name, other in self._cubes.items() if other is not cube})
+            self._by_id.pop(cube.id, None)
+            self._taken.discard(cube.name)
+            if not keep_datapath:
+                self._ids.pop(cube.name, None)
+
+    def _set_cubes(self, cubes: dict[str, Cube]) -> None:
+        self._cubes = self._links.cubes = MappingProxyType(dict(sorted(cubes.items())))
+
+
+def _ports_of(peer1: str, peer2: str) -> list[tuple[str, str]]:
+    """The ends of a link that are ports, each with its other end."""
+    return [(end, other) for end, other in ((peer1, peer2), (peer2, peer1)) if ":" in end]

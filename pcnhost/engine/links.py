@@ -1,0 +1,241 @@
+"""Who is connected to whom, and the forwarding maps that follow from it.
+
+Every public method takes the engine's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from pcnhost.engine.netdev import XDP_MODES, Netdevs
+from pcnhost.engine.panel import Panel, egress_node, ingress_node, target
+from pcnhost.engine.port import Port
+from pcnhost.engine.source import Hook
+from pcnhost.errors import HostError
+
+if TYPE_CHECKING:
+    from pcnhost.engine.cube import Cube
+
+NOWHERE = (0, 0)
+_HOP = struct.Struct("=II")  # struct _POLYCUBE_peer_info: ifindex, target
+
+Hop = tuple[int, int]
+
+
+class PacketOut(Protocol):
+    """Injects packets into the datapath."""
+
+    def send(self, hop: Hop, hook: Hook, packet: bytes) -> None: ...
+
+
+class Links:
+    """The connections of all ports. `cubes` is the engine's live view of its cubes."""
+
+    def __init__(
+        self, lock: threading.RLock, panel: Panel, netdevs: Netdevs, packet_out: PacketOut, log: logging.Logger
+    ) -> None:
+        self._lock = lock
+        self._panel = panel
+        self._netdevs = netdevs
+        self._packet_out = packet_out
+        self._log = log
+        self._by_netdev: dict[str, Port] = {}
+        self.cubes: Mapping[str, Cube] = {}
+
+    def find_port(self, path: str) -> Port:
+        """The port `cube:port`; raises HostError."""
+        cube_name, _, port_name = path.partition(":")
+        cube = self.cubes.get(cube_name)
+        if cube is None:
+            raise HostError("Cube does not exist")
+        if port_name not in cube.ports:
+            raise HostError(f"Port {port_name} does not exist")
+        return cube.ports[port_name]
+
+    def set_peer(self, port: Port, peer: str) -> None:
+        with self._lock:
+            if ":" in peer:
+                self._check_kinds(port, peer)
+                if peer != port.peer:
+                    self._leave(port)
+                    port.peer = peer
+            elif peer:
+                self._set_netdev(port, peer)
+            else:
+                port.adopted = False
+                self._leave(port)
+            self._refresh_with_other(port)
+
+    def port_added(self, port: Port) -> None:
+        """A port whose name may already be somebody's peer."""
+        with self._lock:
+            for other in self._naming(port):
+                self._refresh(other)
+            self._refresh(port)
+
+    def port_removed(self, port: Port) -> None:
+        """The port is already missing in its cube: no packet shall reach it or leave by it."""
+        with self._lock:
+            port.adopted = False
+            self._leave(port)
+            self._refresh(port)
+            for other in self._naming(port):
+                self._refresh(other)
+
+    def egress_changed(self, cube: Cube) -> None:
+        """The first egress program of the cube has appeared or gone."""
+        with self._lock:
+            for port in cube.ports.values():
+                if port.ifindex:
+                    self._attach_egress(port, port.peer)
+                self._refresh(port)
+
+    def netdev_gone(self, ifindex: int) -> None:
+        """The kernel has removed a netdev."""
+        with self._lock:
+            for name, port in list(self._by_netdev.items()):
+                if port.ifindex == ifindex:
+                    self._log.info("netdev %s is gone, port %s goes down", name, port.path)
+                    del self._by_netdev[name]
+                    self._netdevs.gone(name)
+                    port.peer, port.ifindex = "", 0
+                    self._refresh(port)
+
+    def check_netdevs(self) -> None:
+        """Looks for removed netdevs, for when their removal may have been missed."""
+        with self._lock:
+            for port in list(self._by_netdev.values()):
+                if not self._netdevs.exists(port.ifindex):
+                    self.netdev_gone(port.ifindex)
+
+    def end_adoption(self) -> None:
+        """Forgets every forwarding entry that nobody has taken over."""
+        with self._lock:
+            for cube in self.cubes.values():
+                for index in range(cube.max_ports):
+                    if index not in {port.index for port in cube.ports.values()}:
+                        self._write(cube, index, NOWHERE, NOWHERE)
+                for port in cube.ports.values():
+                    port.adopted = False
+                    self._refresh(port)
+
+    def send_packet_out(self, port: Port, packet: bytes, recirculate: bool) -> None:
+        with self._lock:
+            if not recirculate and not port.up:
+                self._log.warning("packetout: port %s is down", port.path)
+                return
+            hop = (0, target(port.index, ingress_node(port.cube.id)))
+            if not recirculate:
+                hop, _ = self._hops(port)
+        try:
+            self._packet_out.send(hop, port.cube.hook, packet)
+        except OSError as e:
+            raise HostError(f"packetout: {e.strerror}") from None
+
+    def _set_netdev(self, port: Port, name: str) -> None:
+        ifindex = self._netdevs.find(name)
+        if ifindex is None:
+            raise HostError(f"Interface  {name} does not exist or is down")
+        if self._by_netdev.get(name, port) is not port:
+            raise HostError("Iface already in use")
+        if (port.peer, port.ifindex) == (name, ifindex):
+            return
+        self._leave(port)
+        try:
+            self._attach(port, name, ifindex)
+        except (NetlinkError, OSError) as e:
+            self._log.error("cannot attach %s to %s: %s", port.path, name, e)
+            self._refresh(port)
+            raise HostError(f"Error setting peer: {e}") from None
+        self._by_netdev[name] = port
+        port.peer, port.ifindex = name, ifindex
+
+    def _attach(self, port: Port, name: str, ifindex: int) -> None:
+        cube = port.cube
+        program_fd = self._panel.load_entry(cube.hook, port.index, ingress_node(cube.id))
+        try:
+            if cube.hook is Hook.TC:
+                self._netdevs.attach_tc(name, ifindex, program_fd)
+            else:
+                self._netdevs.attach_xdp(name, ifindex, program_fd, XDP_MODES[cube.type])
+        finally:
+            os.close(program_fd)
+        self._attach_egress(port, name)
+
+    def _attach_egress(self, port: Port, netdev: str) -> None:
+        if not port.cube.has_egress:
+            self._netdevs.set_egress(netdev, None)
+            return
+        program_fd = self._panel.load_entry(Hook.TC, port.index, egress_node(port.cube.id))
+        try:
+            self._netdevs.set_egress(netdev, program_fd)
+        finally:
+            os.close(program_fd)
+
+    def _leave(self, port: Port) -> None:
+        """Takes the port away from its peer."""
+        left, port.peer = port.peer, ""
+        if port.ifindex:
+            self._refresh(port)
+            port.ifindex = 0
+            del self._by_netdev[left]
+            self._netdevs.detach(left)
+        elif left:
+            self._refresh(port)
+            if other := self._port_at(left):
+                self._refresh(other)
+
+    def _check_kinds(self, port: Port, peer: str) -> None:
+        other = self._port_at(peer)
+        if other and other.cube.hook is not port.cube.hook:
+            raise HostError("It is not possible to connect TC and XDP ports")
+
+    def _port_at(self, path: str) -> Port | None:
+        cube_name, _, port_name = path.partition(":")
+        cube = self.cubes.get(cube_name)
+        return cube.ports.get(port_name) if cube else None
+
+    def _naming(self, port: Port) -> list[Port]:
+        """The ports that have this one as their peer."""
+        return [p for cube in self.cubes.values() for p in cube.ports.values() if p.peer == port.path]
+
+    def _refresh_with_other(self, port: Port) -> None:
+        self._refresh(port)
+        if other := self._port_at(port.peer):
+            self._refresh(other)
+
+    def _refresh(self, port: Port) -> None:
+        """Brings state and forwarding entries of the port in line with its peer."""
+        port.up = self._next(port) != NOWHERE
+        if port.up:
+            port.adopted = False
+        if not port.adopted:
+            self._write(port.cube, port.index, *self._hops(port))
+
+    def _next(self, port: Port) -> Hop:
+        """Where packets go that leave the cube by this port."""
+        if port.peer and port.ifindex:
+            return port.ifindex, 0
+        other = self._port_at(port.peer)
+        if other is None or other.peer != port.path or other.cube.hook is not port.cube.hook:
+            return NOWHERE
+        return 0, target(other.index, ingress_node(other.cube.id))
+
+    def _hops(self, port: Port) -> tuple[Hop, Hop]:
+        """The hop after the cube's ingress programs, and the one after its egress programs."""
+        end = self._next(port)
+        # A TC netdev runs the egress programs itself, at its egress hook.
+        by_netdev = end[0] and port.cube.hook is Hook.TC
+        if end == NOWHERE or by_netdev or not port.cube.has_egress:
+            return end, end
+        return (0, target(port.index, egress_node(port.cube.id))), end
+
+    def _write(self, cube: Cube, index: int, after_ingress: Hop, after_egress: Hop) -> None:
+        cube.set_hops(index, _HOP.pack(*after_ingress), _HOP.pack(*after_egress))

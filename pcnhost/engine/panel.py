@@ -1,0 +1,97 @@
+"""The patch panel: the maps that all cubes share, and the host's own programs."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from pcnhost.engine import bpf, state
+from pcnhost.engine.compile import Module, compile_text, with_immediates
+from pcnhost.engine.source import MAX_NODES, Hook
+
+LAYOUT = "1"
+
+_PLACEHOLDERS = {"TARGET": 0x50C40001, "NODE": 0x50C40002, "PORT": 0x7EA1}
+_METADATA_BYTES = 26
+
+
+def target(port: int, node: int) -> int:
+    """Where a packet goes, as programs pass it on: into `node`, as a packet of port number `port`."""
+    return port << 16 | node
+
+
+def ingress_node(cube_id: int) -> int:
+    """The patch panel slot of a cube's first ingress program. Slot 0 is never used."""
+    return 2 * cube_id + 2
+
+
+def egress_node(cube_id: int) -> int:
+    return ingress_node(cube_id) + 1
+
+
+class Panel:
+    """Opens the host's maps, pinned under `root`, or makes them.
+
+    `maps` holds their fds by name, open until close(). Raises OSError."""
+
+    def __init__(self, root: Path) -> None:
+        self.maps: dict[str, int] = {}
+        nodes = bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 2 * MAX_NODES)
+        perf = bpf.MapSpec(bpf.MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, bpf.possible_cpus())
+        specs = {
+            "nodes": nodes,
+            "xdp_nodes": nodes,
+            "port_md": bpf.MapSpec(bpf.MAP_TYPE_PERCPU_ARRAY, 4, _METADATA_BYTES, 1),
+            "pcn_controller": perf,
+            "log_buffer": perf,
+        }
+        for name, spec in specs.items():
+            self.maps[name] = pinned_map(root / name, name, spec)
+        flags = [f"-DPLACEHOLDER_{name}={value}" for name, value in _PLACEHOLDERS.items()]
+        text = (resources.files(__package__) / "host_programs.h").read_text()
+        self._module: Module = compile_text(text, [*flags, f"-D_POLYCUBE_MAX_NODES={MAX_NODES}"])
+
+    def close(self) -> None:
+        self._module.close()
+        for fd in self.maps.values():
+            os.close(fd)
+        self.maps = {}
+
+    def nodes(self, hook: Hook) -> int:
+        """The prog array with the first program of every cube and direction."""
+        return self.maps["nodes" if hook is Hook.TC else "xdp_nodes"]
+
+    def clear_nodes(self, cube_id: int) -> None:
+        """No packet enters the cube any more."""
+        for node in (ingress_node(cube_id), egress_node(cube_id)):
+            for hook in Hook:
+                bpf.delete(self.nodes(hook), bpf.u32(node))
+
+    def load(self, name: str) -> int:
+        """Loads one of the host's programs; the caller owns the fd."""
+        return self._load(name, self._module.linked(name, self.maps))
+
+    def load_entry(self, hook: Hook, port: int, node: int) -> int:
+        """Loads a netdev's first program, which enters `node` as `port`; the caller owns the fd."""
+        name = f"{hook.value}_entry"
+        values = {"NODE": node} | ({"TARGET": target(port, node)} if hook is Hook.TC else {"PORT": port})
+        insns = self._module.linked(name, self.maps)
+        return self._load(name, with_immediates(insns, {_PLACEHOLDERS[key]: value for key, value in values.items()}))
+
+    def _load(self, name: str, insns: bytes) -> int:
+        prog_type = bpf.PROG_TYPE_XDP if "xdp" in name else bpf.PROG_TYPE_SCHED_CLS
+        return bpf.load_program(prog_type, name, insns)
+
+
+def pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
+    """The map pinned at `path` if it is like `spec`; otherwise a new empty one, pinned there. The caller owns the fd."""
+    fd = bpf.open_pin(path)
+    if fd is not None:
+        if bpf.map_spec(fd) == spec:
+            return fd
+        os.close(fd)
+        state.remove(path)
+    fd = bpf.create_map(name, spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bpf.pin(fd, path)
+    return fd
+

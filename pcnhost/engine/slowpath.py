@@ -1,0 +1,173 @@
+"""Packets and log messages between the datapath and the services.
+
+Up: perf buffers, each read by a thread of its own. Down: a TAP netdev of the host; each frame written to it begins
+with where it goes (`struct packet_out` of host_programs.h), so frames of several threads never get mixed up.
+"""
+
+import ctypes
+import fcntl
+import logging
+import os
+import select
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pyroute2 import IPRoute
+
+from pcnhost.engine.events import Receiver
+from pcnhost.engine.netdev import XDP_MODES
+from pcnhost.engine.panel import Panel
+from pcnhost.engine.source import Hook
+
+METADATA_BYTES = 26  # struct PacketIn
+LOG_HEADER_BYTES = 40  # struct LogMsg
+_PACKET_LEN = struct.Struct("=4xI")  # in struct PacketIn
+_LOG_LEN = struct.Struct("=6xH")  # in struct LogMsg
+_CUBE_ID = struct.Struct("=H")
+_LOG_CUBE_ID = struct.Struct("=2xH")
+
+_PACKET_PAGES, _LOG_PAGES = 128, 32
+
+_libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+_SampleCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32)
+_LostCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)
+_libbpf.perf_buffer__new.restype = ctypes.c_void_p
+_libbpf.perf_buffer__new.argtypes = [
+    ctypes.c_int,
+    ctypes.c_size_t,
+    _SampleCallback,
+    _LostCallback,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+]
+_libbpf.perf_buffer__poll.argtypes = [ctypes.c_void_p, ctypes.c_int]
+_libbpf.perf_buffer__epoll_fd.argtypes = [ctypes.c_void_p]
+_libbpf.perf_buffer__free.argtypes = [ctypes.c_void_p]
+
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI = 0x2, 0x1000
+_TAP_MTU = 65521  # the largest the kernel allows: packets taken from the datapath can be that long
+_HEAD = struct.Struct("=III")  # struct packet_out
+
+
+class PerfReader:
+    """Hands every record of a perf event array to `receive`, in a thread of its own.
+
+    Failures of `receive` are logged; so are records lost because the thread was too slow."""
+
+    def __init__(
+        self, map_fd: int, pages: int, name: str, receive: Callable[[bytes], None], log: logging.Logger
+    ) -> None:
+        self._name = name
+        self._receive = receive
+        self._log = log
+        self._stop_reading, self._stop = os.pipe2(os.O_CLOEXEC)
+        self._callbacks = _SampleCallback(self._sample), _LostCallback(self._lost)
+        self._buffer = _libbpf.perf_buffer__new(map_fd, pages, *self._callbacks, None, None)
+        if not self._buffer:
+            raise OSError(ctypes.get_errno(), f"cannot open the perf buffer of {name}")
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Waits for the record in work, if any, unless that is what closes the reader."""
+        os.close(self._stop)
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        waiting = select.poll()
+        waiting.register(_libbpf.perf_buffer__epoll_fd(self._buffer), select.POLLIN)
+        waiting.register(self._stop_reading)
+        while self._stop_reading not in dict(waiting.poll()):
+            _libbpf.perf_buffer__poll(self._buffer, 0)
+        _libbpf.perf_buffer__free(self._buffer)
+        os.close(self._stop_reading)
+
+    def _sample(self, _: int, __: int, data: int, size: int) -> None:
+        try:
+            self._receive(ctypes.string_at(data, size))
+        except Exception:
+            self._log.exception("Error processing packet in event")
+
+    def _lost(self, _: int, cpu: int, count: int) -> None:
+        self._log.warning("%s: %d records lost on cpu %d", self._name, count, cpu)
+
+
+class PacketOutDevice:
+    """The TAP netdev; it goes away with the process. Raises OSError."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            request = struct.pack("16sH14x", b"pcn_out%d", _IFF_TAP | _IFF_NO_PI)
+            answer = fcntl.ioctl(self._fd, _TUNSETIFF, request)
+            self.name = answer[:16].split(b"\0")[0].decode()
+            self._set_up(panel)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _set_up(self, panel: Panel) -> None:
+        with suppress(OSError):  # no IPv6 in this kernel
+            Path(f"/proc/sys/net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
+        tc, xdp = panel.load("packet_out_tc"), panel.load("packet_out_xdp")
+        try:
+            with IPRoute() as ipr:
+                index = ipr.link_lookup(ifname=self.name)[0]
+                attach = [("IFLA_XDP_FD", xdp), ("IFLA_XDP_FLAGS", XDP_MODES["XDP_SKB"])]
+                ipr.link("set", index=index, mtu=_TAP_MTU, state="up")
+                ipr.link("set", index=index, xdp={"attrs": attach})
+                ipr.tc("add", "clsact", index)
+                ipr.tc("add-filter", "bpf", index, parent=0xFFFFFFF2, fd=tc, name="pcnhost", direct_action=True)
+        finally:
+            os.close(tc)
+            os.close(xdp)
+
+    def send(self, hop: tuple[int, int], hook: Hook, packet: bytes) -> None:
+        """Sends a frame to `hop` (ifindex, target), among programs of `hook`."""
+        os.write(self._fd, _HEAD.pack(*hop, hook is Hook.XDP) + packet)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def split_packet(record: bytes) -> tuple[int, bytes, bytes]:
+    """Cube id, metadata and frame of a record of the controller's perf buffer (which pads records)."""
+    (length,) = _PACKET_LEN.unpack_from(record)
+    (cube_id,) = _CUBE_ID.unpack_from(record)
+    return cube_id, record[:METADATA_BYTES], record[METADATA_BYTES : METADATA_BYTES + length]
+
+
+def split_log(record: bytes) -> tuple[int, bytes]:
+    """Cube id and exact bytes of a record of the log's perf buffer."""
+    (length,) = _LOG_LEN.unpack_from(record)
+    (cube_id,) = _LOG_CUBE_ID.unpack_from(record)
+    return cube_id, record[: LOG_HEADER_BYTES + length]
+
+
+class SlowPath:
+    """Reads both perf buffers and calls the events of the cube each record belongs to."""
+
+    def __init__(self, panel: Panel, find: Callable[[int], Receiver | None], log: logging.Logger) -> None:
+        self._find = find
+        self._packets = PerfReader(panel.maps["pcn_controller"], _PACKET_PAGES, "packets", self._packet, log)
+        self._logs = PerfReader(panel.maps["log_buffer"], _LOG_PAGES, "datapath-log", self._log_message, log)
+
+    def close(self) -> None:
+        self._packets.close()
+        self._logs.close()
+
+    def _packet(self, record: bytes) -> None:
+        cube_id, metadata, packet = split_packet(record)
+        if receiver := self._find(cube_id):
+            receiver.packet_in(metadata, packet)
+
+    def _log_message(self, record: bytes) -> None:
+        cube_id, message = split_log(record)
+        if receiver := self._find(cube_id):
+            receiver.log_message(message)
+

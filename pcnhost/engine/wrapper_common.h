@@ -1,0 +1,36 @@
+/* What every program of a cube sees, whatever its hook. Paid for at every compile: keep the includes few. */
+#include <bcc/helpers.h>
+#include <bcc/proto.h>
+#include <uapi/linux/bpf.h>
+#include <uapi/linux/pkt_cls.h>
+
+enum { RX_OK, RX_REDIRECT, RX_DROP, RX_RECIRCULATE, RX_ERROR };
+
+struct pkt_metadata {
+  u16 cube_id;
+  u16 in_port;
+  u32 packet_len;
+  u32 traffic_class;
+  u16 reason;
+  u32 md[3];
+} __attribute__((packed, aligned(2)));
+
+/* Where a packet goes next: out of the netdev `ifindex`, or (when that is 0) into the program node
+ * `target & 0xffff` as a packet of port `target >> 16`. All zero: nowhere. */
+struct _POLYCUBE_peer_info {
+  u32 ifindex;
+  u32 target;
+};
+
+BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, _POLYCUBE_peers, _POLYCUBE_MAX_PORTS);
+#if POLYCUBE_PROGRAM_TYPE == 1
+BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, egress_next, _POLYCUBE_MAX_PORTS);
+#endif
+
+BPF_PERF_OUTPUT(pcn_controller);
+
+static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md);
+
+static __always_inline uint64_t pcn_get_time_epoch() {
+  return _EPOCH_BASE + bpf_ktime_get_ns();
+}
