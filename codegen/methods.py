@@ -64,8 +64,6 @@ def writing_methods(resource: Resource) -> list[Method]:
 
 def parsers(resource: Resource) -> list[str]:
     """The functions that parse the bodies of its requests, in the order of its table in dispatch.h."""
-    if not resource.writable:
-        return []
     return [name for name in (resource.struct.parser, resource.struct.list_parser) if name]
 
 

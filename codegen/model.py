@@ -48,7 +48,7 @@ class Member:
     @property
     def declaration(self) -> str:
         if self.role == "required":
-            return f"{self.type} {self.name}{{}}"
+            return _declaration(self.type, self.name)
         return f"std::{'vector' if self.role == 'list' else 'optional'}<{self.type}> {self.name}"
 
 
@@ -58,6 +58,10 @@ class KeyMember:
     name: str
     type: str
     value: str  # C++ expression that takes it from the keys of a request
+
+    @property
+    def declaration(self) -> str:
+        return _declaration(self.type, self.name)
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,21 @@ class Key:
 
 @dataclass(frozen=True)
 class Struct:
-    """A container, a list entry, the input of an action, or the cube itself."""
+    """A container, a list entry, the input of an action, or the cube itself.
+
+    The parsers are those of one value and of a list of them, empty if there are none. With `base` it has
+    nodes of a base model, which get no member of their own; with `output` it is shown to clients.
+    """
 
     name: str
     title: str
-    parser: str
     members: tuple[Member, ...]
-    key: Key | None = None
-    list_parser: str = ""  # of a list only
+    parser: str = ""
+    list_parser: str = ""
     yang: str = ""
-    base: bool = False  # has nodes of a base model, which get no member of their own
+    key: Key | None = None
+    base: bool = False
+    output: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ class _Builder:
         name = Member("name", "name", "std::string", "required")
         members = self._members(module.children, (), (), f"/{module.name}/:name")
         self.service.structs.append(
-            Struct("CubeConfig", "the cube", "cube_config_from_json", (name, *members), base=True)
+            Struct("CubeConfig", "the cube", (name, *members), "cube_config_from_json", base=True)
         )
 
     def _members(
@@ -188,11 +197,11 @@ class _Builder:
         struct = Struct(
             name=f"{names.pascal(path)}Config",
             title="/".join(path),
-            parser=f"{function}_config_from_json",
-            list_parser=f"{function}_list_from_json" if key else "",
             members=members,
-            key=key,
+            parser=f"{function}_config_from_json" if node.writable else "",
+            list_parser=f"{function}_list_from_json" if node.writable and key else "",
             yang=node.name,
+            key=key,
             base=any(child.base for child in node.children),
         )
         self._add(node.kind, path, struct, parents, node.writable)
@@ -202,7 +211,7 @@ class _Builder:
         leaves = [(child, self._leaf(child, (*path, child.name))) for child in node.children]
         members = tuple(replace(leaf, role="required") if child.mandatory else leaf for child, leaf in leaves)
         name, title = f"{names.pascal(path)}Input", f"the input of {'/'.join(path)}"
-        struct = Struct(name, title, f"{names.snake(path)}_input_from_json", members)
+        struct = Struct(name, title, members, f"{names.snake(path)}_input_from_json", output=False)
         self._add(Kind.ACTION, path, struct, parents, writable=True)
 
     def _add(self, kind: Kind, path: Path, struct: Struct, parents: tuple[Key, ...], writable: bool) -> None:
@@ -267,6 +276,10 @@ class _Builder:
         if leaf.type == "bool" or leaf.type in _INTEGERS.values():
             return f'keys.number<{leaf.type}>("{argument}")'
         raise SchemaError(f"{'/'.join(path)}: a key of this type is not supported")
+
+
+def _declaration(cpp_type: str, name: str) -> str:
+    return f"{cpp_type} {name}" if cpp_type == "std::string" else f"{cpp_type} {name}{{}}"
 
 
 def _full_range(base: str) -> tuple[tuple[int, int], ...]:

@@ -1,0 +1,126 @@
+// Generated from k8slbrp.yang by codegen. Do not edit.
+//
+// The data of the service as C++ values. An absent optional was not given, or has nothing to show.
+#pragma once
+
+#include <polycube/services/json.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "errors.h"
+
+namespace k8slbrp {
+
+// Enumerations. Texts are lower case; parsing takes any case and throws bad_value.
+enum class PortsType { Frontend, Backend };
+std::string to_string(PortsType value);
+PortsType ports_type_from_string(const std::string &text);
+
+enum class PortMode { Single, Multi };
+std::string to_string(PortMode value);
+PortMode port_mode_from_string(const std::string &text);
+
+enum class ServiceProto { Icmp, Tcp, Udp, All };
+std::string to_string(ServiceProto value);
+ServiceProto service_proto_from_string(const std::string &text);
+
+// Keys. The text is that of the members with a blank between them.
+struct PortsKey {
+  std::string name;
+
+  bool operator==(const PortsKey &other) const;
+  bool operator<(const PortsKey &other) const;
+};
+std::string to_string(const PortsKey &key);
+nlohmann::json to_json(const PortsKey &key);
+
+struct ServiceBackendKey {
+  std::string ip;
+
+  bool operator==(const ServiceBackendKey &other) const;
+  bool operator<(const ServiceBackendKey &other) const;
+};
+std::string to_string(const ServiceBackendKey &key);
+nlohmann::json to_json(const ServiceBackendKey &key);
+
+struct ServiceKey {
+  std::string vip;
+  uint16_t vport{};
+  ServiceProto proto{};
+
+  bool operator==(const ServiceKey &other) const;
+  bool operator<(const ServiceKey &other) const;
+};
+std::string to_string(const ServiceKey &key);
+nlohmann::json to_json(const ServiceKey &key);
+
+// Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
+// the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
+// key given twice. They skip what clients cannot set.
+
+// ports
+struct PortsConfig {
+  std::string name;
+  std::optional<PortsType> type;
+  std::optional<std::string> ip;
+  nlohmann::json base;  // in: all that was received; out: what the host says
+
+  PortsKey key() const { return {name}; }
+};
+PortsConfig ports_config_from_json(const nlohmann::json &json);
+std::vector<PortsConfig> ports_list_from_json(const nlohmann::json &json);
+nlohmann::json to_json(const PortsConfig &config);
+
+// src-ip-rewrite
+struct SrcIpRewriteConfig {
+  std::optional<std::string> ip_range;
+  std::optional<std::string> new_ip_range;
+};
+SrcIpRewriteConfig src_ip_rewrite_config_from_json(const nlohmann::json &json);
+nlohmann::json to_json(const SrcIpRewriteConfig &config);
+
+// service/backend
+struct ServiceBackendConfig {
+  std::optional<std::string> name;
+  std::string ip;
+  std::optional<uint16_t> port;
+  std::optional<uint16_t> weight;
+
+  ServiceBackendKey key() const { return {ip}; }
+};
+ServiceBackendConfig service_backend_config_from_json(const nlohmann::json &json);
+std::vector<ServiceBackendConfig> service_backend_list_from_json(const nlohmann::json &json);
+nlohmann::json to_json(const ServiceBackendConfig &config);
+
+// service
+struct ServiceConfig {
+  std::optional<std::string> name;
+  std::string vip;
+  uint16_t vport{};
+  ServiceProto proto{};
+  std::vector<ServiceBackendConfig> backend;
+
+  ServiceKey key() const { return {vip, vport, proto}; }
+};
+ServiceConfig service_config_from_json(const nlohmann::json &json);
+std::vector<ServiceConfig> service_list_from_json(const nlohmann::json &json);
+nlohmann::json to_json(const ServiceConfig &config);
+
+// the cube
+struct CubeConfig {
+  std::string name;
+  std::vector<PortsConfig> ports;
+  std::optional<PortMode> port_mode;  // default MULTI
+  std::optional<SrcIpRewriteConfig> src_ip_rewrite;
+  std::vector<ServiceConfig> service;
+  std::optional<uint32_t> max_sessions;  // default 131072
+  nlohmann::json base;  // in: all that was received; out: what the host says
+};
+CubeConfig cube_config_from_json(const nlohmann::json &json);
+nlohmann::json to_json(const CubeConfig &config);
+
+}  // namespace k8slbrp

@@ -1,0 +1,157 @@
+"""The generated files of two models, compared with those kept in golden/.
+
+Run with CODEGEN_UPDATE_GOLDEN=1 to accept what the generator writes now; the diff is the review.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codegen import cpp, model, schema
+
+HERE = Path(__file__).parent
+MODELS = (HERE.parents[2] / "datamodel/k8slbrp.yang", HERE / "greenhouse/green-house.yang")
+MODEL_DEPENDENT = ("api.h", "config.h", "config.cpp", "handlers.cpp", "exports.map")
+
+HEADER = 'module m { yang-version 1.1; namespace "http://m"; prefix m; '
+
+
+@pytest.mark.parametrize("file", MODEL_DEPENDENT)
+@pytest.mark.parametrize("yang", MODELS, ids=lambda path: path.stem)
+def test_golden(yang: Path, file: str) -> None:
+    text = cpp.render(schema.load(yang.read_text()))[file]
+    golden = HERE / "golden" / yang.stem / file
+    if os.environ.get("CODEGEN_UPDATE_GOLDEN"):
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("yang", MODELS, ids=lambda path: path.stem)
+def test_support_files_know_nothing_of_the_model_but_its_name(yang: Path) -> None:
+    files = cpp.render(schema.load(yang.read_text()))
+    empty = cpp.render(schema.load(HEADER + "}"))
+    for name in files.keys() - {*MODEL_DEPENDENT, "data_model.h"}:
+        text = files[name].replace(f"{yang.stem}.yang", "m.yang")
+        assert text.replace(yang.stem.replace("-", "_"), "m") == empty[name]
+
+
+def test_generated_code_stays_short() -> None:
+    files = cpp.render(schema.load(MODELS[0].read_text()))
+    code = sum(text.count("\n") for name, text in files.items() if name.endswith((".h", ".cpp")))
+    assert code < 1500
+
+
+def exported(library: Path) -> set[str]:
+    command = ["nm", "-D", "--defined-only", "--format=posix", str(library)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {line.split()[0] for line in lines}
+
+
+def test_k8slbrp_exports_what_polycubed_looks_up_and_nothing_else(build: Callable[..., Path]) -> None:
+    trees = "k8slbrp", "k8slbrp_ports", "k8slbrp_service", "k8slbrp_service_backend"
+    lists = [f"{tree}_list" for tree in trees[1:]]
+    leaves = [
+        *("k8slbrp_port_mode", "k8slbrp_ports_type", "k8slbrp_ports_ip", "k8slbrp_service_name"),
+        *(f"k8slbrp_service_backend_{leaf}" for leaf in ("name", "port", "weight")),
+        *(f"k8slbrp_src_ip_rewrite_{leaf}" for leaf in ("ip_range", "new_ip_range")),
+    ]
+    expected = {"init", "data_model", "pyang_git", "swagger_codegen_git"}
+    expected |= {f"{tree}_list_by_id_help" for tree in trees}
+    expected |= {
+        f"{operation}_{node}_by_id_handler"
+        for node in (*trees, *lists, "k8slbrp_src_ip_rewrite")
+        for operation in ("create", "replace", "delete", "read", "update")
+    }
+    expected |= {f"{operation}_k8slbrp_list_by_id_handler" for operation in ("read", "update")}
+    expected |= {f"{operation}_{leaf}_by_id_handler" for leaf in leaves for operation in ("read", "update")}
+    assert len(expected) == 68
+    expected.add("read_k8slbrp_max_sessions_by_id_handler")
+    assert exported(build(MODELS[0])) == expected
+
+
+def test_green_house_exports_what_polycubed_looks_up_and_nothing_else(green_house_library: Path) -> None:
+    service = model.build(schema.load(MODELS[1].read_text()))
+    symbols = exported(green_house_library)
+    assert symbols == set(service.symbols)
+    assert {
+        "read_green_house_list_by_id_handler",
+        "create_green_house_bed_watering_valve_list_by_id_handler",
+        "read_green_house_roof_glass_type_by_id_handler",
+        "create_green_house_open_roof_by_id_handler",
+        "create_green_house_bed_plant_water_by_id_handler",
+        "green_house_gnome_list_by_id_help",
+        "read_green_house_serial_by_id_handler",
+    } <= symbols
+    assert (
+        not {
+            "update_green_house_serial_by_id_handler",
+            "create_green_house_roof_by_id_handler",
+            "update_green_house_roof_glass_type_by_id_handler",
+            "delete_green_house_gnome_list_by_id_handler",
+            "read_green_house_bed_row_by_id_handler",
+            "read_green_house_loglevel_by_id_handler",
+        }
+        & symbols
+    )
+
+
+def test_list_symbols_are_made_by_editing_the_last_occurrence_of_the_name() -> None:
+    module = schema.load(
+        HEADER
+        + "list bed { key k; leaf k { type string; } list bed { key j; leaf j { type uint8; } } "
+        + "list by { key k; leaf k { type string; } } } }"
+    )
+    symbols = model.build(module).symbols
+    assert {"create_m_bed_list_by_id_handler", "create_m_bed_bed_list_by_id_handler"} <= set(symbols)
+    assert "create_m_bed_by_by_list_id_handler" in symbols  # so polycubed looks it up
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("leaf-list x { type string; }", "x: a leaf-list is not supported"),
+        ("leaf x { type leafref { path '/m:y'; } } leaf y { type string; }", "leafref"),
+        ("leaf x { type instance-identifier; }", "instance-identifier"),
+        ("identity i; leaf x { type identityref { base i; } }", "identityref"),
+        ("leaf name { type string; }", "name of the cube"),
+        ("list l { config false; leaf x { type string; } }", "l: a list needs a key"),
+        ("list l { key x; leaf x { type empty; } }", "x"),
+        ("list l { key x; leaf x { type decimal64 { fraction-digits 1; } } }", "l/x: a key of this type"),
+        ("leaf x { type enumeration { enum a-b; enum A_B; } }", "same value of X: AB"),
+        (
+            "leaf x-y { type enumeration { enum a; } } "
+            "container x { leaf y { type enumeration { enum b; } } }",
+            "same type: XY",
+        ),
+        ("container a-b { leaf x { type string; } } container a { container b { presence p; } }", "ABConfig"),
+        (
+            "list x { key k; leaf k { type string; } } list x-list { key k; leaf k { type string; } } ",
+            "x_list",
+        ),
+        (
+            "import polycube-base { prefix pb; } "
+            "container c { pb:init-only-config; leaf x { type string; } }",
+            "c/x must be init-only",
+        ),
+        ("rpc r { input { container c { presence p; } } }", "r/c: a container is not supported here"),
+    ],
+)
+def test_models_that_cannot_be_served(body: str, problem: str) -> None:
+    with pytest.raises(schema.SchemaError, match=problem):
+        model.build(schema.load(f"{HEADER}{body} }}"))
+
+
+def test_long_texts_are_split_at_line_ends() -> None:
+    text = "".join(f'line {number} \\ " )\n' for number in range(20_000))
+    literal = cpp.raw_string(text)
+    parts = literal.split('\n)POLYCUBE"\nR"POLYCUBE(')
+    assert len(parts) > 10 and max(map(len, parts)) < 16_000
+    assert literal.replace(')POLYCUBE"\nR"POLYCUBE(', "") == f'R"POLYCUBE({text})POLYCUBE"'
+    with pytest.raises(ValueError, match="ends its literal"):
+        cpp.raw_string('a )POLYCUBE" b')
