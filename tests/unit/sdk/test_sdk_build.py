@@ -46,12 +46,16 @@ def test_nothing_is_shared_with_a_library_loaded_before(test_services: Path, lib
     assert [name for kind, name in symbols(test_services / library) if kind == "u"] == []
 
 
+def run_checks(program: Path) -> None:
+    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.root
 def test_tables(test_services: Path) -> None:
-    done = subprocess.run([test_services / "unit_sdk" / "tables"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    run_checks(test_services / "unit_sdk" / "tables")
 
 
-def test_helpers(test_services: Path) -> None:
-    done = subprocess.run([test_services / "unit_sdk" / "helpers"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+@pytest.mark.parametrize("program", ["helpers", "events"])
+def test_program(test_services: Path, program: str) -> None:
+    run_checks(test_services / "unit_sdk" / program)
