@@ -1,6 +1,7 @@
 #include "ServiceTable.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,10 +22,16 @@ abi::backend_key key_of(const ServiceId &id, const std::pair<uint32_t, uint16_t>
   return {key_of(id), endpoint.first, htons(endpoint.second), 0};
 }
 
-std::vector<Candidate> candidates_of(const std::map<uint32_t, Backend> &backends) {
+// The port that packets to the backend carry: none in ICMP, whatever the backend's configuration says.
+uint16_t port_of(const ServiceId &id, const Backend &backend) {
+  return id.protocol == IPPROTO_ICMP ? 0 : backend.port;
+}
+
+std::vector<Candidate> candidates_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
   std::vector<Candidate> candidates;
   for (const auto &[ip, backend] : backends)
-    if (backend.weight > 0) candidates.push_back({uint64_t{ntohl(ip)} << 16 | backend.port, backend.weight});
+    if (backend.weight > 0)
+      candidates.push_back({uint64_t{ntohl(ip)} << 16 | port_of(id, backend), backend.weight});
   return candidates;
 }
 
@@ -85,13 +92,13 @@ uint32_t ServiceTable::unused_chunks(uint32_t count) {
   return first;
 }
 
-void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment,
+void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const ServiceId &id,
                                  const std::map<uint32_t, Backend> &backends) {
   if (segment.slots == 0) return;
   std::vector<std::pair<uint32_t, uint16_t>> endpoints;
   for (const auto &[ip, backend] : backends)
-    if (backend.weight > 0) endpoints.emplace_back(ip, htons(backend.port));
-  const auto owners = assign_slots(candidates_of(backends), segment.slots);
+    if (backend.weight > 0) endpoints.emplace_back(ip, htons(port_of(id, backend)));
+  const auto owners = assign_slots(candidates_of(id, backends), segment.slots);
 
   segment.first_chunk = unused_chunks(segment.chunks());
   segments_.emplace(segment.first_chunk, segment.chunks());
@@ -149,11 +156,11 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   const auto found = entries_.find(id);
   const Entry old = found == entries_.end() ? Entry{} : found->second;
   Entry wanted;
-  for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, backend.port);
-  wanted.segment.slots = table_size(candidates_of(backends).size());
+  for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
+  wanted.segment.slots = table_size(candidates_of(id, backends).size());
   check_room(id, wanted, old);
 
-  write_segment(maps, wanted.segment, backends);
+  write_segment(maps, wanted.segment, id, backends);
   try {
     add_endpoints(maps, id, wanted.endpoints, old.endpoints);
     try {

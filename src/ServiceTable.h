@@ -41,7 +41,8 @@ class ServiceTable {
 
   void check_room(const ServiceId &id, const Entry &wanted, const Entry &old) const;
   uint32_t unused_chunks(uint32_t count);
-  void write_segment(ServiceMaps &maps, Segment &segment, const std::map<uint32_t, Backend> &backends);
+  void write_segment(ServiceMaps &maps, Segment &segment, const ServiceId &id,
+                     const std::map<uint32_t, Backend> &backends);
   void erase_segment(ServiceMaps &maps, const Segment &segment);
   void add_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &wanted, const Endpoints &old);
   void erase_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &old, const Endpoints &kept);
