@@ -70,6 +70,7 @@ CUBE_METHODS: Mapping[str, Callable[..., Any]] = {
     "loglevel": lambda cube: cube.loglevel,
     "shadow": lambda cube: cube.shadow,
     "span": lambda cube: cube.span,
+    "set_span": lambda cube, span: cube.set_span(span),
     "set_conf": lambda cube, conf: cube.set_conf(conf),
     "to_json": lambda cube: cube.to_json(),
     "add_port": _add_port,

@@ -3,31 +3,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from pcnhost.library import Key, Response, ServiceLibrary
-from tests.unit.sdk.map_engine import MapCube, MapEngine
+from tests.unit.sdk.map_engine import MapEngine
 
 DEFAULTS = {"type": "TC", "loglevel": "INFO", "shadow": False, "span": False, "step": 1}
 
 
 class CounterService:
-    """The counter service on a MapEngine, called as the REST side would."""
+    """The counter service, called as the REST side would."""
 
-    def __init__(self, directory: Path, logfile: Path) -> None:
-        self.engine = MapEngine()
+    def __init__(self, directory: Path, logfile: Path, engine: Any = None) -> None:
+        self.engine = engine or MapEngine()
         self.logfile = logfile
         self.library = ServiceLibrary.open(
-            "counter", str(directory / "libpcn-counter.so"), cast(Any, self.engine), logfile
+            "counter", str(directory / "libpcn-counter.so"), self.engine, logfile
         )
         self.library.init()
 
-    def create(self, name: str, **conf: Any) -> MapCube:
+    def create(self, name: str, **conf: Any) -> Any:
         response = self.write("create_counter", name, {"name": name, **DEFAULTS, **conf})
         assert (response.tag.name, response.message) == ("CREATED", "")
-        return self.engine.cubes[name]
+        return self.engine.cubes[name]  # of a MapEngine: MapCube
 
     def write(self, symbol: str, cube: str, body: Any, *keys: Key) -> Response:
         return self.library.call(f"{symbol}_by_id_handler", cube, keys, json.dumps(body))
