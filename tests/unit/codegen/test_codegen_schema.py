@@ -80,6 +80,12 @@ def test_init_only_and_read_only_leaves_are_not_writable(k8slbrp: schema.Module)
     assert not top["uuid"].config
 
 
+def test_k8slbrp_avoids_what_polycubed_gets_wrong(k8slbrp: schema.Module) -> None:
+    words = k8slbrp.text.split()
+    assert "length" not in words  # inverted
+    assert ("mandatory", "false;") not in set(zip(words, words[1:], strict=False))  # taken for true
+
+
 def test_child_that_is_not_there() -> None:
     with pytest.raises(KeyError, match="absent"):
         load("container c;")["c"].child("absent")
