@@ -12,9 +12,6 @@ from testbed.host import load_service, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 
-CUBE = "lb1"
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Lab() as lab:
@@ -34,9 +31,9 @@ def any_mode(request: pytest.FixtureRequest, api: Api) -> Iterator[ConnectedCube
     create = topology.create_multi if request.param == "MULTI" else topology.create_single
     with Lab() as lab:
         network = topology.build(lab, clients=1, servers=3)
-        create(api, CUBE, network)
-        yield ConnectedCube(CUBE, lab, api, network)
-        api.delete(f"k8slbrp/{CUBE}")
+        create(api, "any", network)
+        yield ConnectedCube("any", lab, api, network)
+        api.delete("k8slbrp/any")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +41,6 @@ def multi(api: Api) -> Iterator[ConnectedCube]:
     """A cube in MULTI mode with two clients and four servers."""
     with Lab() as lab:
         network = topology.build(lab, clients=2, servers=4)
-        topology.create_multi(api, CUBE, network)
-        yield ConnectedCube(CUBE, lab, api, network)
-        api.delete(f"k8slbrp/{CUBE}")
+        topology.create_multi(api, "multi", network)
+        yield ConnectedCube("multi", lab, api, network)
+        api.delete("k8slbrp/multi")
