@@ -21,7 +21,7 @@ uint32_t parse_ip(const std::optional<std::string> &text) {
 PortState state_of(const PortsConfig &config) {
   if (!config.type) throw bad_value("type: missing, allowed FRONTEND, BACKEND");
   PortState state{*config.type, parse_ip(config.ip), "", config.base};
-  if (config.base.contains("peer")) state.peer = config.base.at("peer").get<std::string>();
+  if (config.base.count("peer")) state.peer = config.base.at("peer").get<std::string>();
   return state;
 }
 
@@ -91,7 +91,7 @@ PortSet update_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig
       throw bad_value("type: the type of a port cannot be changed, " + config.name + " is " +
                       to_string(port.type));
     if (config.ip) port.ip = parse_ip(config.ip);
-    if (config.base.contains("peer")) port.peer = config.base.at("peer").get<std::string>();
+    if (config.base.count("peer")) port.peer = config.base.at("peer").get<std::string>();
   }
   return checked(mode, std::move(ports));
 }

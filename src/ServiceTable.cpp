@@ -44,11 +44,11 @@ void discard(Table &table, const Key &key) {
   }
 }
 
-template <class Key>
-std::vector<Key> keys_of(polycube::service::RawTable &table) {
+// The typed tables offer no way to step through the keys alone.
+template <class Key, class Table>
+std::vector<Key> keys_of(Table &table) {
   std::vector<Key> keys;
-  Key key{}, next{};
-  for (int end = table.first(&key); end == 0; end = table.next(&key, &next), key = next) keys.push_back(key);
+  for (const auto &entry : table.get_all()) keys.push_back(entry.first);
   return keys;
 }
 

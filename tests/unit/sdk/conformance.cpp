@@ -275,6 +275,20 @@ MEMBER(RawTable, update_batch, int, (void *, void *, unsigned int *));
 MEMBER(RawQueueStackTable, pop, int, (void *));
 MEMBER(RawQueueStackTable, push, int, (const void *));
 
+// The typed tables keep the raw operations to themselves.
+static_assert(!std::is_convertible_v<ArrayTable<long> *, RawTable *>);
+static_assert(!std::is_convertible_v<PercpuArrayTable<long> *, RawTable *>);
+static_assert(!std::is_convertible_v<IntHash *, RawTable *>);
+static_assert(!std::is_convertible_v<IntPercpuHash *, RawTable *>);
+static_assert(!std::is_convertible_v<QueueStackTable<long> *, RawQueueStackTable *>);
+
+// Members of later versions of the JSON library are out of reach.
+template <class Json, class = void>
+constexpr bool has_contains = false;
+template <class Json>
+constexpr bool has_contains<Json, std::void_t<decltype(std::declval<Json>().contains("key"))>> = true;
+static_assert(!has_contains<json>);
+
 void uses_of_tables(TestCube &cube) {
   const uint32_t index = 0;
   const int key = 1;

@@ -180,11 +180,21 @@ void queue() {
   OnNewMap<QueueStackTable<uint32_t>> table(BPF_MAP_TYPE_QUEUE, 0, 4, 2);
   table.push(5);
   table.push(6);
-  uint32_t seven = 7;
-  EXPECT(table.RawQueueStackTable::push(&seven) < 0);
   EXPECT(table.pop() == 5);
   EXPECT(table.pop() == 6);
-  EXPECT(table.RawQueueStackTable::pop(&seven) < 0);
+  EXPECT(table.pop() == 0);  // was empty
+}
+
+void raw_stack() {
+  OnNewMap<RawQueueStackTable> table(BPF_MAP_TYPE_STACK, 0, 4, 2);
+  uint32_t value = 1;
+  EXPECT(table.push(&value) == 0);
+  value = 2;
+  EXPECT(table.push(&value) == 0);
+  EXPECT(table.push(&value) < 0);
+  EXPECT(table.pop(&value) == 0 && value == 2);
+  EXPECT(table.pop(&value) == 0 && value == 1);
+  EXPECT(table.pop(&value) < 0);
 }
 
 // What a table of an unknown name is.
@@ -210,6 +220,7 @@ int main() {
   percpu_hash();
   raw_and_batches();
   queue();
+  raw_stack();
   unknown_table();
   return failures;
 }

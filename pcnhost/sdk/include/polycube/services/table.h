@@ -107,7 +107,7 @@ void for_each_key(RawTable &table, Visit visit) {
 }  // namespace detail
 
 template <class ValueType>
-class ArrayTable : public RawTable {
+class ArrayTable : protected RawTable {
  public:
   ValueType get(const uint32_t &key) {
     ValueType value;
@@ -129,7 +129,7 @@ class ArrayTable : public RawTable {
 };
 
 template <class ValueType>
-class PercpuArrayTable : public RawTable {
+class PercpuArrayTable : protected RawTable {
  public:
   std::vector<ValueType> get(const uint32_t &key) {
     detail::PercpuValues<ValueType> values;
@@ -164,7 +164,7 @@ namespace detail {
 
 // What plain and per-CPU hash tables have in common.
 template <class KeyType>
-class HashBase : public RawTable {
+class HashBase : protected RawTable {
  public:
   void remove(const KeyType &key) { RawTable::remove(&key); }
 
@@ -235,7 +235,7 @@ class PercpuHashTable : public detail::HashBase<KeyType> {
 };
 
 template <class ValueType>
-class QueueStackTable : public RawQueueStackTable {
+class QueueStackTable : protected RawQueueStackTable {
  public:
   // These two do not tell whether they could: an empty queue gives a zero value.
   ValueType pop() {
