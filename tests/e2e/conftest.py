@@ -12,6 +12,7 @@ from testbed.host import load_service, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 
+
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Lab() as lab:
