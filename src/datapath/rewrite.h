@@ -49,6 +49,14 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
   __sum16 sum = adjust_checksum(*check, delta);
   *check = proto == IPPROTO_UDP && sum == 0 ? 0xffff : sum;
 #else
+  if (proto == IPPROTO_UDP) {
+    __sum16 *check = packet_data(ctx) + offset;
+    if ((void *)(check + 1) > packet_end(ctx)) return;
+    if (*check == 0) { /* nothing absorbs the change: it shows in the sum of the packet, if a NIC took one */
+      bpf_csum_update(ctx, fold16(ports_delta));
+      return;
+    }
+  }
   __u64 flags = proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
   if (proto != IPPROTO_ICMP) pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
   __u16 delta = fold16(ports_delta);

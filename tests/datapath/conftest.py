@@ -1,0 +1,52 @@
+"""Every test here that takes a `lab` runs in TC and in XDP, in SINGLE and in MULTI mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pcnhost.engine.source import Hook
+from tests.datapath.harness import Datapath
+from tests.datapath.lab import Lab
+from tests.datapath.tables import Tables
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.root)
+
+
+@pytest.fixture(scope="session")
+def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
+    """Compiles each program once, and only when a test wants it."""
+    loaded: dict[Hook, Datapath] = {}
+
+    def load(hook: Hook) -> Datapath:
+        if hook not in loaded:
+            loaded[hook] = Datapath(hook)
+        return loaded[hook]
+
+    yield load
+    for datapath in loaded.values():
+        datapath.close()
+
+
+@pytest.fixture(params=list(Hook), ids=lambda hook: hook.name)
+def hook(request: pytest.FixtureRequest) -> Hook:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=[False, True], ids=["SINGLE", "MULTI"])
+def multi(request: pytest.FixtureRequest) -> bool:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def lab(datapaths: Callable[[Hook], Datapath], hook: Hook, multi: bool) -> Lab:
+    datapath = datapaths(hook)
+    lab = Lab(datapath, Tables(datapath), multi)
+    lab.set_up()
+    return lab

@@ -1,0 +1,202 @@
+"""The datapath, loaded under the host's own wrapper, between neighbours that report where packets leave."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from codegen.datapath import join
+from pcnhost.engine import bpf, source
+from pcnhost.engine.compile import Module, compile_text
+from pcnhost.engine.source import Hook
+from tests.datapath.kernel import Run, Runner
+from tests.datapath.punts import PuntReader
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+SESSION_ENTRIES = 1 << 16
+
+VLAN_TCI = 0x6042  # priority 3, VLAN 66
+_ENTRY_NODE, _EXIT_NODE = 1, 2
+_EXIT_VERDICT = 0x4000
+_STACK = {Hook.TC: 0, Hook.XDP: 2}  # TC_ACT_OK, XDP_PASS
+_DROPPED = {Hook.TC: 2, Hook.XDP: 1}  # TC_ACT_SHOT, XDP_DROP
+_METADATA = struct.Struct("=HHIIHIII")  # struct pkt_metadata
+_PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
+
+
+class Verdict(Enum):
+    """The ways a packet ends that are not an output port."""
+
+    DROPPED = "dropped"
+    STACK = "passed to the host's stack"
+
+
+@dataclass(frozen=True)
+class Punt:
+    """A packet given to the control plane."""
+
+    reason: int
+    in_port: int
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a packet: the port it left by or a Verdict, its bytes, the VLAN tag held beside them (0: none),
+    and what the control plane got."""
+
+    out: int | Verdict
+    frame: bytes
+    tci: int
+    punts: tuple[Punt, ...]
+
+
+@cache
+def _program_text() -> str:
+    return f"#define SESSION_ENTRIES {SESSION_ENTRIES}\n" + join([SOURCES / "K8sLbrp_dp.c"])
+
+
+def _compile(hook: Hook) -> Module:
+    text = source.complete(source.parse(_program_text()).text, hook)
+    return compile_text(text, source.cflags(hook, "lb", 1, egress=False, loglevel="INFO"))
+
+
+class Datapath:
+    """One loaded copy of the program; `maps` are the fds of its maps by name. Stays on one CPU, the caller's."""
+
+    def __init__(self, hook: Hook) -> None:
+        self.hook = hook
+        self._runner = Runner()
+        self._cpus = bpf.possible_cpus()
+        self._module = _compile(hook)
+        self.maps = self._module.tables
+        name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
+        self._fd = bpf.load_program(_PROGRAM_TYPE[hook], "datapath", self._module.linked(name, {}))
+        self._load_probes()
+        self._punts = PuntReader(self._controller())
+        self._port_md_of = -1
+
+    def _load_probes(self) -> None:
+        flags = {"NODES": 2 * source.MAX_NODES, "EXIT_VERDICT": _EXIT_VERDICT}
+        flags |= {"ENTRY_NODE": _ENTRY_NODE, "VLAN_TCI": VLAN_TCI}
+        text = (Path(__file__).parent / "probes.c").read_text()
+        self._probes = compile_text(text, [f"-D{name}={value}" for name, value in flags.items()])
+        nodes = self.maps["nodes" if self.hook is Hook.TC else "xdp_nodes"]
+        self._exit_fd = self._load_probe(f"{self.hook.value}_exit")
+        for node, fd in ((_ENTRY_NODE, self._fd), (_EXIT_NODE, self._exit_fd)):
+            bpf.update(nodes, struct.pack("=I", node), struct.pack("=I", fd))
+        if self.hook is Hook.TC:
+            self._tagged_entry_fd = self._load_probe("tc_tagged_entry")
+
+    def _load_probe(self, name: str) -> int:
+        insns = self._probes.linked(name, {map_name: fd for map_name, fd in self.maps.items() if fd})
+        return bpf.load_program(_PROGRAM_TYPE[self.hook], name, insns)
+
+    def _controller(self) -> int:
+        arrays = {
+            name: fd
+            for name, fd in self.maps.items()
+            if bpf.map_spec(fd).type == bpf.MAP_TYPE_PERF_EVENT_ARRAY
+        }
+        del arrays["log_buffer"]
+        (fd,) = arrays.values()
+        return fd
+
+    def close(self) -> None:
+        self._punts.close()
+        os.close(self._fd)
+        os.close(self._exit_fd)
+        self._probes.close()
+        self._module.close()
+
+    def connect(self, port: int) -> None:
+        """Gives `port` a neighbour."""
+        self._set_peer(port, port << 16 | _EXIT_NODE)
+
+    def disconnect(self, port: int) -> None:
+        self._set_peer(port, 0)
+
+    def _set_peer(self, port: int, target: int) -> None:
+        bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II", 0, target))
+
+    def send(
+        self,
+        port: int,
+        frame: bytes,
+        *,
+        tagged: bool = False,
+        gso: tuple[int, int] = (0, 0),
+        complete: bool = True,
+    ) -> Outcome:
+        """Lets `frame` enter by `port`. TC only: `tagged` with a VLAN tag beside the bytes, `gso` segments and size."""
+        run = self.run(port, frame, tagged=tagged, gso=gso, complete=complete)
+        punts = tuple(Punt(reason, in_port, packet) for reason, in_port, packet in self._punts.take())
+        return Outcome(self.verdict(run), run.frame, run.mark & 0xFFFF, punts)
+
+    def run(
+        self,
+        port: int,
+        frame: bytes,
+        *,
+        tagged: bool = False,
+        gso: tuple[int, int] = (0, 0),
+        complete: bool = True,
+    ) -> Run:
+        """The cheap part of send()."""
+        if self.hook is Hook.TC:
+            fd = self._tagged_entry_fd if tagged else self._fd
+            return self._runner.skb(fd, frame, port << 16, gso, complete)
+        metadata = _METADATA.pack(0, port, len(frame), 0, 0, 0, 0, 0).ljust(32, b"\0")
+        bpf.update(self.maps["port_md"], bytes(4), metadata * self._cpus)
+        return self._runner.xdp(self._fd, frame)
+
+    def verdict(self, run: Run) -> int | Verdict:
+        if run.retval & _EXIT_VERDICT:
+            return run.retval & ~_EXIT_VERDICT
+        if run.retval == _STACK[self.hook]:
+            return Verdict.STACK
+        assert run.retval == _DROPPED[self.hook], f"unknown verdict {run.retval}"
+        return Verdict.DROPPED
+
+    def keys(self, name: str) -> Iterator[bytes]:
+        """The keys of a hash map. It may change meanwhile."""
+        fd = self.maps[name]
+        key = ctypes.create_string_buffer(bpf.map_spec(fd).key_size)
+        found = _next_key(fd, None, key)
+        while found:
+            current = key.raw
+            found = _next_key(fd, current, key)
+            yield current
+
+    def clear(self, name: str) -> None:
+        for key in list(self.keys(name)):
+            bpf.delete(self.maps[name], key)
+
+    def per_cpu(self, name: str, entries: int, layout: struct.Struct) -> list[list[tuple[int, ...]]]:
+        """The values of a per-CPU array: by entry, by CPU."""
+        size = -(-layout.size // 8) * 8
+        answer = []
+        for index in range(entries):
+            raw = bpf.lookup(self.maps[name], struct.pack("=I", index), size * self._cpus)
+            assert raw is not None
+            answer.append([layout.unpack_from(raw, cpu * size) for cpu in range(self._cpus)])
+        return answer
+
+    def clear_per_cpu(self, name: str, entries: int, layout: struct.Struct) -> None:
+        size = -(-layout.size // 8) * 8
+        for index in range(entries):
+            bpf.update(self.maps[name], struct.pack("=I", index), bytes(size * self._cpus))
+
+
+_libbpf = ctypes.CDLL("libbpf.so.1")
+_libbpf.bpf_map_get_next_key.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
+
+
+def _next_key(fd: int, key: bytes | None, answer: ctypes.Array[ctypes.c_char]) -> bool:
+    return bool(_libbpf.bpf_map_get_next_key(fd, key, answer) == 0)

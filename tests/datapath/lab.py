@@ -1,0 +1,143 @@
+"""A load balancer with two clients and the servers behind it, in every hook and mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+
+from scapy.layers.l2 import Ether
+
+from pcnhost.engine.source import Hook
+from tests.datapath.harness import Datapath, Outcome, Verdict
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    OTHER_CLIENT,
+    SERVER,
+    SERVER_PORT,
+    VIP,
+    VIP_PORT,
+    Shape,
+    frame,
+    ping,
+    pong,
+    tcp,
+    udp,
+    udp_unsummed,
+)
+from tests.datapath.tables import BACKEND, FRONTEND, NO_PORT, Flow, Tables
+
+CLIENT_IF, OTHER_CLIENT_IF, SERVER_IF = 0, 1, 2
+
+
+@dataclass
+class Lab:
+    """SINGLE mode: one FRONTEND port for everybody. MULTI: one each for CLIENT and OTHER_CLIENT."""
+
+    datapath: Datapath
+    tables: Tables
+    multi: bool
+
+    @property
+    def hook(self) -> Hook:
+        return self.datapath.hook
+
+    def set_up(self) -> None:
+        self.tables.multi = self.multi
+        self.tables.reset()
+        self.tables.add_port(CLIENT_IF, FRONTEND, SERVER_IF, CLIENT)
+        if self.multi:
+            self.tables.add_port(OTHER_CLIENT_IF, FRONTEND, SERVER_IF, OTHER_CLIENT)
+        self.tables.add_port(SERVER_IF, BACKEND, NO_PORT if self.multi else CLIENT_IF)
+
+    @property
+    def other_client_if(self) -> int:
+        return OTHER_CLIENT_IF if self.multi else CLIENT_IF
+
+    def from_client(self, packet: bytes) -> Outcome:
+        return self.datapath.send(CLIENT_IF, packet)
+
+    def from_other_client(self, packet: bytes) -> Outcome:
+        return self.datapath.send(self.other_client_if, packet)
+
+    def from_server(self, packet: bytes) -> Outcome:
+        return self.datapath.send(SERVER_IF, packet)
+
+    def serve(self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT) -> None:
+        """Makes `vip` a service of all protocols with these backends."""
+        for proto in (IPPROTO_TCP, IPPROTO_UDP):
+            self.tables.set_service(vip, port, proto, backends)
+        self.tables.set_service(vip, 0, IPPROTO_ICMP, [(address, 0) for address, _ in backends])
+
+    def count(self, event: str) -> int:
+        return self.tables.events().get(event, 0)
+
+
+def assert_out(outcome: Outcome, port: int, expected: bytes) -> None:
+    """The packet left by `port`, exactly as `expected`, and nobody else got it."""
+    assert outcome.out == port
+    assert outcome.punts == ()
+    assert outcome.frame == expected, f"\ngot      {Ether(outcome.frame)!r}\nexpected {Ether(expected)!r}"
+
+
+def assert_dropped(outcome: Outcome) -> None:
+    assert outcome.out is Verdict.DROPPED
+    assert outcome.punts == ()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request to a service and its answer, as the client and as the server see them."""
+
+    name: str
+    proto: int
+
+    def __str__(self) -> str:
+        return self.name
+
+    def _request(self, sport: int, dport: int, flags: str) -> object:
+        match self.name:
+            case "tcp":
+                return tcp(sport, dport, flags)
+            case "udp":
+                return udp(sport, dport)
+            case "udp-unsummed":
+                return udp_unsummed(sport, dport)
+        return ping(sport)
+
+    def request(
+        self,
+        src: str,
+        dst: str,
+        shape: Shape,
+        sport: int = CLIENT_PORT,
+        dport: int = VIP_PORT,
+        flags: str = "S",
+    ) -> bytes:
+        return frame(src, dst, self._request(sport, dport, flags), shape, ttl=61)
+
+    def answer(
+        self,
+        src: str,
+        dst: str,
+        shape: Shape,
+        sport: int = SERVER_PORT,
+        dport: int = CLIENT_PORT,
+        flags: str = "SA",
+    ) -> bytes:
+        l4 = pong(dport) if self.proto == IPPROTO_ICMP else self._request(sport, dport, flags)
+        return frame(src, dst, l4, shape, ttl=62)
+
+    def forward_flow(self, client: str = CLIENT, sport: int = CLIENT_PORT) -> Flow:
+        return Flow(client, VIP, sport, 0 if self.proto == IPPROTO_ICMP else VIP_PORT, self.proto, FRONTEND)
+
+    def reverse_flow(self, server: str = SERVER, client: str = CLIENT, dport: int = CLIENT_PORT) -> Flow:
+        return Flow(
+            server, client, 0 if self.proto == IPPROTO_ICMP else SERVER_PORT, dport, self.proto, BACKEND
+        )
+
+
+TCP_EXCHANGE = Exchange("tcp", IPPROTO_TCP)
+UDP_EXCHANGE = Exchange("udp", IPPROTO_UDP)
+PING_EXCHANGE = Exchange("ping", IPPROTO_ICMP)
+EXCHANGES = (TCP_EXCHANGE, UDP_EXCHANGE, Exchange("udp-unsummed", IPPROTO_UDP), PING_EXCHANGE)
