@@ -28,7 +28,7 @@ def _set_loglevel(cube: Cube, value: Json) -> None:
 
 
 def _set_span(cube: Cube, value: Json) -> None:
-    cube.set_conf({"span": value})
+    cube.set_span(value)
 
 
 def _set_peer(port: Port, value: Json) -> None:

@@ -22,9 +22,12 @@ def listen(addr: str, port: int) -> socket.socket:
     """A listening socket. Clients may connect from now on; they are answered once the server runs."""
     try:
         family, _, _, _, where = socket.getaddrinfo(addr, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(where[:2], family=family, backlog=1024)
+        listening = socket.create_server(where[:2], family=family, backlog=1024)
     except OSError as e:
         raise ConfigError(f"cannot listen on {addr}:{port}: {e.strerror}") from None
+    # Handed down to connections. Without it, an answer waits 40 ms for the client to acknowledge its headers.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def build_server(tls: Tls | None, app: RestApp) -> uvicorn.Server:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .daemon import Daemon, started_host
-
-LIBRARY = Path(__file__).resolve().parents[2] / "build" / "libpcn-k8slbrp.so"
+from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.lab import Lab
+from tests.rest.daemon import Daemon
 
 
 @pytest.fixture(scope="session")
@@ -18,17 +18,19 @@ def service_uri() -> str:
         return os.environ["POLYCUBE_SERVICE"]
     if "POLYCUBE_URL" in os.environ:
         return "/usr/lib/libpcn-k8slbrp.so"
-    assert LIBRARY.exists(), f"{LIBRARY} is not built (make)"
-    return str(LIBRARY)
+    assert SERVICE_LIBRARY.exists(), f"{SERVICE_LIBRARY} is not built (make build)"
+    return str(SERVICE_LIBRARY)
 
 
 @pytest.fixture(scope="session")
-def daemon(service_uri: str) -> Iterator[Daemon]:
-    """A daemon with the service loaded and without cubes."""
+def daemon(service_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon with the service loaded and without cubes: the one at POLYCUBE_URL, or a host of this tree."""
     if "POLYCUBE_URL" in os.environ:
         daemon = Daemon(os.environ["POLYCUBE_URL"].rstrip("/"))
         daemon.delete_all_cubes()
         yield daemon
-    else:
-        with started_host("--service", f"k8slbrp={service_uri}") as daemon:
-            yield daemon
+        return
+    with Lab() as lab:
+        log: Path = tmp_path_factory.mktemp("rest") / "log"
+        api, _ = start_host(lab, None, "--service", f"k8slbrp={service_uri}", log=log)
+        yield Daemon(api.url.removesuffix("/polycube/v1"))

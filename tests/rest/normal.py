@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from .recording import Recorded
+from tests.rest.recording import Recorded
 
 SERVICE = "k8slbrp"
 OTHER_SERVICES = frozenset({"simplebridge", "k8sdispatcher", "router", "lbrp", "helloworld"})

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from . import recording
-from .daemon import Daemon
-from .normal import normal
-from .recording import SECTIONS, Recorded
-
-pytestmark = pytest.mark.root
+from tests.rest import recording
+from tests.rest.daemon import Daemon
+from tests.rest.normal import normal
+from tests.rest.recording import SECTIONS, Recorded
 
 DIFFERENCES = Path(__file__).parent / "differences.tsv"
 RECORDED_URI = "/usr/lib/libpcn-k8slbrp.so"
@@ -64,6 +63,7 @@ def answers(daemon: Daemon, service_uri: str) -> Iterator[dict[int, str]]:
     daemon.delete_all_cubes()
 
 
+@pytest.mark.root
 def test_answers_are_the_recorded_ones_unless_listed(answers: dict[int, str]) -> None:
     listed = differences()
     unlisted = [
@@ -74,11 +74,14 @@ def test_answers_are_the_recorded_ones_unless_listed(answers: dict[int, str]) ->
     assert not unlisted, f"{len(unlisted)} unlisted differences:\n" + "\n".join(unlisted)
 
 
+@pytest.mark.root
 def test_listed_differences_are_exact(answers: dict[int, str]) -> None:
+    """Another daemon may also answer what was recorded: some rows are the host's, some the service's."""
+    foreign = "POLYCUBE_URL" in os.environ
     wrong = [
         f"{row.line} {row.request}\n  listed {row.ours}\n  ours   {answers[row.line]}"
         for row in differences().values()
-        if row.ours != answers[row.line]
+        if answers[row.line] not in ((row.ours, row.theirs) if foreign else (row.ours,))
     ]
     assert not wrong, f"{len(wrong)} rows do not say what is answered:\n" + "\n".join(wrong)
 

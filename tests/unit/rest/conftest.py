@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_host import YANG, Host, PlainCube, PlainEngine, PlainPort, RecordingLibrary
 
 from codegen import schema
 from pcnhost.rest import services as services_module
 from pcnhost.rest.daemon import NAMES, Daemon
 from pcnhost.rest.router import Router
 from pcnhost.rest.services import Services
+from tests.unit.rest.store_host import YANG, Host, PlainCube, PlainEngine, PlainPort, RecordingLibrary
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ class RecordingLibrary:
         self.required: list[str] = []
         self.asked: list[Asked] = []
         self.answers: dict[str, Response] = {}
+        self.ports_of_new_cubes: tuple[str, ...] = ()
         self.open = True
 
     def require(self, path: str, symbols: Sequence[str]) -> None:
@@ -95,7 +96,8 @@ class RecordingLibrary:
     ) -> Response:
         self.asked.append(Asked(symbol, cube, tuple(keys), body))
         if cube and symbol == "create_store_by_id_handler" and symbol not in self.answers:
-            self.engine.cubes[cube] = PlainCube(cube, self.name)
+            ports = {name: PlainPort(name) for name in self.ports_of_new_cubes}
+            self.engine.cubes[cube] = PlainCube(cube, self.name, ports=ports)
             return Response(ErrorTag.CREATED, "")
         if cube and symbol == "delete_store_by_id_handler":
             del self.engine.cubes[cube]
@@ -106,7 +108,7 @@ class Host:
     def __init__(self, engine: PlainEngine, services: Services, router: Router) -> None:
         self.engine = engine
         self.services = services
-        self._router = router
+        self.router = router
         self.changes: list[str] = []
 
     @property
@@ -118,7 +120,7 @@ class Host:
     def ask(self, method: str, path: str, body: str = "", *, referer: bool = False) -> Answer:
         """`path` below the base path."""
         where, _, query = f"/polycube/v1/{path}".partition("?")
-        return self._router.answer(
+        return self.router.answer(
             Request(method, segments_below_base(where), query, body.encode(), has_referer=referer)
         )
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_host import Host
 
 from codegen.schema import Node, Type
 from pcnhost.rest import rules
 from pcnhost.rest.answers import Answer
+from tests.unit.rest.store_host import Host
 
 
 def tags(answer: Answer) -> list[str]:

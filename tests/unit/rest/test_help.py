@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from store_host import Host
 
 from pcnhost.library import ErrorTag
+from tests.unit.rest.store_host import Host
 
 BOXES = '[{"side":"LEFT","row":"1"},{"side":"LEFT","row":"2"},{"side":"RIGHT","row":"1"}]'
 

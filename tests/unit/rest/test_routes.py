@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from store_host import Asked, Host
 
 from pcnhost.library import ErrorTag, Key
+from tests.unit.rest.store_host import Asked, Host
 
 SEAL = (Key("seal_row", "UINT8", 2), Key("row", "UINT16", 3), Key("side", "STRING", "left"))
 
