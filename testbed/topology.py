@@ -53,6 +53,9 @@ def build(lab: Lab, clients: int = 2, servers: int = 3, start_servers: bool = Tr
     """Create the namespaces, their addresses and routes, and start a server in each server namespace."""
     topology = Topology(router=lab.namespace("router"))
     sysctl(topology.router, "net.ipv4.ip_forward=1")
+    # Hairpin packets have a VIP as source, to which this router has no route.
+    sysctl(topology.router, "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
+    sysctl(topology.router, "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0")
     topology.backend = lab.link("be", topology.router, "lb")
     ip("-n", topology.router, "addr", "add", f"{GATEWAY}/24", "dev", "lb")
     ip("-n", topology.router, "link", "add", "servers", "type", "bridge")
@@ -69,7 +72,9 @@ def add_client(lab: Lab, topology: Topology, number: int) -> None:
     namespace = lab.namespace(f"client{number}")
     address = f"10.10.1.{number}"
     topology.frontends.append(lab.link(f"fe{number}", namespace))
-    ip("-n", namespace, "addr", "add", f"{address}/24", "dev", "eth0")
+    # As polykube does: no other pod is on the link, all goes through the router.
+    ip("-n", namespace, "addr", "add", f"{address}/32", "dev", "eth0")
+    ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
     ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
     topology.clients.append(namespace)
     topology.client_ips.append(address)
