@@ -30,7 +30,7 @@ static __always_inline int handle_flow(struct CTXTYPE *ctx, struct pkt_metadata 
   } else {
     if (in->side == SIDE_BACKEND) return backend_unmatched(ctx, md, pkt, in);
     enum opening outcome = open_session(pkt, in, md->in_port, now, &opened);
-    if (outcome != OPENED) return not_opened(ctx, md, in, outcome);
+    if (outcome != OPENED) return not_opened(ctx, md, pkt, in, outcome);
     session = &opened;
   }
   __u32 out = egress(session, in);
@@ -54,9 +54,9 @@ static __always_inline int handle_icmp_error(struct CTXTYPE *ctx, struct pkt_met
                                              const struct packet *pkt, const struct port *in) {
   struct icmp_error error = {};
   struct session *session = 0;
-  if (parse_icmp_error(ctx, pkt, &error)) session = sessions.lookup(&error.expected);
+  if (parse_icmp_error(ctx, pkt, &error)) session = live_session(&error.expected, current_tick());
   if (!session)
-    return in->side == SIDE_FRONTEND ? frontend_icmp_error(ctx, md, pkt, in)
+    return in->side == SIDE_FRONTEND ? frontend_icmp_error(ctx, md, pkt, &error, in)
                                      : backend_unmatched(ctx, md, pkt, in);
   __u32 out = egress(session, in);
   if (!translate_icmp_error(ctx, pkt, &error, session)) return drop(EVENT_DROP_MALFORMED);
@@ -79,7 +79,7 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
     case PACKET_ICMP_ERROR:
       return handle_icmp_error(ctx, md, &pkt, in);
     case PACKET_OTHER_IP:
-      return from_frontend ? forward_to(ctx, md, in->out) : backend_unmatched(ctx, md, &pkt, in);
+      return from_frontend ? frontend_unmatched(ctx, md, &pkt, in) : backend_unmatched(ctx, md, &pkt, in);
     case PACKET_ARP:
       return from_frontend ? arp_from_frontend(ctx, md, &pkt, in) : arp_from_backend(ctx, md, &pkt, in);
     case PACKET_NOT_IP:

@@ -12,11 +12,6 @@ static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be
   return client;
 }
 
-static __always_inline bool is_twin_of(const struct session *session, const struct tuple *tuple) {
-  return session->daddr == tuple->saddr && session->dport == tuple->sport && session->saddr == tuple->daddr &&
-         session->sport == tuple->dport && session->twin_side == tuple->side;
-}
-
 #define SOURCE_PORT_ATTEMPTS 4
 #define FIRST_SOURCE_PORT 1024
 
@@ -75,31 +70,60 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
   /* The answer to a hairpin comes from a client's side; everything else from the backends'. */
   session->twin_side = pkt->tuple.saddr == session->daddr ? SIDE_FRONTEND : SIDE_BACKEND;
   __u16 reply_port = session->twin_side == SIDE_BACKEND ? in_index : in->out;
-  bool opening = pkt->tuple.proto != IPPROTO_TCP || (pkt->tcp_flags & TCP_SYN);
-  session->state = opening ? SESSION_OPENING : SESSION_ESTABLISHED;
+  session->state = first_state(pkt);
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
   return store_session(pkt, session, hash, reply_port, in->generation) ? OPENED : NO_SOURCE_PORT;
 }
 
-/* Later fragments whose first one no session took: harmless unless they are for a VIP, which no backend
- * answers to. */
+/*
+ * A client that opens a connection to a backend's own address may take a port from which it has just ended
+ * one to a VIP: then the answers are no longer the VIP's.
+ */
+static __always_inline void let_go_of_answers(const struct packet *pkt) {
+  if (pkt->tuple.proto != IPPROTO_TCP || !is_opening(pkt)) return;
+  struct tuple answer = {
+      .saddr = pkt->tuple.daddr,
+      .daddr = pkt->tuple.saddr,
+      .sport = pkt->tuple.dport,
+      .dport = pkt->tuple.sport,
+      .proto = IPPROTO_TCP,
+      .side = SIDE_BACKEND,
+  };
+  struct session *session = sessions.lookup(&answer);
+  if (session && session->state == SESSION_CLOSING) sessions.delete(&answer);
+}
+
+/* What is not for a service goes on as it came, whole: a VIP may be the address of a host as well. */
+static __always_inline int frontend_unmatched(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                              const struct packet *pkt, const struct port *in) {
+  if (pkt->first_fragment && is_vip(pkt->tuple.daddr)) remember_untranslated(pkt, in->out, current_tick());
+  return forward_to(ctx, md, in->out);
+}
+
+/* Later fragments of a datagram whose first one was not seen: to a VIP they may belong to a service's. */
 static __always_inline int frontend_fragment(struct CTXTYPE *ctx, struct pkt_metadata *md,
                                              const struct packet *pkt, const struct port *in) {
-  if (is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_FRAGMENT);
+  if (may_be_for_service(pkt->tuple.proto) && is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_FRAGMENT);
   return forward_to(ctx, md, in->out);
 }
 
+/* ICMP errors of no known session: nobody wants those about a packet that a service has sent. */
 static __always_inline int frontend_icmp_error(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                               const struct packet *pkt, const struct port *in) {
-  if (is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_ICMP_ERROR);
-  return forward_to(ctx, md, in->out);
+                                               const struct packet *pkt, const struct icmp_error *error,
+                                               const struct port *in) {
+  struct service_key key = service_of(&error->expected);
+  if (services.lookup(&key)) return drop(EVENT_DROP_ICMP_ERROR);
+  return frontend_unmatched(ctx, md, pkt, in);
 }
 
-static __always_inline int not_opened(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct port *in,
-                                      enum opening outcome) {
-  if (outcome == NOT_A_SERVICE) return forward_to(ctx, md, in->out);
+static __always_inline int not_opened(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                      const struct port *in, enum opening outcome) {
+  if (outcome == NOT_A_SERVICE) {
+    let_go_of_answers(pkt);
+    return frontend_unmatched(ctx, md, pkt, in);
+  }
   if (outcome == TABLE_CHANGED) return drop(EVENT_DROP_TABLE_CHANGED);
   if (outcome == NO_SOURCE_PORT) return drop(EVENT_DROP_SOURCE_PORTS);
   count(EVENT_REJECTED);
-  return punt(ctx, md, REASON_REJECT, LIMIT_REJECT, REJECT_BUDGET);
+  return punt(ctx, md, REASON_REJECT);
 }

@@ -14,7 +14,7 @@ namespace k8slbrp::abi {
 enum side { SIDE_NONE = 0, SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
 
 /* Why a packet goes to the control plane (pkt_metadata.reason). */
-enum slowpath_reason { REASON_ARP_REPLY = 0, REASON_FLOOD = 1, REASON_REJECT = 2 };
+enum slowpath_reason { REASON_ARP_REPLY = 0, REASON_FLOOD = 1, REASON_REJECT = 2, REASON_COUNT = 3 };
 
 /* Indexes of the `events` counters. */
 enum event {
@@ -22,15 +22,16 @@ enum event {
   EVENT_DROP_MALFORMED = 1,     /* headers truncated or inconsistent */
   EVENT_DROP_NO_PORT = 2,       /* no port on the other side, or none with the destination address */
   EVENT_DROP_FRAGMENT = 3,      /* later fragment to a VIP whose first fragment was never seen */
-  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error to a VIP about an unknown session */
-  EVENT_DROP_RATE_LIMITED = 5,  /* slow path budget used up */
+  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error about an unknown session of a service */
+  EVENT_RATE_LIMITED = 5,       /* slow path budget used up */
   EVENT_REJECTED = 6,           /* no usable backend: answered by the slow path */
   EVENT_DROP_SOURCE_PORTS = 7,  /* no free source port towards the chosen backend */
   EVENT_DROP_TABLE_CHANGED = 8, /* slots replaced twice while a packet was looking */
   EVENT_COUNT = 9,
 };
 
-/* Upper bounds of the maps that grow with use. A VIP takes one entry of `services` besides those of its services. */
+/* Upper bounds of the maps that grow with use. A VIP takes one entry of `services` besides those of its
+ * services. */
 #define MAX_SERVICES 65536
 #define MAX_CHUNKS 524288
 #define MAX_BACKENDS 262144
@@ -74,9 +75,9 @@ struct service {
 };
 
 /*
- * Slots come in chunks, so that a hash map holds them in memory that grows with use, and cheaply: a power of two for
- * the datapath's arithmetic. `segment` repeats the owner's first_chunk: the kernel may hand the memory of a deleted
- * chunk to a new one while a packet still looks at it.
+ * Slots come in chunks, so that a hash map holds them in memory that grows with use, and cheaply: a power of
+ * two for the datapath's arithmetic. `segment` repeats the owner's first_chunk: the kernel may hand the
+ * memory of a deleted chunk to a new one while a packet still looks at it.
  */
 #define SLOTS_PER_CHUNK 64
 
@@ -143,13 +144,11 @@ struct fragment {
   __u32 last_seen;
 };
 
-/* limits: what this CPU spent of a budget in the current tick. */
+/* limits[slowpath_reason]: what this CPU gave to the control plane in the current tick. */
 struct limit {
   __u32 tick;
   __u32 count;
 };
-
-enum limit_index { LIMIT_FLOOD = 0, LIMIT_REJECT = 1, LIMIT_COUNT = 2 };
 
 #ifdef __cplusplus
 }  // namespace k8slbrp::abi

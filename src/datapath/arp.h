@@ -46,7 +46,7 @@ static __always_inline int arp_from_frontend(struct CTXTYPE *ctx, struct pkt_met
   struct src_ip_rewrite *rewrite = active_rewrite();
   if (rewrite && arp->operation == bpf_htons(ARP_REPLY) &&
       (load_ip(arp->sender_ip) & rewrite->mask) == rewrite->net)
-    pcn_pkt_controller(ctx, md, REASON_ARP_REPLY);
+    copy_to_control_plane(ctx, md, REASON_ARP_REPLY);
   return forward_to(ctx, md, in->out);
 }
 
@@ -65,7 +65,6 @@ static __always_inline int arp_from_backend(struct CTXTYPE *ctx, struct pkt_meta
   if (!in->multi) return forward_to(ctx, md, in->out);
   __u32 out = frontend_of(target);
   __be32 sender = load_ip(arp->sender_ip);
-  if (out == NO_PORT && (sender == target || sender == 0))
-    return punt(ctx, md, REASON_FLOOD, LIMIT_FLOOD, FLOOD_BUDGET);
+  if (out == NO_PORT && (sender == target || sender == 0)) return punt(ctx, md, REASON_FLOOD);
   return forward_to(ctx, md, out);
 }

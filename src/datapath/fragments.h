@@ -22,6 +22,19 @@ static __always_inline void remember_fragment(const struct packet *pkt, const st
   fragments.update(&key, &note);
 }
 
+/* Later fragments must go where the first one went, even if that is nothing special. */
+static __always_inline void remember_untranslated(const struct packet *pkt, __u32 out, __u32 now) {
+  struct fragment_key key = fragment_key_of(pkt);
+  struct fragment note = {.saddr = pkt->tuple.saddr, .daddr = pkt->tuple.daddr, .out = out, .last_seen = now};
+  fragments.update(&key, &note);
+}
+
+/* A new datagram with the identification of an earlier one that was translated. */
+static __always_inline void forget_fragment(const struct packet *pkt) {
+  struct fragment_key key = fragment_key_of(pkt);
+  fragments.delete(&key);
+}
+
 static __always_inline struct fragment *find_fragment(const struct packet *pkt, __u32 now) {
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment *note = fragments.lookup(&key);

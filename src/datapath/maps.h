@@ -12,4 +12,4 @@ BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_
 BPF_TABLE("lru_hash", struct tuple, struct session, sessions, SESSION_ENTRIES);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, 8192);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);
-BPF_PERCPU_ARRAY(limits, struct limit, LIMIT_COUNT);
+BPF_PERCPU_ARRAY(limits, struct limit, REASON_COUNT);

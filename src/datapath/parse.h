@@ -61,6 +61,12 @@ struct icmp_echo {
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_FRAGMENT_OFFSET 0x1fff
 
+/* How much of an L4 header there must be. */
+static __always_inline __u32 l4_header(__u8 proto) {
+  if (proto == IPPROTO_TCP) return TCP_HEADER;
+  return proto == IPPROTO_UDP || proto == IPPROTO_ICMP ? UDP_HEADER : 0;
+}
+
 /* Offsets are masked where they are used: older verifiers forget the bounds of a value that was on the stack.
  */
 #define L3_MASK 0x1f
@@ -68,6 +74,14 @@ struct icmp_echo {
 
 static __always_inline void *packet_data(struct CTXTYPE *ctx) { return (void *)(long)ctx->data; }
 static __always_inline void *packet_end(struct CTXTYPE *ctx) { return (void *)(long)ctx->data_end; }
+
+static __always_inline __u32 packet_length(struct CTXTYPE *ctx) {
+#ifdef POLYCUBE_XDP
+  return packet_end(ctx) - packet_data(ctx);
+#else
+  return ctx->len;
+#endif
+}
 
 /* Makes the first `len` bytes directly readable; packets built of pages (GRO, sendfile) keep headers
  * elsewhere. */
@@ -89,6 +103,10 @@ static __always_inline bool is_icmp_error(__u8 type) {
 static __always_inline void set_echo_ports(struct tuple *tuple, __u8 type, __be16 id) {
   tuple->sport = type == ICMP_ECHO_REQUEST ? id : 0;
   tuple->dport = type == ICMP_ECHO_REQUEST ? 0 : id;
+}
+
+static __always_inline bool may_be_for_service(__u8 proto) {
+  return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP;
 }
 
 static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct packet *pkt) {
@@ -147,13 +165,19 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
 
   struct iphdr *ip = data + l3;
   if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5) return PACKET_MALFORMED;
-  pkt->l4 = l3 + ip->ihl * 4;
+  __u32 header = ip->ihl * 4;
+  pkt->l4 = l3 + header;
+  __u16 total = bpf_ntohs(ip->tot_len);
   pkt->tuple.saddr = ip->saddr;
   pkt->tuple.daddr = ip->daddr;
   pkt->tuple.proto = ip->protocol;
   pkt->ip_id = ip->id;
   __be16 fragmentation = ip->frag_off;
+  if (pkt->l4 > packet_length(ctx)) return PACKET_MALFORMED;
   if (fragmentation & bpf_htons(IP_FRAGMENT_OFFSET)) return PACKET_FRAGMENT;
+  /* What comes behind the datagram is padding and no L4 header. No length at all: more than fits, by offload.
+   */
+  if (total != 0 && total < header + l4_header(ip->protocol)) return PACKET_MALFORMED;
   pkt->first_fragment = (fragmentation & bpf_htons(IP_MORE_FRAGMENTS)) != 0;
   return parse_l4(ctx, pkt);
 }

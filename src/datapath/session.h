@@ -56,6 +56,11 @@ static __always_inline struct session twin_session(const struct session *session
   return twin;
 }
 
+static __always_inline bool is_twin_of(const struct session *session, const struct tuple *tuple) {
+  return session->daddr == tuple->saddr && session->dport == tuple->sport && session->saddr == tuple->daddr &&
+         session->sport == tuple->dport && session->twin_side == tuple->side;
+}
+
 static __always_inline struct backend_key backend_of(const struct tuple *forward,
                                                      const struct session *session) {
   struct backend_key key = {
@@ -66,6 +71,10 @@ static __always_inline struct backend_key backend_of(const struct tuple *forward
   return key;
 }
 
+static __always_inline bool is_opening(const struct packet *pkt) {
+  return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /*
  * Whether the client opens something new with this packet: then neither a session left from an earlier use of
  * the tuple nor a removed backend may take it. UDP and ICMP have no opening, so for them each packet asks for
@@ -74,17 +83,27 @@ static __always_inline struct backend_key backend_of(const struct tuple *forward
 static __always_inline bool still_valid(const struct packet *pkt, const struct session *session) {
   if (!(session->flags & SESSION_FORWARD)) return true;
   if (pkt->tuple.proto == IPPROTO_TCP) {
-    if ((pkt->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN) return true;
+    if (!is_opening(pkt)) return true;
     if (session->state != SESSION_OPENING) return false;
   }
   struct backend_key key = backend_of(&pkt->tuple, session);
   return backends.lookup(&key) != 0;
 }
 
+/* The session of packets like `tuple`, unless its time is over. */
+static __always_inline struct session *live_session(const struct tuple *tuple, __u32 now) {
+  struct session *session = sessions.lookup((struct tuple *)tuple);
+  return session && !expired(session, tuple->proto, now) ? session : 0;
+}
+
 static __always_inline struct session *find_session(const struct packet *pkt, __u32 now) {
-  struct session *session = sessions.lookup((struct tuple *)&pkt->tuple);
-  if (!session || expired(session, pkt->tuple.proto, now) || !still_valid(pkt, session)) return 0;
-  return session;
+  struct session *session = live_session(&pkt->tuple, now);
+  return session && still_valid(pkt, session) ? session : 0;
+}
+
+static __always_inline __u8 first_state(const struct packet *pkt) {
+  if (pkt->tuple.proto != IPPROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
+  return pkt->tcp_flags & TCP_FIN ? SESSION_CLOSING : SESSION_ESTABLISHED;
 }
 
 static __always_inline __u8 next_state(const struct packet *pkt, const struct session *session) {
@@ -107,11 +126,11 @@ static __always_inline void refresh(const struct packet *pkt, struct session *se
   session->state = state;
   struct tuple key = twin_tuple(session, pkt->tuple.proto);
   struct session *twin = sessions.lookup(&key);
-  if (twin) {
-    twin->last_seen = now;
-    twin->state = state;
-  } else {
+  if (!twin) {
     struct session made = twin_session(session, &pkt->tuple, in, port_generation);
     sessions.update(&key, &made);
-  }
+  } else if (is_twin_of(twin, &pkt->tuple)) {
+    twin->last_seen = now;
+    twin->state = state;
+  } /* else the client has reused its tuple for a newer session, which is none of this packet's business */
 }

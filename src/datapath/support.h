@@ -31,24 +31,32 @@ static __always_inline int forward_to(struct CTXTYPE *ctx, struct pkt_metadata *
 #endif
 }
 
-/* Hands the packet to the control plane instead of forwarding it, at most `budget` times per tick and CPU. */
-static __always_inline int punt(struct CTXTYPE *ctx, struct pkt_metadata *md, __u16 reason, __u32 index,
-                                __u32 budget) {
+/* Gives the control plane a copy of the packet, at most `SLOW_PATH_BUDGET` times per tick, CPU and kind. */
+#define SLOW_PATH_BUDGET 256
+
+static __always_inline void copy_to_control_plane(struct CTXTYPE *ctx, struct pkt_metadata *md,
+                                                  __u16 reason) {
+  __u32 index = reason;
   struct limit *limit = limits.lookup(&index);
-  if (!limit) return RX_DROP;
+  if (!limit) return;
   __u32 tick = current_tick();
   if (limit->tick != tick) {
     limit->tick = tick;
     limit->count = 0;
   }
-  if (limit->count >= budget) return drop(EVENT_DROP_RATE_LIMITED);
+  if (limit->count >= SLOW_PATH_BUDGET) {
+    count(EVENT_RATE_LIMITED);
+    return;
+  }
   limit->count++;
   pcn_pkt_controller(ctx, md, reason);
-  return RX_DROP; /* the verdict of pcn_pkt_controller would let the original go on to the host stack */
 }
 
-#define FLOOD_BUDGET 256
-#define REJECT_BUDGET 256
+/* The control plane instead of a port. */
+static __always_inline int punt(struct CTXTYPE *ctx, struct pkt_metadata *md, __u16 reason) {
+  copy_to_control_plane(ctx, md, reason);
+  return RX_DROP; /* the verdict of pcn_pkt_controller would let the original go on to the host stack */
+}
 
 /* The FRONTEND port of a local client, for packets that no session sends elsewhere. */
 static __always_inline __u32 frontend_of(__be32 ip) {
