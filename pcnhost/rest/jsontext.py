@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 Json = Any
@@ -16,7 +17,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedJson(f"malformed JSON: {name} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise MalformedJson(f"malformed JSON: {text} is too large a number")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -29,6 +37,10 @@ def parse(text: str) -> Json:
         raise MalformedJson(f"malformed JSON at line {e.lineno}, column {e.colno}: {what}") from None
     except RecursionError:
         raise MalformedJson("malformed JSON: nested too deeply") from None
+    except MalformedJson:
+        raise
+    except ValueError:  # Python refuses to convert thousands of digits
+        raise MalformedJson("malformed JSON: a number has too many digits") from None
     if "\\u" in text:
         _refuse_lone_surrogates(value)
     return value

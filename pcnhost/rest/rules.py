@@ -24,7 +24,8 @@ Check = Callable[[Json], bool]
 
 
 def is_integer(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether it is a whole number of at most 64 bits; services know no larger ones."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 64
 
 
 def is_empty(value: Json) -> bool:

@@ -62,9 +62,15 @@ class Service:
         with self._idle:
             self._closing = True
             self._idle.wait_for(lambda: self._users == 0)
-        for cube in list(self.root.context.engine.cubes.values()):
+        engine = self.root.context.engine
+        for cube in list(engine.cubes.values()):
             if cube.service_name == self.name:
-                self.cube.delete(cube.name)
+                response = self.cube.delete(cube.name)
+                if cube.name in engine.cubes:
+                    log.error(
+                        "service %s does not delete cube %s: %s", self.name, cube.name, response.message
+                    )
+                    engine.destroy_cube(cube.name)
         self.library.close()
 
     def resolve(self, request: Request, segments: tuple[str, ...]) -> tuple[Resource, Call] | None:

@@ -53,6 +53,9 @@ class PlainCube:
 class PlainEngine:
     cubes: dict[str, PlainCube] = field(default_factory=dict)
 
+    def destroy_cube(self, name: str) -> None:
+        del self.cubes[name]
+
     def netdevs(self) -> list[dict[str, Any]]:
         return [{"name": "eth9"}]
 
@@ -99,7 +102,7 @@ class RecordingLibrary:
             ports = {name: PlainPort(name) for name in self.ports_of_new_cubes}
             self.engine.cubes[cube] = PlainCube(cube, self.name, ports=ports)
             return Response(ErrorTag.CREATED, "")
-        if cube and symbol == "delete_store_by_id_handler":
+        if cube and symbol == "delete_store_by_id_handler" and symbol not in self.answers:
             del self.engine.cubes[cube]
         return self.answers.get(symbol, NO_ELEMENTS if symbol.endswith("_help") else OK)
 

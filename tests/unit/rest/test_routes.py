@@ -196,6 +196,12 @@ def test_unloaded_service_is_gone_with_its_cubes(host: Host) -> None:
     assert host.ask("GET", "store/").status == 200
 
 
+def test_service_that_does_not_delete_its_cubes_is_unloaded_nevertheless(host: Host) -> None:
+    host.answering("delete_store_by_id_handler", "no", ErrorTag.GENERIC_ERROR)
+    assert host.ask("DELETE", "services/store").status == 204
+    assert host.engine.cubes == {}
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

@@ -1,0 +1,150 @@
+"""pcnctl against a daemon: what it sends, what it shows, how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from testbed.host import free_port
+from tests.rest.daemon import Daemon
+
+pytestmark = pytest.mark.root
+
+Ctl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def ctl(daemon: Daemon, tmp_path: Path) -> Iterator[Ctl]:
+    """Runs pcnctl with the words of a line, or a list of words; maybe with a text as standard input."""
+    environ = {**os.environ, "HOME": str(tmp_path), "POLYCUBECTL_URL": f"{daemon.address}/polycube/v1/"}
+
+    def run(line: str | list[str], text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        words = line.split() if isinstance(line, str) else line
+        standard_input = subprocess.DEVNULL if text is None else subprocess.PIPE
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pcnhost.ctl", *words],
+            env=environ | more,
+            stdin=standard_input,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        output, errors = process.communicate(text, timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    yield run
+    daemon.delete_all_cubes()
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_cube_from_first_to_last(ctl: Ctl) -> None:
+    assert said(ctl("k8slbrp add c1 port_mode=MULTI loglevel=WARN")) == ""
+    assert said(ctl("c1 ports add p1 type=FRONTEND ip=10.0.0.1")) == ""
+    assert said(ctl("c1 service add 10.9.0.1 80 TCP name=80")) == ""  # a string that looks like a number
+    assert said(ctl("c1 service 10.9.0.1 80 TCP backend add 10.1.0.1 port=8080 weight=2")) == ""
+    assert said(ctl("c1 service 10.9.0.1 80 TCP backend 10.1.0.1 set weight=5")) == ""
+    assert said(ctl("c1 service 10.9.0.1 80 TCP set name=443")) == ""
+    assert said(ctl("c1 src-ip-rewrite set ip-range=10.2.0.0/24 new_ip_range=10.3.0.0/24")) == ""
+    assert said(ctl("c1 loglevel show")) == "WARN\n"
+    shown = said(ctl("c1 show"))
+    assert "loglevel: WARN\n" in shown
+    head, row = "name  vip       vport  proto  backend (list)", "443   10.9.0.1  80     tcp    [1 item]"
+    assert f"    {head}\n    {row}\n" in shown
+    tree = yaml.safe_load(said(ctl("c1 show -yaml -hide=_links,uuid")))
+    assert tree["service"][0]["backend"] == [{"name": "", "ip": "10.1.0.1", "port": 8080, "weight": 5}]
+    assert "uuid" not in tree["ports"][0]
+    assert said(ctl("c1 service del 10.9.0.1 80 TCP")) == ""
+    assert said(ctl("c1 service show")) == ""
+    assert said(ctl("del c1")) == ""
+
+
+def test_body_from_standard_input(ctl: Ctl) -> None:
+    body = "ports:\n- {name: p1, type: BACKEND}\nservice:\n- {vip: 10.9.0.1, vport: 80, proto: TCP}\n"
+    assert said(ctl("k8slbrp add c1", body)) == ""
+    assert yaml.safe_load(said(ctl("c1 service show -yaml")))[0]["vport"] == 80
+    assert ctl("c1 service add 10.9.0.2 80 TCP", "a: [").returncode == 3
+
+
+def test_what_may_follow(ctl: Ctl) -> None:
+    said(ctl("k8slbrp add c1"))
+    said(ctl("c1 service add 10.9.0.1 80 TCP"))
+    root = said(ctl("?"))
+    assert "K8s LoadBalancer Reverse-Proxy Service" in root
+    assert "of k8slbrp" in root
+    add = said(ctl("c1 service add ?"))
+    assert add.splitlines()[-1] == "  pcnctl c1 service add 130.192.100.12 80 <proto> name=Service-nigx"
+    assert said(ctl("c1 service ?")).splitlines()[-1].split() == ["10.9.0.1", "80", "tcp"]
+    assert said(ctl("connect ?")).startswith("Usage:")
+    assert ctl("c1 port_mode ?").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("k8s", ["k8slbrp"]),
+        ("c1 ", ["ports", "service", "set", "show", "src-ip-rewrite"]),
+        ("c1 set ", ["loglevel=", "port_mode=", "span="]),
+        ("c1 set loglevel=c", ["critical"]),
+        ("c1 service add ", ["<vip>", " "]),
+        ("c1 service del ", ["10.9.0.1"]),
+        ("c1 service del 10.9.0.1 ", ["80"]),
+        ("connect c1:", ["c1:p1"]),
+        ("nothing here ", []),
+    ],
+)
+def test_completion(ctl: Ctl, line: str, words: list[str]) -> None:
+    said(ctl("k8slbrp add c1"))
+    said(ctl("c1 ports add p1 type=BACKEND"))
+    said(ctl("c1 service add 10.9.0.1 80 TCP"))
+    typed = line.split() + ([""] if line.endswith(" ") else [])
+    assert said(ctl(["--complete", *typed])).splitlines() == words
+
+
+def test_bash_types_the_words(ctl: Ctl, daemon: Daemon, tmp_path: Path) -> None:
+    """The script really makes bash ask: values after `=` and ports after `:` are completed in place."""
+    said(ctl("k8slbrp add c1"))
+    said(ctl("c1 ports add p1 type=BACKEND"))
+    (tmp_path / "pcnctl").write_text(f'#!/bin/sh\nexec {sys.executable} -m pcnhost.ctl "$@"\n')
+    (tmp_path / "pcnctl").chmod(0o755)
+    script = """
+        eval "$(pcnctl --completion-script)"
+        for COMP_LINE in "pcnctl c1 set loglevel=c" "pcnctl connect c1:" "pcnctl c1 por"; do
+            COMP_POINT=${#COMP_LINE}
+            _pcnctl
+            echo "${COMPREPLY[*]}"
+        done
+    """
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "POLYCUBECTL_URL": f"{daemon.address}/polycube/v1/"}
+    project = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**environ, "PYTHONPATH": project, "COMP_WORDBREAKS": " =:"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said(done).splitlines() == ["critical", "p1", "ports"]
+
+
+def test_refusals_and_silence(ctl: Ctl) -> None:
+    refused = ctl("nothing show")
+    assert (refused.returncode, refused.stderr) == (2, "No cube found named nothing\n")
+    said(ctl("k8slbrp add c1"))
+    refused = ctl("c1 service add 10.9.0.1 80 TCP bogus=1")
+    assert (refused.returncode, "bogus" in refused.stderr, refused.stdout) == (2, True, "")
+    usage = ctl("c1 add del")
+    assert (usage.returncode, usage.stderr) == (3, "pcnctl: two commands: add and del\n")
+    silent = ctl("cubes", POLYCUBECTL_URL=f"http://127.0.0.1:{free_port()}/polycube/v1/")
+    assert (silent.returncode, "Connection refused" in silent.stderr) == (1, True)
+    assert ctl("cubes", POLYCUBECTL_URL="https://127.0.0.1/").returncode == 1
+    assert said(ctl("--help")).startswith("usage: pcnctl")
