@@ -37,6 +37,7 @@ def run(config: Config) -> None:
     if dump:
         dump.start(services)
         dump.clear() if config.cubes_dump_clean_init else dump.restore(services)
+    engine.sweep()
     log.info("serving on %s://%s", "https" if config.tls else "http", where)
     server.run([socket])
     app.close()

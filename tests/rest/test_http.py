@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,53 +164,60 @@ BUSY = {
 }
 
 
-def test_cubes_outlive_a_restart(service_uri: str, tmp_path: Path) -> None:
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A lab for hosts that leave their datapath behind when they end: it goes with the lab."""
+    with Lab() as lab:
+        yield lab
+    shutil.rmtree(f"/sys/fs/bpf/{lab.prefix}", ignore_errors=True)
+
+
+def test_cubes_outlive_a_restart(lab: Lab, service_uri: str, tmp_path: Path) -> None:
     dump = tmp_path / "cubes.yaml"
     options = (
         *("--service", f"k8slbrp={service_uri}", "--logfile", str(tmp_path / "log")),
         *("--cubes-dump-enable", "--cubes-dump-file", str(dump)),
     )
-    with Lab() as lab:
-        veth = lab.link("v", lab.namespace("v"))
-        api, process = start_host(lab, None, *options)
-        api.post("k8slbrp/kept", BUSY)
-        api.post("k8slbrp/gone")
-        api.patch("k8slbrp/kept/ports/fe/peer", veth)
-        api.post("k8slbrp/kept/service/10.9.0.3/0/ICMP")
-        api.delete("k8slbrp/gone")
-        before = _without_uuids(api.get("k8slbrp/kept"))
-        assert _ended(lab, process) == 0
-        assert [cube["name"] for cube in json.loads(dump.read_text())] == ["kept"]
+    veth = lab.link("v", lab.namespace("v"))
+    api, process = start_host(lab, None, *options)
+    api.post("k8slbrp/kept", BUSY)
+    api.post("k8slbrp/gone")
+    api.patch("k8slbrp/kept/ports/fe/peer", veth)
+    api.post("k8slbrp/kept/service/10.9.0.3/0/ICMP")
+    api.delete("k8slbrp/gone")
+    before = _without_uuids(api.get("k8slbrp/kept"))
+    assert _ended(lab, process) == 0
+    assert [cube["name"] for cube in json.loads(dump.read_text())] == ["kept"]
 
-        api, process = start_host(lab, None, *options)
-        assert _without_uuids(api.get("k8slbrp/kept")) == before
-        assert api.get("k8slbrp/kept/ports/fe/status") == "UP"
-        assert _ended(lab, process) == 0
+    api, process = start_host(lab, None, *options)
+    assert _without_uuids(api.get("k8slbrp/kept")) == before
+    assert api.get("k8slbrp/kept/ports/fe/status") == "UP"
+    assert _ended(lab, process) == 0
 
-        api, process = start_host(lab, None, *options, "--cubes-dump-clean-init")
-        assert api.get("cubes") == {}
-        assert json.loads(dump.read_text()) == {}
-        assert _ended(lab, process) == 0
+    api, process = start_host(lab, None, *options, "--cubes-dump-clean-init")
+    assert api.get("cubes") == {}
+    assert json.loads(dump.read_text()) == {}
+    assert list(Path(f"/sys/fs/bpf/{lab.prefix}/cubes").iterdir()) == []
+    assert _ended(lab, process) == 0
 
 
-def test_killed_host_leaves_a_whole_file(service_uri: str, tmp_path: Path) -> None:
+def test_killed_host_leaves_a_whole_file(lab: Lab, service_uri: str, tmp_path: Path) -> None:
     dump = tmp_path / "cubes.yaml"
     options = (
         *("--service", f"k8slbrp={service_uri}"),
         *("--cubes-dump-enable", "--cubes-dump-file", str(dump)),
     )
-    with Lab() as lab:
-        api, process = start_host(lab, None, *options, log=tmp_path / "log")
-        api.post("k8slbrp/kept", BUSY)
-        deadline = time.monotonic() + 10
-        while not dump.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        api, process = start_host(lab, None, *options, log=tmp_path / "log")
-        assert [service["vip"] for service in _services(api)] == ["10.9.0.1", "10.9.0.2"]
-        api.delete("k8slbrp/kept")
-        assert _ended(lab, process) == 0
+    api, process = start_host(lab, None, *options, log=tmp_path / "log")
+    api.post("k8slbrp/kept", BUSY)
+    deadline = time.monotonic() + 10
+    while not dump.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    api, process = start_host(lab, None, *options, log=tmp_path / "log")
+    assert [service["vip"] for service in _services(api)] == ["10.9.0.1", "10.9.0.2"]
+    api.delete("k8slbrp/kept")
+    assert _ended(lab, process) == 0
 
 
 def _services(api: Api) -> list[dict[str, str]]:
