@@ -27,8 +27,13 @@ _INSN_BYTES = 8
 class _MapInfo(ctypes.Structure):
     """The head of `struct bpf_map_info`."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_uint32) for name in ("type", "id", "key_size", "value_size", "max_entries", "map_flags")
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
     )
 
 

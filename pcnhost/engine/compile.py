@@ -1,14 +1,14 @@
 """C text -> BPF instructions, by BCC."""
 
 import atexit
-import contextlib
 import ctypes
 import os
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 from bcc import BPF
 from bcc.libbcc import lib
@@ -30,13 +30,13 @@ class CompileError(Exception):
 
 @dataclass
 class Module:
-    """A compiled text: instructions of its functions and the maps BCC has made for it (fds owned by the module)."""
+    """A compiled text: the instructions of its functions, and the maps made for it (it owns the fds)."""
 
     functions: dict[str, bytes]
     tables: dict[str, int]
 
     def linked(self, function: str, maps: dict[str, int]) -> bytes:
-        """The instructions of `function`, using the map `maps[name]` in the place of the module's own of that name."""
+        """The instructions of `function`, with `maps[name]` in the place of the module's own such map."""
         replace = {fd: maps[name] for name, fd in self.tables.items() if name in maps}
         insns = bytearray(self.functions[function])
         for at in range(0, len(insns), _INSN.size):
@@ -83,41 +83,45 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
 
 
 def _compile(text: str, cflags: Sequence[str]) -> Module:
-    with _stderr_captured() as output:
+    with _StderrCaptured() as output:
         try:
             bpf = BPF(text=text.encode(), cflags=list(cflags))
         except Exception as e:
-            output.seek(0)
-            raise CompileError(output.read().decode(errors="replace").strip() or str(e)) from None
+            raise CompileError(output.take().strip() or str(e)) from None
     try:
         module = bpf.module
         names = [lib.bpf_function_name(module, i) for i in range(lib.bpf_num_functions(module))]
-        functions = {
-            name.decode(): ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name))
-            for name in names
-        }
+        functions = {name.decode(): bpf.dump_func(name) for name in names}
         count = lib.bpf_num_tables(module)
-        own = {lib.bpf_table_name(module, i).decode(): lib.bpf_table_fd_id(module, i) for i in range(count)}
-        copies = {name: os.dup(fd) for name, fd in own.items()}
-        compiled = Module(functions, copies)
-        # The instructions name the maps by BCC's fds, which go away with its module.
-        compiled.functions = {
-            name: Module({name: insns}, own).linked(name, copies) for name, insns in functions.items()
+        tables = {
+            lib.bpf_table_name(module, i).decode(): lib.bpf_table_fd_id(module, i) for i in range(count)
         }
-        return compiled
+        # The instructions name the maps by BCC's fds, which go away with its module.
+        copies = {name: os.dup(fd) for name, fd in tables.items()}
+        bccs = Module(functions, tables)
+        return Module({name: bccs.linked(name, copies) for name in functions}, copies)
     finally:
         bpf.cleanup()
         atexit.unregister(bpf.cleanup)
 
 
-@contextlib.contextmanager
-def _stderr_captured() -> Iterator["tempfile._TemporaryFileWrapper[bytes]"]:
-    """Redirects the process's stderr, where BCC writes its diagnostics, into a file."""
-    with tempfile.TemporaryFile() as output:
-        saved = os.dup(_STDERR)
-        os.dup2(output.fileno(), _STDERR)
-        try:
-            yield output  # type: ignore[misc]
-        finally:
-            os.dup2(saved, _STDERR)
-            os.close(saved)
+class _StderrCaptured:
+    """Keeps what the process, BCC above all, writes to stderr until the end of the `with` block.
+
+    What nobody has taken by then goes to stderr after all."""
+
+    def __enter__(self) -> Self:
+        self._file = tempfile.TemporaryFile()
+        self._saved = os.dup(_STDERR)
+        os.dup2(self._file.fileno(), _STDERR)
+        return self
+
+    def take(self) -> str:
+        self._file.seek(0)
+        return self._file.read().decode(errors="replace")
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._saved, _STDERR)
+        with self._file:
+            os.write(self._saved, self._file.read())
+        os.close(self._saved)

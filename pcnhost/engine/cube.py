@@ -28,8 +28,10 @@ Slot = tuple[str, int]  # direction, program index
 
 
 class Cube:
-    """One cube. Safe to use from any thread: `_programs_lock` is held while a program changes (compilation
-    included) and comes before the engine's lock, which guards ports and peers and is only held for moments."""
+    """One cube. Safe to use from any thread.
+
+    `_programs_lock` is held while a program changes, compilation included. It comes before the engine's lock,
+    which guards ports and peers and is only held for moments."""
 
     max_ports = MAX_PORTS
 
@@ -68,9 +70,7 @@ class Cube:
         self._public = public
         self._ports: Mapping[str, Port] = MappingProxyType({})
         # Port numbers given by an earlier process to ports that are not back yet.
-        self._remembered = {
-            name: int(index) for name, index in state.read_notes(directory / "ports").items()
-        }
+        self._remembered = {name: int(index) for name, index in state.read_notes(directory / "ports").items()}
         self._maps: dict[str, int] = {}
         self._open_maps()
 

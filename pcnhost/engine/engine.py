@@ -1,11 +1,12 @@
 """The engine: cubes, their ports and links, the slow path, and what is left to the next process.
 
-Locks, in the order they may be taken: a cube's programs lock (held while programs are compiled), the engine's lock
-(cubes, ports, peers, netdevs; held for moments). Events are passed on holding neither; a cube's receiver has a lock of
-its own, under which a service may call anything but the destruction of another cube.
+Locks, in the order they may be taken: a cube's programs lock (held while programs are compiled), the engine's
+lock (cubes, ports, peers, netdevs; held for moments). Events are passed on holding neither; a cube's receiver
+has a lock of its own, under which a service may call anything but the destruction of another cube.
 """
 
 import logging
+import resource
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,9 +31,9 @@ _STATE_DIR = Path("/sys/fs/bpf/pcnhost")
 class Engine:
     """Runs cubes in the network namespace of the process. Safe to use from any thread.
 
-    What an earlier process has left in `state_dir` (pins, attachments, packets flowing) is taken over by the cubes and
-    ports that are created again with the same names, until sweep() ends that. Raises OSError when the kernel refuses
-    the basics (no root, no BPF file system)."""
+    What an earlier process has left in `state_dir` (pins, attachments, packets flowing) is taken over by the
+    cubes and ports that are created again with the same names, until sweep() ends that. Raises OSError when
+    the kernel refuses the basics (no root, no BPF file system)."""
 
     def __init__(self, *, log: logging.Logger, state_dir: Path = _STATE_DIR) -> None:
         self._log = log
@@ -44,6 +45,7 @@ class Engine:
         self._taken: set[str] = set()  # names of cubes that exist or are being created
         self._public: dict[str, int] = {}
         self._open = True
+        _allow_many_files()
         state.prepare(state_dir)
         netdevs = Netdevs(state_dir / "netdevs", log)
         if state.read_note(state_dir / "layout") not in (None, LAYOUT):
@@ -66,9 +68,14 @@ class Engine:
         return self._cubes
 
     def create_cube(
-        self, conf: dict[str, Any], ingress: list[str], egress: list[str], events: CubeEvents, service_name: str
+        self,
+        conf: dict[str, Any],
+        ingress: list[str],
+        egress: list[str],
+        events: CubeEvents,
+        service_name: str,
     ) -> Cube:
-        """Compiles and loads the programs and registers the cube. Raises HostError, and then nothing has changed.
+        """Compiles and loads the programs, registers the cube. When it raises HostError, nothing has changed.
 
         `conf` needs `name` and may have `type`, `loglevel`, `shadow`, `span`."""
         name, cube_type = conf["name"], conf.get("type", "TC").upper()
@@ -80,26 +87,29 @@ class Engine:
         if conf.get("shadow"):
             raise HostError("Shadow services are not supported by this host")
         cube_id, adopted = self._reserve(name, cube_type)
-        cube = Cube(
-            name,
-            cube_id,
-            cube_type,
-            loglevel,
-            service_name,
-            events,
-            self._directory(name),
-            self._panel,
-            self._links,
-            self._lock,
-            self._public,
-            self._log,
-        )
         try:
+            cube = Cube(
+                name,
+                cube_id,
+                cube_type,
+                loglevel,
+                service_name,
+                events,
+                self._directory(name),
+                self._panel,
+                self._links,
+                self._lock,
+                self._public,
+                self._log,
+            )
             # Packets for the controller arrive as soon as the first program runs.
             self._by_id[cube_id] = cube
             cube.load_all(ingress, egress)
         except BaseException:
-            self._forget(cube, keep_datapath=adopted)
+            if cube_id in self._by_id:
+                self._forget(cube, keep_datapath=adopted)
+            else:
+                self._release(name, cube_id, keep_datapath=adopted)
             raise
         with self._lock:
             self._set_cubes({**self._cubes, name: cube})
@@ -107,7 +117,7 @@ class Engine:
         return cube
 
     def destroy_cube(self, name: str) -> None:
-        """Removes a cube with its ports and maps; no event of it is delivered any more. After close() it does nothing."""
+        """Removes a cube, its ports and maps; none of its events comes any more. No effect after close()."""
         with self._lock:
             if not self._open:
                 return
@@ -167,7 +177,7 @@ class Engine:
                     state.remove(path)
 
     def close(self, keep_datapath: bool = False) -> None:
-        """Ends all threads. With keep_datapath packets keep flowing, and the next engine can take everything over;
+        """Ends all threads. With keep_datapath packets keep flowing, and the next engine can take over;
         otherwise everything the engine has made is removed. A second call does nothing."""
         with self._lock:
             if not self._open:
@@ -231,13 +241,23 @@ class Engine:
             cube.destroy()
         with self._lock:
             self._set_cubes({name: other for name, other in self._cubes.items() if other is not cube})
-            self._by_id.pop(cube.id, None)
-            self._taken.discard(cube.name)
+        self._release(cube.name, cube.id, keep_datapath)
+
+    def _release(self, name: str, cube_id: int, keep_datapath: bool) -> None:
+        with self._lock:
+            self._by_id.pop(cube_id, None)
+            self._taken.discard(name)
             if not keep_datapath:
-                self._ids.pop(cube.name, None)
+                self._remove_leftover(name)
 
     def _set_cubes(self, cubes: dict[str, Cube]) -> None:
         self._cubes = self._links.cubes = MappingProxyType(dict(sorted(cubes.items())))
+
+
+def _allow_many_files() -> None:
+    """Every map of every cube takes a file descriptor."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _ports_of(peer1: str, peer2: str) -> list[tuple[str, str]]:

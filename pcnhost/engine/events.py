@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class CubeEvents(Protocol):
-    """Implemented by whoever runs the service. Called from the engine's threads, one call at a time per cube."""
+    """Implemented by whoever runs the service. Called from the engine's threads, for a cube one at a time."""
 
     def packet_in(self, metadata: bytes, packet: bytes) -> None:
         """A packet for the controller: the 26 bytes of `struct PacketIn` and the frame."""

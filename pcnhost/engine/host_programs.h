@@ -32,9 +32,7 @@ int tc_entry(struct __sk_buff *skb) {
   return TC_ACT_SHOT;
 }
 
-int xdp_entry(struct xdp_md *ctx) {
-  return _enter_xdp_node(ctx, PLACEHOLDER_PORT, PLACEHOLDER_NODE);
-}
+int xdp_entry(struct xdp_md *ctx) { return _enter_xdp_node(ctx, PLACEHOLDER_PORT, PLACEHOLDER_NODE); }
 
 /* A packet from user space begins with where it goes. */
 struct packet_out {

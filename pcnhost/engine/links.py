@@ -39,7 +39,12 @@ class Links:
     """The connections of all ports. `cubes` is the engine's live view of its cubes."""
 
     def __init__(
-        self, lock: threading.RLock, panel: Panel, netdevs: Netdevs, packet_out: PacketOut, log: logging.Logger
+        self,
+        lock: threading.RLock,
+        panel: Panel,
+        netdevs: Netdevs,
+        packet_out: PacketOut,
+        log: logging.Logger,
     ) -> None:
         self._lock = lock
         self._panel = panel

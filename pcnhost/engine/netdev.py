@@ -49,9 +49,7 @@ class Netdevs:
         self._log = log
         self._ipr = IPRoute()
         self._attached: dict[str, _Attachment] = {}
-        self._leftover = {
-            name: _Attachment.from_note(text) for name, text in state.read_notes(notes).items()
-        }
+        self._leftover = {name: _Attachment.from_note(text) for name, text in state.read_notes(notes).items()}
 
     def close(self) -> None:
         self._ipr.close()
@@ -65,7 +63,7 @@ class Netdevs:
         return bool(self._links(ifindex))
 
     def usable(self) -> list[dict[str, Any]]:
-        """Every netdev that is up and no loopback: `name` and, if it has some, `addresses` (address/prefix)."""
+        """Every netdev that is up and no loopback: `name`, and `addresses` (with prefix) if it has some."""
         addresses: dict[int, list[str]] = {}
         for message in self._ipr.get_addr():
             address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
@@ -80,7 +78,7 @@ class Netdevs:
         return answer
 
     def attach_tc(self, name: str, ifindex: int, program_fd: int) -> None:
-        """Sends the packets that the netdev receives to a TC program, in the place of an earlier one of ours."""
+        """Sends what the netdev receives to a TC program, instead of to an earlier one of ours."""
         self._claim(name, ifindex, xdp_mode=0)
         self._set_filter(name, _TC_INGRESS, program_fd)
 

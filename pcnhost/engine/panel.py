@@ -73,9 +73,9 @@ class Panel:
     def load_entry(self, hook: Hook, port: int, node: int) -> int:
         """Loads a netdev's first program, which enters `node` as `port`; the caller owns the fd."""
         name = f"{hook.value}_entry"
-        values = {"NODE": node} | ({"TARGET": target(port, node)} if hook is Hook.TC else {"PORT": port})
-        insns = self._module.linked(name, self.maps)
-        return self._load(name, with_immediates(insns, {_PLACEHOLDERS[key]: value for key, value in values.items()}))
+        constants = {"NODE": node} | ({"TARGET": target(port, node)} if hook is Hook.TC else {"PORT": port})
+        values = {_PLACEHOLDERS[constant]: value for constant, value in constants.items()}
+        return self._load(name, with_immediates(self._module.linked(name, self.maps), values))
 
     def _load(self, name: str, insns: bytes) -> int:
         prog_type = bpf.PROG_TYPE_XDP if "xdp" in name else bpf.PROG_TYPE_SCHED_CLS
@@ -83,7 +83,7 @@ class Panel:
 
 
 def pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
-    """The map pinned at `path` if it is like `spec`; otherwise a new empty one, pinned there. The caller owns the fd."""
+    """The map pinned at `path` if it is like `spec`, else a new one, pinned there. The caller owns the fd."""
     fd = bpf.open_pin(path)
     if fd is not None:
         if bpf.map_spec(fd) == spec:
@@ -94,4 +94,3 @@ def pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     bpf.pin(fd, path)
     return fd
-

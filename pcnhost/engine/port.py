@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Port:
     """A port, numbered `index` within its cube, leading to a peer: a netdev, a port of a cube, or nothing.
 
-    Safe to use from any thread. Only `Links` changes `peer`, `up` and `ifindex`, holding the engine's lock."""
+    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, holding the engine's lock."""
 
     def __init__(self, cube: Cube, name: str, index: int, links: Links, adopted: bool) -> None:
         self.cube = cube
@@ -25,7 +25,7 @@ class Port:
         self.peer = ""
         self.up = False
         self.ifindex = 0  # of the peer when that is a netdev
-        # Its entry in the forwarding map comes from an earlier process and stays until the link is known better.
+        # Its forwarding entry comes from an earlier process and stays until the link is known better.
         self.adopted = adopted
         self._links = links
 
@@ -53,7 +53,7 @@ class Port:
         return {"name": self.name, "uuid": self.uuid, "status": self.status, "peer": self.peer}
 
     def send_packet_out(self, packet: bytes, recirculate: bool = False) -> None:
-        """Sends a whole Ethernet frame to the peer, or (recirculate) into the cube as if received by this port.
+        """Sends an Ethernet frame to the peer, or (recirculate) into the cube as if received by this port.
 
-        Without a peer the frame is dropped, with a warning. Raises HostError when the frame cannot be sent."""
+        Without a peer the frame is dropped, with a warning. Raises HostError when it cannot be sent."""
         self._links.send_packet_out(self, packet, recirculate)

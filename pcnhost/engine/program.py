@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +24,6 @@ _BCC_TYPES = {
     9: "lru_hash",
     10: "lru_percpu_hash",
     11: "lpm_trie",
-    12: "array_of_maps",
-    13: "hash_of_maps",
     14: "devmap",
     16: "cpumap",
 }
@@ -35,13 +34,22 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class OwnMap:
     """A map that a program has declared; the fd belongs to the program."""
 
     fd: int
     path: Path
     scope: Scope
+    pinned: bool
+
+    def pin(self) -> None:
+        """Keeps the map in bpffs, in the place of whatever is there."""
+        if not self.pinned:
+            state.remove(self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            bpf.pin(self.fd, self.path)
+            self.pinned = True
 
 
 @dataclass(frozen=True)
@@ -93,37 +101,31 @@ def build(
 ) -> Program:
     """Compiles and loads a program for each hook in `flags` (hook -> cflags), first hook first.
 
-    Maps that `previous` (the same slot's program until now) has declared are used again by name, whatever the text
-    says of their type and size. Without it, maps pinned by an earlier process are taken over if they are as declared,
-    and replaced otherwise. Nothing changes when the program cannot be built: raises HostError.
+    Maps that `previous` (the same slot's program until now) has declared are used again by name, whatever the
+    text says of their type and size. Without it, maps pinned by an earlier process are taken over if they are
+    as declared, and replaced otherwise. When it raises HostError, nothing has changed.
     """
     parsed = source.parse(code)
     inherited = previous.own if previous else {}
+    first_hook = next(iter(flags))
     for name in parsed.scopes:
         if name in around.shared and name not in inherited:
-            raise HostError(f"{_ERRORS[next(iter(flags))][0]}: table {name} already exists")
-    program = Program(parsed, code, externs=_externs(parsed, around, next(iter(flags))))
+            raise HostError(f"{_ERRORS[first_hook][0]}: table {name} already exists")
+    program = Program(parsed, code, externs=_externs(parsed, around, first_hook))
     text = parsed.with_extern_types({name: _bcc_type(fd) for name, fd in program.externs.items()})
-    fresh: list[str] = []
+    not_own = around.builtin.keys() | program.externs.keys()
     try:
         for hook, cflags in flags.items():
-            module = _compile(text, hook, cflags, around.name, log)
-            try:
-                for name in module.tables.keys() - around.builtin.keys() - program.externs.keys():
-                    if name not in program.own:
-                        scope = parsed.scopes.get(name, Scope.PROGRAM)
-                        program.own[name] = inherited.get(name) or _adopt(
-                            module.tables[name], around.directories[scope] / state.file_name(name), scope, fresh
-                        )
+            with closing(_compile(text, hook, cflags, around.name, log)) as module:
+                for name in module.tables.keys() - not_own - program.own.keys():
+                    scope = parsed.scopes.get(name, Scope.PROGRAM)
+                    path = around.directories[scope] / state.file_name(name)
+                    program.own[name] = inherited.get(name) or _adopt(module.tables[name], path, scope)
                 maps = {name: own.fd for name, own in program.own.items()}
-                program.loaded[hook] = _load(module, {**around.builtin, **program.externs, **maps}, hook, around.name, log)
-            finally:
-                module.close()
+                maps |= {**around.builtin, **program.externs}
+                program.loaded[hook] = _load(module, maps, hook, around.name, log)
         for own in program.own.values():
-            if str(own.path) in fresh:
-                state.remove(own.path)
-                own.path.parent.mkdir(parents=True, exist_ok=True)
-                bpf.pin(own.fd, own.path)
+            own.pin()
     except BaseException:
         program.close_loaded()
         program.drop_maps(keep=inherited, unpin=False)
@@ -144,15 +146,14 @@ def _bcc_type(fd: int) -> str:
     return _BCC_TYPES[kind]
 
 
-def _adopt(new_fd: int, path: Path, scope: Scope, fresh: list[str]) -> OwnMap:
-    """The map an earlier process has pinned at `path` if it is like the new one; else the new one, to be pinned."""
+def _adopt(new_fd: int, path: Path, scope: Scope) -> OwnMap:
+    """The map that an earlier process has pinned at `path` if it is like the new one; else the new one."""
     pinned = bpf.open_pin(path)
     if pinned is not None:
         if bpf.map_spec(pinned) == bpf.map_spec(new_fd):
-            return OwnMap(pinned, path, scope)
+            return OwnMap(pinned, path, scope, pinned=True)
         os.close(pinned)
-    fresh.append(str(path))
-    return OwnMap(os.dup(new_fd), path, scope)
+    return OwnMap(os.dup(new_fd), path, scope, pinned=False)
 
 
 def _compile(text: str, hook: Hook, cflags: list[str], name: str, log: logging.Logger) -> Module:

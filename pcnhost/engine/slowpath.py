@@ -1,7 +1,7 @@
 """Packets and log messages between the datapath and the services.
 
-Up: perf buffers, each read by a thread of its own. Down: a TAP netdev of the host; each frame written to it begins
-with where it goes (`struct packet_out` of host_programs.h), so frames of several threads never get mixed up.
+Up: perf buffers, each read by a thread of its own. Down: a TAP netdev of the host; each frame written to it
+begins with where it goes (`struct packet_out` of host_programs.h), so threads do not get in each other's way.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ _libbpf.perf_buffer__new.argtypes = [
     ctypes.c_void_p,
     ctypes.c_void_p,
 ]
-_libbpf.perf_buffer__poll.argtypes = [ctypes.c_void_p, ctypes.c_int]
+_libbpf.perf_buffer__consume.argtypes = [ctypes.c_void_p]
 _libbpf.perf_buffer__epoll_fd.argtypes = [ctypes.c_void_p]
 _libbpf.perf_buffer__free.argtypes = [ctypes.c_void_p]
 
@@ -83,7 +83,8 @@ class PerfReader:
         waiting.register(_libbpf.perf_buffer__epoll_fd(self._buffer), select.POLLIN)
         waiting.register(self._stop_reading)
         while self._stop_reading not in dict(waiting.poll()):
-            _libbpf.perf_buffer__poll(self._buffer, 0)
+            # Not perf_buffer__poll(): a perf event says only once that it has something, and just has.
+            _libbpf.perf_buffer__consume(self._buffer)
         _libbpf.perf_buffer__free(self._buffer)
         os.close(self._stop_reading)
 
@@ -122,7 +123,9 @@ class PacketOutDevice:
                 ipr.link("set", index=index, mtu=_TAP_MTU, state="up")
                 ipr.link("set", index=index, xdp={"attrs": attach})
                 ipr.tc("add", "clsact", index)
-                ipr.tc("add-filter", "bpf", index, parent=0xFFFFFFF2, fd=tc, name="pcnhost", direct_action=True)
+                ipr.tc(
+                    "add-filter", "bpf", index, parent=0xFFFFFFF2, fd=tc, name="pcnhost", direct_action=True
+                )
         finally:
             os.close(tc)
             os.close(xdp)
@@ -170,4 +173,3 @@ class SlowPath:
         cube_id, message = split_log(record)
         if receiver := self._find(cube_id):
             receiver.log_message(message)
-

@@ -17,7 +17,7 @@ _LITERAL_OR_COMMENT = re.compile(
     r"""(?P<literal>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/""", re.DOTALL
 )
 _TABLE = re.compile(
-    r"""\bBPF_TABLE(?P<scope>_SHARED|_PUBLIC)?\s*\(\s*"(?P<type>[^"]*)"(?P<rest>[^,]*,[^,]*,[^,]*,\s*(?P<name>\w+))"""
+    r"""\bBPF_(?P<flags>F_)?TABLE(?P<scope>_SHARED|_PUBLIC)?\s*\(\s*"(?P<type>[^"]*)"(?P<rest>[^,]*,[^,]*,[^,]*,\s*(?P<name>\w+))"""
 )
 
 
@@ -54,8 +54,7 @@ class Source:
         """The text with the placeholder of every extern map replaced by the type in `types` (BCC's name)."""
 
         def declare(match: re.Match[str]) -> str:
-            kind = match["type"] if match["type"] != "extern" else types[match["name"]]
-            return f'BPF_TABLE("{kind}"{match["rest"]}'
+            return _declaration(match, types[match["name"]]) if match["type"] == "extern" else match[0]
 
         return _TABLE.sub(declare, self.text)
 
@@ -74,10 +73,15 @@ def parse(code: str) -> Source:
             externs.add(match["name"])
         elif scope is not Scope.PROGRAM:
             scopes[match["name"]] = scope
-        return f'BPF_TABLE("{match["type"]}"{match["rest"]}'
+        return _declaration(match, match["type"])
 
     text = _TABLE.sub(note, _LITERAL_OR_COMMENT.sub(blank, code))
     return Source(text, scopes, frozenset(externs))
+
+
+def _declaration(match: re.Match[str], kind: str) -> str:
+    """The declaration that `match` has found, with a map type and without a scope."""
+    return f'BPF_{match["flags"] or ""}TABLE("{kind}"{match["rest"]}'
 
 
 @cache

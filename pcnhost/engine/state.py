@@ -1,7 +1,7 @@
 """What outlives the host process: maps pinned in bpffs, and short notes beside them.
 
-A note is a symbolic link whose target is the text: bpffs holds nothing else, and a link is created and replaced
-atomically and goes away together with the pins.
+A note is a symbolic link whose target is the text: bpffs holds nothing else that could. It is replaced
+atomically, and goes away together with the pins.
 
     <root>/layout -> version of this layout
     <root>/<map of the host>                       <root>/public/<map>
@@ -28,7 +28,7 @@ def file_name(name: str) -> str:
 
 
 def prepare(root: Path) -> None:
-    """Makes sure that `root` is a directory of a BPF file system; mounts one on /sys/fs/bpf if it is missing."""
+    """Makes `root` a directory of a BPF file system; mounts that on /sys/fs/bpf if it is missing."""
     if root.is_relative_to(_BPF_FS) and not _is_bpf_fs(_BPF_FS):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mount(b"bpf", os.fsencode(_BPF_FS), b"bpf", 0, None):
@@ -55,7 +55,7 @@ def write_note(path: Path, text: str) -> None:
 
 def read_note(path: Path) -> str | None:
     try:
-        return os.readlink(path)
+        return str(path.readlink())
     except OSError:
         return None
 
@@ -64,7 +64,7 @@ def read_notes(directory: Path) -> dict[str, str]:
     """All notes of a directory by their (unquoted) names."""
     if not directory.is_dir():
         return {}
-    return {unquote(path.name): os.readlink(path) for path in directory.iterdir() if path.is_symlink()}
+    return {unquote(path.name): str(path.readlink()) for path in directory.iterdir() if path.is_symlink()}
 
 
 def directories(directory: Path) -> list[str]:

@@ -27,10 +27,10 @@ BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, _POLYCUBE_peers, _POLYCUBE_M
 BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, egress_next, _POLYCUBE_MAX_PORTS);
 #endif
 
+/* A perf record has at most 64 KiB; of a longer (GSO) packet the controller gets as much as fits. */
+#define _PCN_RECORD_MAX 65000
 BPF_PERF_OUTPUT(pcn_controller);
 
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md);
 
-static __always_inline uint64_t pcn_get_time_epoch() {
-  return _EPOCH_BASE + bpf_ktime_get_ns();
-}
+static __always_inline uint64_t pcn_get_time_epoch() { return _EPOCH_BASE + bpf_ktime_get_ns(); }

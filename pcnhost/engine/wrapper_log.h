@@ -14,14 +14,14 @@ static __always_inline void _pcn_log_submit(struct CTXTYPE *ctx, void *message, 
   log_buffer.perf_submit(ctx, message, size);
 }
 
-#define _pcn_log_emit(ctx, log_level, format, ...)                                                  \
-  do {                                                                                              \
-    struct {                                                                                        \
-      u16 type, cube_id, level, len;                                                                \
-      u64 args[4];                                                                                  \
-      char text[(sizeof(format) + 7) & ~7ul];                                                       \
-    } _pcn_message = {0, CUBE_ID, (log_level), sizeof(format), {__VA_ARGS__}, format};              \
-    _pcn_log_submit(ctx, &_pcn_message, sizeof(_pcn_message));                                      \
+#define _pcn_log_emit(ctx, log_level, format, ...)                                     \
+  do {                                                                                 \
+    struct {                                                                           \
+      u16 type, cube_id, level, len;                                                   \
+      u64 args[4];                                                                     \
+      char text[(sizeof(format) + 7) & ~7ul];                                          \
+    } _pcn_message = {0, CUBE_ID, (log_level), sizeof(format), {__VA_ARGS__}, format}; \
+    _pcn_log_submit(ctx, &_pcn_message, sizeof(_pcn_message));                         \
   } while (0)
 
 #define pcn_log(ctx, level, ...) _pcn_log_##level(ctx, level, __VA_ARGS__)

@@ -80,16 +80,14 @@ static __always_inline void call_egress_program_with_metadata(struct CTXTYPE *sk
 }
 #endif
 
-static __always_inline int pcn_pkt_drop(struct CTXTYPE *skb, struct pkt_metadata *md) {
-  return RX_DROP;
-}
+static __always_inline int pcn_pkt_drop(struct CTXTYPE *skb, struct pkt_metadata *md) { return RX_DROP; }
 
 static __always_inline int pcn_pkt_controller(struct CTXTYPE *skb, struct pkt_metadata *md, u16 reason) {
   /* The copy for user space is taken from the frame's bytes: a tag held beside them has to be among them. */
   u32 tagged = skb->vlan_present, tag = skb->vlan_tci, proto = skb->vlan_proto;
   if (tagged) bpf_skb_vlan_push(skb, proto, tag);
   md->cube_id = CUBE_ID;
-  md->packet_len = skb->len;
+  md->packet_len = skb->len < _PCN_RECORD_MAX ? skb->len : _PCN_RECORD_MAX;
   md->reason = reason;
   int result = pcn_controller.perf_submit_skb(skb, md->packet_len, md, sizeof(*md));
   if (tagged) bpf_skb_vlan_pop(skb);
@@ -114,25 +112,18 @@ static __always_inline int pcn_l4_csum_replace(struct CTXTYPE *skb, u32 csum_off
   return bpf_l4_csum_replace(skb, csum_offset, old_value, new_value, flags);
 }
 
-static __always_inline __wsum pcn_csum_diff(__be32 *from, u32 from_size, __be32 *to, u32 to_size, __wsum seed) {
+static __always_inline __wsum pcn_csum_diff(__be32 *from, u32 from_size, __be32 *to, u32 to_size,
+                                            __wsum seed) {
   return bpf_csum_diff(from, from_size, to, to_size, seed);
 }
 
-static __always_inline bool pcn_is_vlan_present(struct CTXTYPE *skb) {
-  return skb->vlan_present;
-}
+static __always_inline bool pcn_is_vlan_present(struct CTXTYPE *skb) { return skb->vlan_present; }
 
-static __always_inline int pcn_get_vlan_id(struct CTXTYPE *skb) {
-  return skb->vlan_tci & 0x0fff;
-}
+static __always_inline int pcn_get_vlan_id(struct CTXTYPE *skb) { return skb->vlan_tci & 0x0fff; }
 
-static __always_inline int pcn_get_vlan_proto(struct CTXTYPE *skb) {
-  return skb->vlan_proto;
-}
+static __always_inline int pcn_get_vlan_proto(struct CTXTYPE *skb) { return skb->vlan_proto; }
 
-static __always_inline int pcn_vlan_pop_tag(struct CTXTYPE *skb) {
-  return bpf_skb_vlan_pop(skb);
-}
+static __always_inline int pcn_vlan_pop_tag(struct CTXTYPE *skb) { return bpf_skb_vlan_pop(skb); }
 
 static __always_inline int pcn_vlan_push_tag(struct CTXTYPE *skb, u16 eth_proto, u32 vlan_id) {
   return bpf_skb_vlan_push(skb, eth_proto, vlan_id);

@@ -1,4 +1,4 @@
-"""Every test here runs in a network namespace of its own, which goes away with everything in it."""
+"""Every test has a network namespace of its own, which goes away with everything in it."""
 
 import ctypes
 import logging
@@ -19,19 +19,13 @@ _CLONE_NEWNET = 0x40000000
 EngineFactory = Callable[[], Engine]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.root)
-
-
 def _libc(name: str, *args: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(*args):
         raise OSError(ctypes.get_errno(), name)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def netns() -> Iterator[None]:
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     _libc("unshare", _CLONE_NEWNET)

@@ -1,0 +1,196 @@
+"""One process goes, the next takes over; packets never stop."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyroute2 import IPRoute
+
+from pcnhost.engine import Cube, Engine, bpf
+
+from .conftest import EngineFactory
+from .programs import CABLE, CROSS, counting
+from .support import counter, create
+from .wire import Wire, frame
+
+pytestmark = pytest.mark.root
+
+Wires = Callable[[int], list[Wire]]
+KINDS = pytest.mark.parametrize("kind", ["TC", "XDP_SKB"])
+
+
+def _two_cubes(engine: Engine, kind: str) -> tuple[Cube, Cube]:
+    one, _ = create(engine, counting(CROSS), name="one", type=kind)
+    two, _ = create(engine, counting(CROSS), name="two", type=kind)
+    for cube in (one, two):
+        cube.add_port("netdev", {})
+        cube.add_port("cube", {})
+    return one, two
+
+
+def _connect(engine: Engine) -> None:
+    ports = {port.path: port for cube in engine.cubes.values() for port in cube.ports.values()}
+    ports["one:netdev"].set_peer("w0")
+    ports["one:cube"].set_peer("two:cube")
+    ports["two:cube"].set_peer("one:cube")
+    ports["two:netdev"].set_peer("w1")
+
+
+@KINDS
+def test_traffic_never_stops(start_engine: EngineFactory, wires: Wires, kind: str) -> None:
+    a, b = wires(2)
+    engine = start_engine()
+    _two_cubes(engine, kind)
+    _connect(engine)
+    stop = threading.Event()
+    lost = []
+
+    def talk() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            a.send(frame(b"%d" % number))
+            if b.receive(1) != frame(b"%d" % number):
+                lost.append(number)
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    total = 0
+    for _ in range(2):
+        total = counter(engine.cubes["one"], "hits")
+        engine.close(keep_datapath=True)
+        engine = start_engine()
+        one, _ = _two_cubes(engine, kind)
+        assert counter(one, "hits") >= total
+        _connect(engine)
+        engine.sweep()
+        one.reload(counting(CROSS), 0, "INGRESS")
+    stop.set()
+    talker.join()
+    assert lost == []
+    assert counter(one, "hits") > total > 0
+
+
+def test_a_crash_is_like_a_restart(start_engine: EngineFactory, wires: Wires) -> None:
+    """The state is on record at any time: a second engine beside a dead first one."""
+    a, b = wires(2)
+    _two_cubes(start_engine(), "TC")
+    start_engine_without_closing = start_engine()
+    a.send(frame(b"x"))
+    assert start_engine_without_closing.cubes == {}
+    one, two = _two_cubes(start_engine_without_closing, "TC")
+    _connect(start_engine_without_closing)
+    assert (one.id, two.id) == (0, 1)
+    a.send(frame(b"y"))
+    assert b.receive() == frame(b"y")
+
+
+def test_ports_keep_their_numbers(start_engine: EngineFactory) -> None:
+    engine = start_engine()
+    cube, _ = create(engine, CABLE)
+    for name in "abcd":
+        cube.add_port(name, {})
+    cube.remove_port("b")
+    engine.close(keep_datapath=True)
+    cube, _ = create(start_engine(), CABLE)
+    assert [cube.add_port(name, {}).index for name in "dexc"] == [3, 1, 4, 2]
+
+
+def test_a_different_definition_replaces_the_map(start_engine: EngineFactory, wires: Wires) -> None:
+    a, b = wires(2)
+    engine = start_engine()
+    keep = "BPF_ARRAY(kept, u64, 4);"
+    cube, _ = create(engine, counting(CROSS, "kept", f"{keep} BPF_HASH(changed, u32, u64, 8);"))
+    cube.add_port("p0", {"peer": "w0"})
+    cube.add_port("p1", {"peer": "w1"})
+    a.send(frame(b"1"))
+    assert b.receive()
+    bpf.update(cube.table_fd("changed", 0, "INGRESS"), bpf.u32(1), bytes(8))
+    engine.close(keep_datapath=True)
+    cube, _ = create(start_engine(), counting(CROSS, "kept", f"{keep} BPF_HASH(changed, u32, u64, 16);"))
+    assert counter(cube, "kept") == 1
+    assert cube.table_spec("changed", 0, "INGRESS").max_entries == 16
+    assert bpf.lookup(cube.table_fd("changed", 0, "INGRESS"), bpf.u32(1), 8) is None
+
+
+def test_another_type_of_cube_starts_afresh(start_engine: EngineFactory, wires: Wires) -> None:
+    a, b = wires(2)
+    engine = start_engine()
+    cube, _ = create(engine, counting(CROSS))
+    cube.add_port("p0", {"peer": "w0"})
+    cube.add_port("p1", {"peer": "w1"})
+    a.send(frame(b"1"))
+    assert b.receive()
+    engine.close(keep_datapath=True)
+    cube, _ = create(start_engine(), counting(CROSS), type="XDP_SKB")
+    assert counter(cube, "hits") == 0
+    cube.add_port("p0", {"peer": "w0"})
+    cube.add_port("p1", {"peer": "w1"})
+    a.send(frame(b"2"))
+    assert b.receive() == frame(b"2")
+    assert counter(cube, "hits") == 1
+
+
+def test_sweep_removes_what_nobody_took_over(
+    start_engine: EngineFactory, wires: Wires, tmp_path: Path
+) -> None:
+    a, b = wires(2)
+    engine = start_engine()
+    _two_cubes(engine, "TC")
+    _connect(engine)
+    engine.close(keep_datapath=True)
+    engine = start_engine()
+    one, _ = create(engine, counting(CROSS), name="one")
+    one.add_port("netdev", {"peer": "w0"})
+    a.send(frame(b"x"))
+    assert b.receive() == frame(b"x")
+    engine.sweep()
+    a.send(frame(b"y"))
+    assert b.silent()
+    with IPRoute() as ipr:
+        kinds = {
+            name: {qdisc.get_attr("TCA_KIND") for qdisc in ipr.get_qdiscs(ipr.link_lookup(ifname=name)[0])}
+            for name in ("w0", "w1")
+        }
+    assert "clsact" in kinds["w0"]
+    assert "clsact" not in kinds["w1"]
+    two, _ = create(engine, counting(CROSS), name="two")
+    assert counter(two, "hits") == 0
+    assert one.add_port("other", {}).index == 1
+
+
+def test_close_removes_everything(start_engine: EngineFactory, wires: Wires) -> None:
+    wires(2)
+    engine = start_engine()
+    root = Path(engine._root)
+    _two_cubes(engine, "TC")
+    _connect(engine)
+    assert root.exists()
+    engine.close()
+    engine.close()
+    assert not root.exists()
+    with IPRoute() as ipr:
+        assert {link.get_attr("IFLA_IFNAME") for link in ipr.get_links()} == {"lo", "w0", "w0x", "w1", "w1x"}
+        assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs())
+
+
+def test_no_descriptor_leaks(start_engine: EngineFactory, wires: Wires) -> None:
+    wires(2)
+
+    def run() -> None:
+        engine = start_engine()
+        cube, _ = create(engine, counting(CROSS), egress=(counting("return RX_OK;"),))
+        cube.add_port("p0", {"peer": "w0"})
+        cube.add_port("p1", {"peer": "w1"})
+        cube.reload(CABLE, 0, "INGRESS")
+        engine.destroy_cube("c1")
+        engine.close()
+
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    run()
+    before = open_files()
+    run()
+    assert open_files() == before
