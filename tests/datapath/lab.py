@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
 from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from pcnhost.engine.source import Hook
 from tests.datapath.harness import Datapath, Outcome, Verdict
@@ -13,6 +14,7 @@ from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
     OTHER_CLIENT,
+    PAYLOAD,
     SERVER,
     SERVER_PORT,
     VIP,
@@ -77,7 +79,8 @@ def assert_out(outcome: Outcome, port: int, expected: bytes) -> None:
     """The packet left by `port`, exactly as `expected`, and nobody else got it."""
     assert outcome.out == port
     assert outcome.punts == ()
-    assert outcome.frame == expected, f"\ngot      {Ether(outcome.frame)!r}\nexpected {Ether(expected)!r}"
+    got, wanted = outcome.frame, expected
+    assert got.hex(" ") == wanted.hex(" "), f"{Ether(got).summary()} instead of {Ether(wanted).summary()}"
 
 
 def assert_dropped(outcome: Outcome) -> None:
@@ -95,15 +98,15 @@ class Exchange:
     def __str__(self) -> str:
         return self.name
 
-    def _request(self, sport: int, dport: int, flags: str) -> object:
+    def _message(self, sport: int, dport: int, flags: str, payload: bytes) -> Packet:
         match self.name:
             case "tcp":
-                return tcp(sport, dport, flags)
+                return tcp(sport, dport, flags, payload)
             case "udp":
-                return udp(sport, dport)
+                return udp(sport, dport, payload)
             case "udp-unsummed":
-                return udp_unsummed(sport, dport)
-        return ping(sport)
+                return udp_unsummed(sport, dport, payload)
+        return ping(sport, payload)
 
     def request(
         self,
@@ -113,8 +116,9 @@ class Exchange:
         sport: int = CLIENT_PORT,
         dport: int = VIP_PORT,
         flags: str = "S",
+        payload: bytes = PAYLOAD,
     ) -> bytes:
-        return frame(src, dst, self._request(sport, dport, flags), shape, ttl=61)
+        return frame(src, dst, self._message(sport, dport, flags, payload), shape, ttl=61)
 
     def answer(
         self,
@@ -124,17 +128,25 @@ class Exchange:
         sport: int = SERVER_PORT,
         dport: int = CLIENT_PORT,
         flags: str = "SA",
+        payload: bytes = PAYLOAD,
     ) -> bytes:
-        l4 = pong(dport) if self.proto == IPPROTO_ICMP else self._request(sport, dport, flags)
+        is_ping = self.proto == IPPROTO_ICMP
+        l4 = pong(dport, payload) if is_ping else self._message(sport, dport, flags, payload)
         return frame(src, dst, l4, shape, ttl=62)
 
-    def forward_flow(self, client: str = CLIENT, sport: int = CLIENT_PORT) -> Flow:
-        return Flow(client, VIP, sport, 0 if self.proto == IPPROTO_ICMP else VIP_PORT, self.proto, FRONTEND)
+    @property
+    def vport(self) -> int:
+        """The port under which the service is known."""
+        return 0 if self.proto == IPPROTO_ICMP else VIP_PORT
+
+    def endpoint(self, server: str) -> tuple[str, int]:
+        return server, 0 if self.proto == IPPROTO_ICMP else SERVER_PORT
+
+    def forward_flow(self, client: str = CLIENT, sport: int = CLIENT_PORT, vip: str = VIP) -> Flow:
+        return Flow(client, vip, sport, self.vport, self.proto, FRONTEND)
 
     def reverse_flow(self, server: str = SERVER, client: str = CLIENT, dport: int = CLIENT_PORT) -> Flow:
-        return Flow(
-            server, client, 0 if self.proto == IPPROTO_ICMP else SERVER_PORT, dport, self.proto, BACKEND
-        )
+        return Flow(server, client, self.endpoint(server)[1], dport, self.proto, BACKEND)
 
 
 TCP_EXCHANGE = Exchange("tcp", IPPROTO_TCP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pcnhost.engine import bpf
 from tests.datapath.harness import Datapath
@@ -235,10 +235,10 @@ class Tables:
         """Evicts one entry, as the kernel may when there is no room."""
         bpf.delete(self.datapath.maps["sessions"], flow.pack())
 
-    def move_to_generation(self, flow: Flow, generation: int) -> None:
-        session = self.session(flow)
+    def copy_session(self, source: Flow, target: Flow) -> None:
+        session = self.session(source)
         assert session
-        self._write("sessions", flow.pack(), replace(session, port_generation=generation).pack())
+        self._write("sessions", target.pack(), session.pack())
 
     def events(self) -> dict[str, int]:
         """The counters that are not zero."""

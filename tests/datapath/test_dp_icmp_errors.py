@@ -1,0 +1,217 @@
+"""ICMP errors about packets of a session: addressed to whoever sent the packet, quoting what that one has sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from socket import IPPROTO_ICMP
+
+import pytest
+from scapy.layers.inet import ICMP
+from scapy.utils import checksum
+
+from tests.datapath.harness import Verdict
+from tests.datapath.lab import (
+    CLIENT_IF,
+    EXCHANGES,
+    PING_EXCHANGE,
+    SERVER_IF,
+    TCP_EXCHANGE,
+    UDP_EXCHANGE,
+    Exchange,
+    Lab,
+    assert_dropped,
+    assert_out,
+)
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    OTHER_VIP,
+    PLAIN,
+    SERVER,
+    SERVER_PORT,
+    SHAPES,
+    STRANGER,
+    VIP,
+    VIP_PORT,
+    Shape,
+    frame,
+    tcp,
+)
+
+ETHERNET = 14
+ROUTER = "172.16.0.1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An ICMP error: type, code, and the 32 bits before the quoted packet."""
+
+    name: str
+    type: int
+    code: int
+    rest: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+    def quoting(self, quoted: bytes, src: str, dst: str, shape: Shape = PLAIN) -> bytes:
+        """The frame with this error about `quoted`."""
+        body = self.rest.to_bytes(4) + quoted
+        head = bytes([self.type, self.code])
+        icmp = head + checksum(head + bytes(2) + body).to_bytes(2) + body
+        return frame(src, dst, icmp, shape, proto=IPPROTO_ICMP)
+
+
+UNREACHABLE = Kind("port-unreachable", 3, 3)
+KINDS = (
+    UNREACHABLE,
+    Kind("fragmentation-needed", 3, 4, 1280),
+    Kind("time-exceeded", 11, 0),
+    Kind("parameter-problem", 12, 0, 20 << 24),
+    Kind("source-quench", 4, 0),
+)
+
+each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
+each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def quote(packet: bytes, shape: Shape = PLAIN, l4_bytes: int | None = None) -> bytes:
+    """What an error carries of `packet`: IP header and so much of the rest."""
+    start = ETHERNET + 4 * shape.tags
+    return packet[start : None if l4_bytes is None else start + 20 + 4 * shape.option_words + l4_bytes]
+
+
+def open_session(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    assert lab.from_client(exchange.request(CLIENT, VIP, PLAIN)).out == SERVER_IF
+
+
+@each_exchange
+@each_kind
+@pytest.mark.parametrize("sender", [SERVER, ROUTER], ids=["server", "router"])
+def test_error_about_a_request(lab: Lab, exchange: Exchange, kind: Kind, sender: str) -> None:
+    open_session(lab, exchange)
+    seen = quote(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
+    sent = quote(exchange.request(CLIENT, VIP, PLAIN))
+    outcome = lab.from_server(kind.quoting(seen, sender, CLIENT))
+    public = VIP if sender == SERVER else sender
+    assert_out(outcome, CLIENT_IF, kind.quoting(sent, public, CLIENT))
+
+
+@each_exchange
+@each_kind
+@pytest.mark.parametrize("sender", [CLIENT, ROUTER], ids=["client", "router"])
+def test_error_about_an_answer(lab: Lab, exchange: Exchange, kind: Kind, sender: str) -> None:
+    open_session(lab, exchange)
+    seen = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
+    sent = quote(exchange.answer(SERVER, CLIENT, PLAIN))
+    outcome = lab.from_client(kind.quoting(seen, sender, VIP))
+    assert_out(outcome, SERVER_IF, kind.quoting(sent, sender, SERVER))
+
+
+@each_exchange
+@each_shape
+@pytest.mark.parametrize("l4_bytes", [8, 18, 19, 20, 40])
+def test_any_shape_and_length_of_the_quote(lab: Lab, exchange: Exchange, shape: Shape, l4_bytes: int) -> None:
+    open_session(lab, exchange)
+    seen = quote(exchange.request(CLIENT, SERVER, shape, dport=SERVER_PORT), shape, l4_bytes)
+    sent = quote(exchange.request(CLIENT, VIP, shape), shape, l4_bytes)
+    outcome = lab.from_server(UNREACHABLE.quoting(seen, SERVER, CLIENT, shape))
+    assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(sent, VIP, CLIENT, shape))
+
+    seen = quote(exchange.answer(VIP, CLIENT, shape, sport=VIP_PORT), shape, l4_bytes)
+    sent = quote(exchange.answer(SERVER, CLIENT, shape), shape, l4_bytes)
+    outcome = lab.from_client(UNREACHABLE.quoting(seen, CLIENT, VIP, shape))
+    assert_out(outcome, SERVER_IF, UNREACHABLE.quoting(sent, CLIENT, SERVER, shape))
+
+
+def test_quote_with_half_a_checksum(lab: Lab) -> None:
+    """The first half of a checksum is of no use and stays as it is."""
+    open_session(lab, TCP_EXCHANGE)
+    seen = quote(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT), l4_bytes=17)
+    sent = quote(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN), l4_bytes=16) + seen[-1:]
+    outcome = lab.from_server(UNREACHABLE.quoting(seen, ROUTER, CLIENT))
+    assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(sent, ROUTER, CLIENT))
+
+
+def test_quote_of_a_first_fragment(lab: Lab) -> None:
+    open_session(lab, UDP_EXCHANGE)
+
+    def fragment(dst: str, dport: int) -> bytes:
+        whole = UDP_EXCHANGE.request(CLIENT, dst, PLAIN, dport=dport)
+        return quote(frame(CLIENT, dst, whole[ETHERNET + 20 :], flags="MF", id=77, proto=17), l4_bytes=8)
+
+    outcome = lab.from_server(UNREACHABLE.quoting(fragment(SERVER, SERVER_PORT), ROUTER, CLIENT))
+    assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(fragment(VIP, VIP_PORT), ROUTER, CLIENT))
+
+
+@each_exchange
+def test_error_about_a_request_from_a_replaced_source_port(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    lab.from_client(exchange.request(CLIENT, VIP, PLAIN))
+    lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN))
+    session = lab.tables.session(exchange.forward_flow(vip=OTHER_VIP))
+    assert session and session.sport != CLIENT_PORT
+    seen = quote(exchange.request(CLIENT, SERVER, PLAIN, session.sport, SERVER_PORT))
+    sent = quote(exchange.request(CLIENT, OTHER_VIP, PLAIN))
+    outcome = lab.from_server(UNREACHABLE.quoting(seen, SERVER, CLIENT))
+    assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(sent, OTHER_VIP, CLIENT))
+
+
+@each_exchange
+def test_error_about_an_unknown_session_of_a_service(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    seen = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
+    assert_dropped(lab.from_client(UNREACHABLE.quoting(seen, CLIENT, VIP)))
+    assert lab.tables.events() == {"icmp_error": 1}
+
+
+def test_error_about_an_ended_session(lab: Lab) -> None:
+    open_session(lab, TCP_EXCHANGE)
+    lab.tables.age(100)
+    seen = quote(TCP_EXCHANGE.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
+    assert_dropped(lab.from_client(UNREACHABLE.quoting(seen, CLIENT, VIP)))
+    seen = quote(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
+    error = UNREACHABLE.quoting(seen, SERVER, CLIENT)
+    assert_out(lab.from_server(error), CLIENT_IF, error)
+
+
+def _errors_of_nobody() -> dict[str, bytes]:
+    own = quote(frame(VIP, STRANGER, tcp(50000, 443)))
+    later_fragment = quote(frame(VIP, CLIENT, b"x" * 40, frag=10, proto=17))
+    return {
+        "own-traffic-of-the-vip": own,
+        "other-protocol": quote(frame(VIP, CLIENT, b"x" * 40, proto=47)),
+        "other-icmp": quote(frame(VIP, CLIENT, ICMP(type="timestamp-request"))),
+        "own-ping-of-the-vip": quote(PING_EXCHANGE.request(VIP, STRANGER, PLAIN)),
+        "later-fragment": later_fragment,
+        "cut-l4": own[:27],
+        "cut-ip": own[:19],
+        "nothing": b"",
+        "not-ipv4": b"\x60" + own[1:],
+        "short-ihl": b"\x44" + own[1:],
+        "long-ihl": b"\x4f" + own[1:40],
+    }
+
+
+@pytest.mark.parametrize("quoted", _errors_of_nobody().values(), ids=_errors_of_nobody().keys())
+def test_error_that_is_not_about_a_service_passes(lab: Lab, quoted: bytes) -> None:
+    """A VIP may be the address of a host, which needs its own errors."""
+    lab.serve((SERVER, SERVER_PORT))
+    error = UNREACHABLE.quoting(quoted, ROUTER, VIP)
+    assert_out(lab.from_client(error), SERVER_IF, error)
+    error = UNREACHABLE.quoting(quoted, ROUTER, CLIENT)
+    assert_out(lab.from_server(error), CLIENT_IF, error)
+    assert lab.tables.events() == {}
+
+
+def test_error_to_an_unknown_destination(lab: Lab) -> None:
+    error = UNREACHABLE.quoting(quote(frame(STRANGER, SERVER, tcp(1, 2))), SERVER, STRANGER)
+    outcome = lab.from_server(error)
+    if lab.multi:
+        assert outcome.out is Verdict.DROPPED
+        assert lab.tables.events() == {"no_port": 1}
+    else:
+        assert_out(outcome, CLIENT_IF, error)
