@@ -7,8 +7,9 @@ import os
 import signal
 from pathlib import Path
 
-from pcnhost.config import Config
+from pcnhost.config import Config, ConfigError
 from pcnhost.engine import Engine
+from pcnhost.errors import HostError
 from pcnhost.persistence import CubesDump
 from pcnhost.rest.answers import Refused
 from pcnhost.rest.asgi import RestApp
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 def run(config: Config) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start."""
     socket = listen(config.addr, config.port)
-    engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
+    try:
+        engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
+    except HostError as e:
+        raise ConfigError(str(e)) from None
     dump = CubesDump(config.cubes_dump, engine) if config.cubes_dump else None
     changed = dump.changed if dump else _ignore
     where = authority(config)

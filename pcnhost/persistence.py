@@ -7,6 +7,7 @@ requests, so it never drifts away from the truth.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -60,20 +61,19 @@ class CubesDump:
         self._write({})
 
     def restore(self, services: Services) -> None:
-        """Create the cubes of the file, then connect their ports. What fails is logged and left out."""
+        """Create the cubes of the file, then connect their ports. What fails is logged and left out.
+
+        A cube that cannot be created stays in the file: it may be possible the next time."""
         cubes = self._read()
-        peers = [
-            (cube["name"], port["name"], port.pop("peer", ""))
-            for cube in cubes
-            for port in cube.get("ports", ())
-        ]
+        self._known = {cube["name"]: copy.deepcopy(cube) for cube in cubes}
+        peers = [(cube["name"], *link) for cube in cubes for link in _take_peers(cube)]
         for cube in cubes:
             _restore_cube(services, cube)
-            self.changed(cube["name"])
         for name, port, peer in peers:
             try:
-                if peer:
+                if name in self._engine.cubes:
                     self._engine.cubes[name].ports[port].set_peer(peer)
+                    self.changed(name)
             except (HostError, KeyError) as e:
                 log.error("cannot connect %s:%s to %s again: %s", name, port, peer, e)
 
@@ -84,6 +84,8 @@ class CubesDump:
             return []
         except (OSError, UnicodeDecodeError, MalformedJson) as e:
             log.error("cannot restore cubes from %s: %s", self._path, e)
+            return []
+        if not isinstance(cubes, list):
             return []
         return [cube for cube in cubes if isinstance(cube, dict) and isinstance(cube.get("name"), str)]
 
@@ -96,9 +98,12 @@ class CubesDump:
                 dirty, self._dirty = self._dirty, set()
                 if not dirty:
                     return
-            for name in dirty:
-                self._note(name)
-            self._write(list(self._known.values()))
+            try:
+                for name in dirty:
+                    self._note(name)
+                self._write(list(self._known.values()))
+            except Exception:
+                log.exception("cannot note the changes of %s", ", ".join(sorted(dirty)))
 
     def _note(self, name: str) -> None:
         cube = self._engine.cubes.get(name)
@@ -121,6 +126,16 @@ class CubesDump:
             new.replace(self._path)
         except OSError as e:
             log.error("cannot write %s: %s", self._path, e)
+
+
+def _take_peers(cube: Json) -> list[tuple[str, str]]:
+    """Remove the peers from the ports of a cube; returns (port, peer) of each that had one."""
+    ports = cube.get("ports")
+    found = []
+    for port in ports if isinstance(ports, list) else ():
+        if isinstance(port, dict) and (peer := port.pop("peer", None)):
+            found.append((str(port.get("name")), str(peer)))
+    return found
 
 
 def _restore_cube(services: Services, cube: Json) -> None:

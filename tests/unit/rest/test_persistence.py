@@ -76,7 +76,9 @@ def test_restored_cube_is_created_first_and_connected_then(host: Host, tmp_path:
     assert "x" not in host.engine.cubes
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[", '[5,{"name":3}]', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "5", "[", '[5,{"name":3}]', '[{"name":"a","ports":[5,{"peer":"b"}]}]', "\xff"]
+)
 def test_file_without_cubes_restores_none(host: Host, tmp_path: Path, content: str) -> None:
     path = tmp_path / "cubes.yaml"
     path.write_text(content, encoding="latin-1")
@@ -93,6 +95,21 @@ def test_cube_that_fails_does_not_stop_the_others(host: Host, tmp_path: Path) ->
     assert sorted(host.engine.cubes) == ["s1", "s3"]
     host.answering("create_store_by_id_handler", "no", ErrorTag.GENERIC_ERROR)
     CubesDump(path, engine).restore(host.services)
+
+
+def test_file_keeps_restored_cubes_with_peers_and_those_that_failed(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "cubes.yaml"
+    failing = {"name": "x", "service-name": "shop", "ports": [{"name": "p", "peer": "veth2"}]}
+    path.write_text(json.dumps([KEPT | {"name": "s2"}, failing]))
+    host.library.ports_of_new_cubes = ("p1",)
+    engine: Any = host.engine
+    dump = CubesDump(path, engine)
+    host.services.changed = dump.changed
+    host.answering("read_store_by_id_handler", json.dumps(READ | {"name": "s2"}))
+    dump.start(host.services)
+    dump.restore(host.services)
+    dump.stop()
+    assert json.loads(path.read_text()) == [KEPT | {"name": "s2"}, failing]
 
 
 def test_clearing_writes_an_empty_object(host: Host, tmp_path: Path) -> None:
