@@ -56,7 +56,8 @@ def _value(value: Any) -> Any:
 
 def _list(value: list[Any]) -> list[Any]:
     if len(value) == 2 and value[0] == "_links":
-        return ["_links", sorted(_links(value[1]), key=str)]
+        own, *others = _links(value[1])
+        return ["_links", [own, *sorted(others, key=str)]]
     if value and all(isinstance(item, dict) and "href" in item for item in value):
         return _links(value)
     items = [
@@ -66,9 +67,15 @@ def _list(value: list[Any]) -> list[Any]:
     ]
     if all(isinstance(item, str) for item in value):
         return _names_without_new(items)
-    # Pairs of links close a list, all else in lists of objects is a set.
-    objects = sorted((item for item in items if isinstance(item, dict)), key=str)
+    objects = [item for item in items if isinstance(item, dict)]
+    if any(_in_a_set(item) for item in objects):
+        objects.sort(key=str)
     return objects + [item for item in items if not isinstance(item, dict)]
+
+
+def _in_a_set(item: dict[str, Any]) -> bool:
+    """Services, backends (also in help) and cubes come in any order; ports are sorted by name."""
+    return any(name in item for name in ("vip", "weight", "service-name")) or list(item) == ["ip"]
 
 
 def _links(value: list[Any]) -> list[Any]:
