@@ -47,7 +47,7 @@ static __always_inline bool store_session(const struct packet *pkt, struct sessi
 /* Chooses a backend for a flow without session and remembers the choice in `session`. */
 static __always_inline enum opening open_session(const struct packet *pkt, const struct port *in,
                                                  __u16 in_index, __u32 now, struct session *session) {
-  if (pkt->tuple.proto == IPPROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
+  if (pkt->tuple.proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
   struct service_key key = service_of(&pkt->tuple);
   struct service *entry = services.lookup(&key);
   if (!entry) return NOT_A_SERVICE;
@@ -80,13 +80,13 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
  * one to a VIP: then the answers are no longer the VIP's.
  */
 static __always_inline void let_go_of_answers(const struct packet *pkt) {
-  if (pkt->tuple.proto != IPPROTO_TCP || !is_opening(pkt)) return;
+  if (pkt->tuple.proto != PROTO_TCP || !is_opening(pkt)) return;
   struct tuple answer = {
       .saddr = pkt->tuple.daddr,
       .daddr = pkt->tuple.saddr,
       .sport = pkt->tuple.dport,
       .dport = pkt->tuple.sport,
-      .proto = IPPROTO_TCP,
+      .proto = PROTO_TCP,
       .side = SIDE_BACKEND,
   };
   struct session *session = sessions.lookup(&answer);

@@ -33,12 +33,12 @@ static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct p
   if (l4 + INNER_L4_HEADER > end) return false;
 
   struct tuple inner_tuple = {.proto = inner->protocol};
-  if (inner->protocol == IPPROTO_ICMP) {
+  if (inner->protocol == PROTO_ICMP) {
     struct icmp_echo *icmp = l4;
     if (icmp->type != ICMP_ECHO_REQUEST && icmp->type != ICMP_ECHO_REPLY) return false;
     error->inner_icmp_type = icmp->type;
     set_echo_ports(&inner_tuple, icmp->type, icmp->id);
-  } else if (inner->protocol == IPPROTO_TCP || inner->protocol == IPPROTO_UDP) {
+  } else if (inner->protocol == PROTO_TCP || inner->protocol == PROTO_UDP) {
     struct l4_ports *ports_field = l4;
     inner_tuple.sport = ports_field->source;
     inner_tuple.dport = ports_field->dest;
@@ -57,13 +57,13 @@ static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct p
 /* Corrects the embedded TCP or UDP checksum where it is there; returns the delta this brings to the outer
  * sum. */
 static __always_inline __u64 correct_inner_checksum(void *l4, void *end, __u8 proto, __u64 delta) {
-  if (proto == IPPROTO_ICMP) return 0;
+  if (proto == PROTO_ICMP) return 0;
   __sum16 *check = l4 + checksum_offset(proto);
   if ((void *)(check + 1) > end) return 0;
-  if (proto == IPPROTO_UDP && *check == 0) return 0;
+  if (proto == PROTO_UDP && *check == 0) return 0;
   __sum16 before = *check;
   __sum16 after = adjust_checksum(before, delta);
-  if (proto == IPPROTO_UDP && after == 0) after = 0xffff;
+  if (proto == PROTO_UDP && after == 0) after = 0xffff;
   *check = after;
   return delta16(before, after);
 }
@@ -88,7 +88,7 @@ static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const stru
   __u64 delta = (__u64)fold32(addresses) + delta16(inner_check, inner->check);
   __u64 ports_delta = delta16(error->expected.sport, to->sport) + delta16(error->expected.dport, to->dport);
   __u64 covered = fold32(addresses);
-  if (error->expected.proto == IPPROTO_ICMP) {
+  if (error->expected.proto == PROTO_ICMP) {
     struct icmp_echo *icmp = l4;
     icmp->id = error->inner_icmp_type == ICMP_ECHO_REQUEST ? to->dport : to->sport;
     __sum16 before = icmp->check;
@@ -101,6 +101,6 @@ static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const stru
     covered += ports_delta;
     delta += ports_delta + correct_inner_checksum(l4, end, error->expected.proto, covered);
   }
-  correct_l4_checksum(ctx, pkt->l4, IPPROTO_ICMP, 0, delta);
+  correct_l4_checksum(ctx, pkt->l4, PROTO_ICMP, 0, delta);
   return true;
 }

@@ -29,8 +29,8 @@ static __always_inline __u64 rewrite_addresses(struct iphdr *ip, __be32 saddr, _
 }
 
 static __always_inline __u32 checksum_offset(__u8 proto) {
-  if (proto == IPPROTO_TCP) return 16;
-  return proto == IPPROTO_UDP ? 6 : 2;
+  if (proto == PROTO_TCP) return 16;
+  return proto == PROTO_UDP ? 6 : 2;
 }
 
 /*
@@ -44,12 +44,12 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 #ifdef POLYCUBE_XDP
   __sum16 *check = packet_data(ctx) + offset;
   if ((void *)(check + 1) > packet_end(ctx)) return;
-  if (proto == IPPROTO_UDP && *check == 0) return; /* RFC 768: sender did not compute one */
-  __u64 delta = proto == IPPROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
+  if (proto == PROTO_UDP && *check == 0) return; /* RFC 768: sender did not compute one */
+  __u64 delta = proto == PROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
   __sum16 sum = adjust_checksum(*check, delta);
-  *check = proto == IPPROTO_UDP && sum == 0 ? 0xffff : sum;
+  *check = proto == PROTO_UDP && sum == 0 ? 0xffff : sum;
 #else
-  if (proto == IPPROTO_UDP) {
+  if (proto == PROTO_UDP) {
     __sum16 *check = packet_data(ctx) + offset;
     if ((void *)(check + 1) > packet_end(ctx)) return;
     if (*check == 0) { /* nothing absorbs the change: it shows in the sum of the packet, if a NIC took one */
@@ -57,8 +57,8 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
       return;
     }
   }
-  __u64 flags = proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-  if (proto != IPPROTO_ICMP) pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
+  __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+  if (proto != PROTO_ICMP) pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
   __u16 delta = fold16(ports_delta);
   if (delta != 0 && delta != 0xffff) pcn_l4_csum_replace(ctx, offset, 0, delta, flags);
 #endif
@@ -75,7 +75,7 @@ static __always_inline bool translate(struct CTXTYPE *ctx, const struct packet *
 
   __u64 addresses = rewrite_addresses(ip, to->saddr, to->daddr);
   __u64 ports_delta = delta16(pkt->tuple.sport, to->sport) + delta16(pkt->tuple.dport, to->dport);
-  if (pkt->tuple.proto == IPPROTO_ICMP) {
+  if (pkt->tuple.proto == PROTO_ICMP) {
     struct icmp_echo *icmp = l4;
     icmp->id = icmp->type == ICMP_ECHO_REQUEST ? to->sport : to->dport;
   } else {

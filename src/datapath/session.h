@@ -13,11 +13,11 @@
 #define TIMEOUT_OTHER TIMEOUT_SHORTEST
 
 static __always_inline __u32 idle_timeout(__u8 proto, __u8 state) {
-  if (proto == IPPROTO_TCP) {
+  if (proto == PROTO_TCP) {
     if (state == SESSION_ESTABLISHED) return TIMEOUT_TCP_ESTABLISHED;
     return state == SESSION_OPENING ? TIMEOUT_TCP_OPENING : TIMEOUT_TCP_CLOSING;
   }
-  return proto == IPPROTO_UDP && state == SESSION_ESTABLISHED ? TIMEOUT_UDP_ESTABLISHED : TIMEOUT_OTHER;
+  return proto == PROTO_UDP && state == SESSION_ESTABLISHED ? TIMEOUT_UDP_ESTABLISHED : TIMEOUT_OTHER;
 }
 
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
@@ -82,7 +82,7 @@ static __always_inline bool is_opening(const struct packet *pkt) {
  */
 static __always_inline bool still_valid(const struct packet *pkt, const struct session *session) {
   if (!(session->flags & SESSION_FORWARD)) return true;
-  if (pkt->tuple.proto == IPPROTO_TCP) {
+  if (pkt->tuple.proto == PROTO_TCP) {
     if (!is_opening(pkt)) return true;
     if (session->state != SESSION_OPENING) return false;
   }
@@ -102,13 +102,13 @@ static __always_inline struct session *find_session(const struct packet *pkt, __
 }
 
 static __always_inline __u8 first_state(const struct packet *pkt) {
-  if (pkt->tuple.proto != IPPROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
+  if (pkt->tuple.proto != PROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
   return pkt->tcp_flags & TCP_FIN ? SESSION_CLOSING : SESSION_ESTABLISHED;
 }
 
 static __always_inline __u8 next_state(const struct packet *pkt, const struct session *session) {
   bool forward = session->flags & SESSION_FORWARD;
-  if (pkt->tuple.proto != IPPROTO_TCP) return forward ? session->state : SESSION_ESTABLISHED;
+  if (pkt->tuple.proto != PROTO_TCP) return forward ? session->state : SESSION_ESTABLISHED;
   if (pkt->tcp_flags & (TCP_FIN | TCP_RST)) return SESSION_CLOSING;
   if (session->state == SESSION_OPENING && forward && !(pkt->tcp_flags & TCP_SYN)) return SESSION_ESTABLISHED;
   return session->state;
