@@ -42,8 +42,7 @@ class CubeResource(MembersResource):
     """`/<service>/<cube>`"""
 
     def __init__(self, context: Context, module: Module, claims: NameClaims) -> None:
-        super().__init__(context, (module.name,), module.children, writable=True)
-        self.rule = rules.cube_rule(module)
+        super().__init__(context, (module.name,), module.children, rules.cube_rule(module))
         self._claims = claims
         build_children(self, module.children, (), f"/{module.name}/:name")
 

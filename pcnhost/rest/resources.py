@@ -168,10 +168,19 @@ class MembersResource(Resource):
 
     addable = True
 
-    def __init__(self, context: Context, path: Path, members: Sequence[Node], *, writable: bool) -> None:
+    def __init__(
+        self,
+        context: Context,
+        path: Path,
+        members: Sequence[Node],
+        rule: rules.MembersRule,
+        *,
+        writable: bool = True,
+    ) -> None:
         super().__init__(context, path)
-        self._members = members
+        self.rule = rule
         self.writable = writable
+        self._members = members
         self.methods = {"GET": self._get, "OPTIONS": self._options}
         if writable:
             self.methods |= {
@@ -191,8 +200,6 @@ class MembersResource(Resource):
     def body(self, call: Call) -> dict[str, Json]:
         """The body with the keys of the path in it."""
         return call.object_body()
-
-    rule: rules.MembersRule
 
     def _get(self, call: Call) -> Answer:
         response = self.context.read(self.symbol("read"), call, self.keys(call))
@@ -235,8 +242,8 @@ class ContainerResource(MembersResource):
     addable = False
 
     def __init__(self, context: Context, path: Path, node: Node) -> None:
-        super().__init__(context, path, node.children, writable=node.config and not node.init_only)
-        self.rule = rules.members_rule(node)
+        writable = node.config and not node.init_only
+        super().__init__(context, path, node.children, rules.members_rule(node), writable=writable)
 
 
 class EntryResource(MembersResource):
@@ -244,8 +251,7 @@ class EntryResource(MembersResource):
 
     def __init__(self, context: Context, path: Path, node: Node, rule: rules.MembersRule) -> None:
         members = [child for child in node.children if child.name not in node.keys]
-        super().__init__(context, path, members, writable=node.config and not node.init_only)
-        self.rule = rule
+        super().__init__(context, path, members, rule, writable=node.config and not node.init_only)
 
     def keys(self, call: Call) -> list[Key]:
         return call.entry_keys()
