@@ -5,7 +5,7 @@ STAMP   := $(VENV)/.setup
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping
+            arping ethtool
 
 .PHONY: all setup build demo test check bench clean
 all: build

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 
 from testbed.api import Api
-from testbed.lab import Lab, ip, sysctl
+from testbed.lab import Lab, ip, run, sysctl
 
 GATEWAY = "10.10.1.254"
 SERVER_PORT = 8080
@@ -98,6 +98,16 @@ def add_server(lab: Lab, topology: Topology, number: int, start: bool = True) ->
             namespace,
             ready="ready",
         )
+
+
+def prepare_for_xdp(topology: Topology) -> None:
+    """Make the far ends of the ports fit for XDP.
+
+    XDP programs cannot finish a checksum that a local sender left to the device, and veth takes packets
+    redirected in native mode only where its other end uses NAPI, which GRO switches on.
+    """
+    for namespace, netdev in [(topology.router, "lb"), *((client, "eth0") for client in topology.clients)]:
+        run(["ethtool", "-K", netdev, "tx", "off", "gro", "on"], namespace)
 
 
 def create_multi(api: Api, cube: str, topology: Topology, **options: object) -> None:

@@ -26,13 +26,19 @@ def api(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Api:
     return api
 
 
-@pytest.fixture(scope="module", params=["MULTI", "SINGLE"])
-def any_mode(request: pytest.FixtureRequest, api: Api) -> Iterator[ConnectedCube]:
-    """A cube of each mode in turn, with one client and three servers."""
-    create = topology.create_multi if request.param == "MULTI" else topology.create_single
+KINDS = [("MULTI", "TC"), ("SINGLE", "TC"), ("MULTI", "XDP_SKB"), ("MULTI", "XDP_DRV"), ("SINGLE", "XDP_DRV")]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
+def any_cube(request: pytest.FixtureRequest, api: Api) -> Iterator[ConnectedCube]:
+    """Cubes of all modes and types in turn, with one client and three servers."""
+    mode, cube_type = request.param
+    create = topology.create_multi if mode == "MULTI" else topology.create_single
     with Lab() as lab:
         network = topology.build(lab, clients=1, servers=3)
-        create(api, "any", network)
+        if cube_type != "TC":
+            topology.prepare_for_xdp(network)
+        create(api, "any", network, type=cube_type)
         yield ConnectedCube("any", lab, api, network)
         api.delete("k8slbrp/any")
 

@@ -18,9 +18,9 @@ from testbed.traffic import new_sessions
 pytestmark = pytest.mark.root
 
 
-def test_datagrams_in_fragments(any_mode: ConnectedCube) -> None:
+def test_datagrams_in_fragments(any_cube: ConnectedCube) -> None:
     """8 kB each way: every fragment reaches the backend of the first one, and comes back."""
-    any_mode.service("10.96.3.1", 80, "UDP", [1, 1, 1])
+    any_cube.service("10.96.3.1", 80, "UDP", [1, 1, 1])
     script = """
 import socket
 data = bytes(range(256)) * 32
@@ -33,13 +33,13 @@ for _ in range(20):
         assert answer.split(b" ", 1)[1] == data, answer[:40]
 print("intact")
 """
-    assert run([sys.executable, "-c", script], any_mode.network.clients[0]).strip() == "intact"
+    assert run([sys.executable, "-c", script], any_cube.network.clients[0]).strip() == "intact"
 
 
-def test_path_mtu_discovery(any_mode: ConnectedCube) -> None:
+def test_path_mtu_discovery(any_cube: ConnectedCube) -> None:
     """A hop behind the VIP takes only 1300 bytes; the client learns that for the VIP."""
-    any_mode.service("10.96.3.2", 80, "TCP", [1])
-    network = any_mode.network
+    any_cube.service("10.96.3.2", 80, "TCP", [1])
+    network = any_cube.network
     ip("-n", network.router, "link", "set", "servers", "mtu", "1300")
     try:
         command = ["curl", "-sS", "--max-time", "20", "-T", "-", "http://10.96.3.2/", "-H"]
@@ -51,28 +51,28 @@ def test_path_mtu_discovery(any_mode: ConnectedCube) -> None:
         ip("-n", network.router, "link", "set", "servers", "mtu", "1500")
 
 
-def test_traceroute(any_mode: ConnectedCube) -> None:
+def test_traceroute(any_cube: ConnectedCube) -> None:
     """The router shows itself; the end of the path is the VIP, not the backend behind it."""
-    any_mode.service("10.96.3.3", 33434, "UDP", [1])
+    any_cube.service("10.96.3.3", 33434, "UDP", [1])
     command = ["traceroute", "-n", "-U", "-p", "33434", "-q", "1", "-w", "2", "-m", "4", "10.96.3.3"]
-    hops = re.findall(r"^ *\d+ +(\S+)", run(command, any_mode.network.clients[0]), re.MULTILINE)
+    hops = re.findall(r"^ *\d+ +(\S+)", run(command, any_cube.network.clients[0]), re.MULTILINE)
     assert hops == [topology.GATEWAY, "10.96.3.3"]
 
 
 @pytest.mark.parametrize("direction", [[], ["-R"]], ids=["upload", "download"])
-def test_super_packets(any_mode: ConnectedCube, direction: list[str]) -> None:
+def test_super_packets(any_cube: ConnectedCube, direction: list[str]) -> None:
     """iperf3 with segmentation offload on, which hands the datapath packets of up to 64 kB."""
     vip = "10.96.3.4" if direction else "10.96.3.5"
-    backend = {"ip": any_mode.network.server_ips[0], "port": 5201}
-    any_mode.api.post(f"k8slbrp/{any_mode.name}/service/{vip}/5201/TCP", {"backend": [backend]})
-    server = any_mode.lab.start(
-        ["iperf3", "-s", "-1", "-p", "5201", "--forceflush"], any_mode.network.servers[0], ready="-" * 59
+    backend = {"ip": any_cube.network.server_ips[0], "port": 5201}
+    any_cube.api.post(f"k8slbrp/{any_cube.name}/service/{vip}/5201/TCP", {"backend": [backend]})
+    server = any_cube.lab.start(
+        ["iperf3", "-s", "-1", "-p", "5201", "--forceflush"], any_cube.network.servers[0], ready="-" * 59
     )
     command = ["iperf3", "-c", vip, "-p", "5201", "-t", "1", "-J", *direction]
-    result = json.loads(run(command, any_mode.network.clients[0]))["end"]
+    result = json.loads(run(command, any_cube.network.clients[0]))["end"]
     assert result["sum_received"]["bytes"] > 10_000_000
     assert result["sum_received"]["bytes"] > 0.9 * result["sum_sent"]["bytes"]
-    any_mode.lab.stop(server)
+    any_cube.lab.stop(server)
 
 
 def test_hairpin(multi: ConnectedCube) -> None:
