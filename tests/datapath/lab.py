@@ -27,7 +27,7 @@ from tests.datapath.packets import (
     udp,
     udp_unsummed,
 )
-from tests.datapath.tables import BACKEND, FRONTEND, NO_PORT, Flow, Tables
+from tests.datapath.tables import BACKEND, FLOOD, FRONTEND, NO_PORT, Flow, Tables
 
 CLIENT_IF, OTHER_CLIENT_IF, SERVER_IF = 0, 1, 2
 
@@ -51,6 +51,12 @@ class Lab:
         if self.multi:
             self.tables.add_port(OTHER_CLIENT_IF, FRONTEND, SERVER_IF, OTHER_CLIENT)
         self.tables.add_port(SERVER_IF, BACKEND, NO_PORT if self.multi else CLIENT_IF)
+
+    def move_backend(self, index: int) -> None:
+        """The BACKEND port goes away and comes back under another index."""
+        self.tables.remove_port(SERVER_IF)
+        self.tables.add_port(index, BACKEND, NO_PORT if self.multi else CLIENT_IF)
+        self.tables.set_out(CLIENT_IF, index)
 
     @property
     def other_client_if(self) -> int:
@@ -86,6 +92,19 @@ def assert_out(outcome: Outcome, port: int, expected: bytes) -> None:
 def assert_dropped(outcome: Outcome) -> None:
     assert outcome.out is Verdict.DROPPED
     assert outcome.punts == ()
+
+
+def assert_punted(outcome: Outcome, reason: int, in_port: int, expected: bytes) -> None:
+    """The control plane got the packet, and nobody else."""
+    assert outcome.out is Verdict.DROPPED
+    (punt,) = outcome.punts
+    assert (punt.reason, punt.in_port) == (reason, in_port)
+    assert punt.frame.hex(" ") == expected.hex(" ")
+
+
+def assert_flooded(outcome: Outcome, expected: bytes) -> None:
+    """The control plane got the packet, to give it to all FRONTEND ports."""
+    assert_punted(outcome, FLOOD, SERVER_IF, expected)
 
 
 @dataclass(frozen=True)

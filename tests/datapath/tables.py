@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pcnhost.engine import bpf
 from tests.datapath.harness import Datapath
 
 FRONTEND, BACKEND = 1, 2
+ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
 NO_PORT = 0xFFFF
 MAX_PORTS = 128
 SLOTS_PER_CHUNK = 64
+_CHUNK_BYTES = 6 * SLOTS_PER_CHUNK + 4
 
 EVENTS = (
     "new_session",
@@ -34,7 +36,7 @@ _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
 _REWRITE = struct.Struct("=4s4s4sI")
 _COUNTER = struct.Struct("=Q")
 _LIMIT = struct.Struct("=II")
-_LIMITS = 2
+_LIMITS = 3
 _TUPLE = struct.Struct("!4s4sHHBB2x")
 _SESSION = struct.Struct("=4s4s2s2sIIHBB2sBx")
 _FRAGMENT = struct.Struct("=4s4sII")
@@ -147,6 +149,14 @@ class Tables:
             self._write("frontends", ip(address), struct.pack("=H", index))
         self.datapath.connect(index)
 
+    def set_out(self, index: int, out: int) -> None:
+        """Changes where unmatched packets of a port go, without making it a new port."""
+        key = struct.pack("=I", index)
+        raw = bpf.lookup(self.datapath.maps["ports"], key, _PORT.size)
+        assert raw is not None
+        side, multi, _, address, generation = _PORT.unpack(raw)
+        self._write("ports", key, _PORT.pack(side, multi, out, address, generation))
+
     def remove_port(self, index: int) -> None:
         for key in list(self.datapath.keys("frontends")):
             if bpf.lookup(self.datapath.maps["frontends"], key, 2) == struct.pack("=H", index):
@@ -202,9 +212,25 @@ class Tables:
             self._next_chunk += 1
         return first, slots
 
-    def _erase_slots(self, first: int, slots: int) -> None:
+    @staticmethod
+    def _chunks(first: int, slots: int) -> Iterator[bytes]:
         for chunk in range(first, first + -(-slots // SLOTS_PER_CHUNK)):
-            bpf.delete(self.datapath.maps["slots"], struct.pack("=I", chunk))
+            yield struct.pack("=I", chunk)
+
+    def _erase_slots(self, first: int, slots: int) -> None:
+        for chunk in self._chunks(first, slots):
+            bpf.delete(self.datapath.maps["slots"], chunk)
+
+    def hand_over_slots(self, vip: str, port: int, proto: int) -> None:
+        """Makes a service's chunks somebody else's, as if the kernel had used their memory again."""
+        first, slots = self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)]
+        for chunk in self._chunks(first, slots):
+            raw = bpf.lookup(self.datapath.maps["slots"], chunk, _CHUNK_BYTES)
+            assert raw is not None
+            self._write("slots", chunk, raw[:-4] + struct.pack("=I", first + 1))
+
+    def erase_slots(self, vip: str, port: int, proto: int) -> None:
+        self._erase_slots(*self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])
 
     def set_rewrite(self, ranges: tuple[str, str, str] | None) -> None:
         """Network, mask, new network; None switches it off."""
