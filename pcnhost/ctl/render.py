@@ -93,6 +93,8 @@ def _aligned(texts: Sequence[str], widths: Sequence[int]) -> str:
 def _cell(value: Any, depth: int) -> list[str]:
     """The lines of a cell, at least one."""
     if isinstance(value, list):
+        if not any(isinstance(item, dict | list) for item in value):
+            return [", ".join(map(scalar, value))]
         if depth < 3:
             return [_count(value)]
         return [_summary(item) for item in value] or [""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,15 @@ from codegen.schema import Module
 from pcnhost.library import ErrorTag, Key, Response
 from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext, rules, symbols
-from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, yang_json
+from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, bad_request, yang_json
 from pcnhost.rest.context import MISSING, Call, Context, answer_write
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.links import links_element
 from pcnhost.rest.resources import MembersResource, Resource, build_children, validated
+
+# What stands for a cube in a URL as it is, and before the colon in cube:port.
+_NAME = re.compile(r"(?!\.\.?$)[^\s/:?#%\x00-\x1f\x7f]{1,100}")
 
 
 class NameClaims:
@@ -67,6 +71,10 @@ class CubeResource(MembersResource):
 
     def create(self, name: str, body: Json) -> Response:
         """Make a cube from a request body. Raises Refused."""
+        if not _NAME.fullmatch(name):
+            raise bad_request(
+                f"name: '{name[:110]}' is no name for a cube: 1 to 100 characters, none of blank / : ? # %"
+            )
         with self._claims.claim(name):
             if name in self.context.engine.cubes:
                 raise Refused(Problem(ErrorTag.DATA_EXISTS))

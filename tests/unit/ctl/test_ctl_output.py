@@ -70,6 +70,13 @@ def test_json_and_yaml_keep_all_but_the_hidden() -> None:
     }
 
 
+def test_plain_lists_in_a_table_are_written_out() -> None:
+    assert render.shown([{"name": "eth0", "addresses": ["a", "b"]}], "normal").splitlines() == [
+        "name  addresses (list)",
+        "eth0  a, b",
+    ]
+
+
 def test_scalars_and_nothing() -> None:
     assert render.shown("text", "normal") == "text"
     assert render.shown(None, "normal") == ""

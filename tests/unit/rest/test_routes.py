@@ -163,6 +163,19 @@ def test_cube_is_created_once_and_deleted_once(host: Host) -> None:
     assert host.changes == ["s2", "s2"]
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a:b", "a%2fb", "a%20b", "x" * 101])
+def test_name_that_cannot_be_used_is_refused(host: Host, name: str) -> None:
+    answer = host.ask("POST", f"store/{name}/")
+    assert (answer.status, answer.body.startswith(f"name: '{name}' is no name for a cube")) == (400, True)
+    assert not host.library.asked
+
+
+@pytest.mark.parametrize("name", ["a/b", "", " ", "a b", "../etc"])
+def test_name_in_the_body_is_checked_too(host: Host, name: str) -> None:
+    assert host.ask("POST", "store/", json.dumps({"name": name})).status == 400
+    assert not host.library.asked
+
+
 def test_cube_named_in_the_body(host: Host) -> None:
     assert host.ask("POST", "store/", '{"name":"s3"}').status == 201
     assert host.last().cube == "s3"
