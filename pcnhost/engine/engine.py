@@ -19,6 +19,7 @@ from pcnhost.engine.events import CubeEvents, Receiver
 from pcnhost.engine.links import Links
 from pcnhost.engine.monitor import NetdevMonitor
 from pcnhost.engine.netdev import XDP_MODES, Netdevs
+from pcnhost.engine.netlink import Netlink
 from pcnhost.engine.panel import LAYOUT, Panel
 from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
 from pcnhost.errors import HostError
@@ -47,7 +48,8 @@ class Engine:
         self._open = True
         _allow_many_files()
         state.prepare(state_dir)
-        netdevs = Netdevs(state_dir / "netdevs", log)
+        self._netlink = Netlink()
+        netdevs = Netdevs(state_dir / "netdevs", self._netlink, log)
         if state.read_note(state_dir / "layout") not in (None, LAYOUT):
             netdevs.sweep()
             state.remove(state_dir)
@@ -55,7 +57,7 @@ class Engine:
         state.write_note(state_dir / "layout", LAYOUT)
         self._netdevs = netdevs
         self._panel = Panel(state_dir)
-        self._packet_out = PacketOutDevice(self._panel)
+        self._packet_out = PacketOutDevice(self._panel, self._netlink)
         self._links = Links(self._lock, self._panel, netdevs, self._packet_out, log)
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
@@ -192,7 +194,7 @@ class Engine:
             self._forget(cube, keep_datapath)
         if not keep_datapath:
             self.sweep()
-        self._netdevs.close()
+        self._netlink.close()
         self._panel.close()
         if not keep_datapath:
             state.remove(self._root)

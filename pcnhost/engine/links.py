@@ -5,6 +5,7 @@ Every public method takes the engine's lock.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import struct
@@ -12,9 +13,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from pcnhost.engine.netdev import XDP_MODES, Netdevs
+from pcnhost.engine.netlink import NetlinkError
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, target
 from pcnhost.engine.port import Port
 from pcnhost.engine.source import Hook
@@ -155,9 +155,11 @@ class Links:
         self._leave(port)
         try:
             self._attach(port, name, ifindex)
-        except (NetlinkError, OSError) as e:
+        except NetlinkError as e:
             self._log.error("cannot attach %s to %s: %s", port.path, name, e)
-            self._refresh(port)
+            self._netdevs.detach(name)
+            if e.code == errno.ENODEV:
+                raise HostError(f"Interface  {name} does not exist or is down") from None
             raise HostError(f"Error setting peer: {e}") from None
         self._by_netdev[name] = port
         port.peer, port.ifindex = name, ifindex

@@ -1,25 +1,18 @@
 """Network devices: finding them, and attaching the host's entry programs to them.
 
-Not locked: the engine's lock guards every call.
+Not locked: the engine's lock guards every call. Methods raise NetlinkError when the kernel refuses.
 """
 
-import errno
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from pcnhost.engine import state
+from pcnhost.engine.netlink import IFF_LOOPBACK, IFF_UP, TC_EGRESS, TC_INGRESS, Netlink, NetlinkError
 
-_IFF_UP, _IFF_LOOPBACK = 1, 8
-_TC_INGRESS, _TC_EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
-_ETH_P_ALL = 3
-_FILTER_PRIORITY = 1
-_FILTER_HANDLE = 0x50434E  # tells this host's filter from others of the same priority
-_FILTER = {"prio": _FILTER_PRIORITY, "protocol": _ETH_P_ALL, "handle": _FILTER_HANDLE}
 _XDP_FLAGS_ONLY_IF_FREE = 1
 XDP_MODES = {"XDP_SKB": 2, "XDP_DRV": 4}  # cube type -> flag of the attachment
 
@@ -42,35 +35,33 @@ class _Attachment:
 
 
 class Netdevs:
-    """The netdevs of the process's network namespace. Raises OSError when the kernel refuses."""
+    """The netdevs of the network namespace; remembers in `notes` what is attached where."""
 
-    def __init__(self, notes: Path, log: logging.Logger) -> None:
+    def __init__(self, notes: Path, netlink: Netlink, log: logging.Logger) -> None:
         self._notes = notes
+        self._netlink = netlink
         self._log = log
-        self._ipr = IPRoute()
         self._attached: dict[str, _Attachment] = {}
-        self._leftover = {name: _Attachment.from_note(text) for name, text in state.read_notes(notes).items()}
-
-    def close(self) -> None:
-        self._ipr.close()
+        notes_left = state.read_notes(notes)
+        self._leftover = {name: _Attachment.from_note(text) for name, text in notes_left.items()}
 
     def find(self, name: str) -> int | None:
         """The ifindex of the netdev if it exists and is administratively up."""
-        links = self._links(ifname=name)
-        return links[0]["index"] if links and links[0]["flags"] & _IFF_UP else None
+        links = self._netlink.links(ifname=name)
+        return links[0]["index"] if links and links[0]["flags"] & IFF_UP else None
 
     def exists(self, ifindex: int) -> bool:
-        return bool(self._links(ifindex))
+        return bool(self._netlink.links(ifindex))
 
     def usable(self) -> list[dict[str, Any]]:
         """Every netdev that is up and no loopback: `name`, and `addresses` (with prefix) if it has some."""
         addresses: dict[int, list[str]] = {}
-        for message in self._ipr.get_addr():
+        for message in self._netlink.addresses():
             address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
             addresses.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
         answer = []
-        for link in self._links():
-            if link["flags"] & _IFF_UP and not link["flags"] & _IFF_LOOPBACK:
+        for link in self._netlink.links():
+            if link["flags"] & IFF_UP and not link["flags"] & IFF_LOOPBACK:
                 entry = {"name": link.get_attr("IFLA_IFNAME")}
                 if link["index"] in addresses:
                     entry["addresses"] = addresses[link["index"]]
@@ -80,24 +71,24 @@ class Netdevs:
     def attach_tc(self, name: str, ifindex: int, program_fd: int) -> None:
         """Sends what the netdev receives to a TC program, instead of to an earlier one of ours."""
         self._claim(name, ifindex, xdp_mode=0)
-        self._set_filter(name, _TC_INGRESS, program_fd)
+        self._set_filter(name, TC_INGRESS, program_fd)
 
     def attach_xdp(self, name: str, ifindex: int, program_fd: int, mode: int) -> None:
         """Likewise to an XDP program; `mode` is one of XDP_MODES. Never replaces somebody else's program."""
         ours = self._claim(name, ifindex, mode)
-        flags = mode if ours else mode | _XDP_FLAGS_ONLY_IF_FREE
         try:
-            self._set_xdp(ifindex, program_fd, flags)
+            self._netlink.set_xdp(ifindex, program_fd, mode if ours else mode | _XDP_FLAGS_ONLY_IF_FREE)
         except NetlinkError:
-            self.detach(name)
+            self.gone(name)
             raise
 
     def set_egress(self, name: str, program_fd: int | None) -> None:
         """Sends the packets that leave by an attached netdev through a TC program, or through none."""
         if program_fd is not None:
-            self._set_filter(name, _TC_EGRESS, program_fd)
-        elif self._attached[name].own_clsact or not self._attached[name].xdp_mode:
-            self._delete_filter(self._attached[name].ifindex, _TC_EGRESS)
+            self._set_filter(name, TC_EGRESS, program_fd)
+        else:
+            with self._best_effort():
+                self._netlink.delete_filter(self._attached[name].ifindex, TC_EGRESS)
 
     def detach(self, name: str) -> None:
         """Takes off whatever of this host is on the netdev; a netdev that is gone is fine."""
@@ -106,14 +97,18 @@ class Netdevs:
         if attachment is None or not self.exists(attachment.ifindex):
             return
         if attachment.xdp_mode:
-            self._ignoring_missing(self._set_xdp, attachment.ifindex, -1, attachment.xdp_mode)
-        for parent in (_TC_INGRESS, _TC_EGRESS):
-            self._delete_filter(attachment.ifindex, parent)
-        if attachment.own_clsact and not self._has_filters(attachment.ifindex):
-            self._ignoring_missing(self._ipr.tc, "del", "clsact", attachment.ifindex)
+            with self._best_effort():
+                self._netlink.set_xdp(attachment.ifindex, -1, attachment.xdp_mode)
+        for hook in (TC_INGRESS, TC_EGRESS):
+            with self._best_effort():
+                self._netlink.delete_filter(attachment.ifindex, hook)
+        if attachment.own_clsact:
+            with self._best_effort():
+                if not self._netlink.has_filters(attachment.ifindex):
+                    self._netlink.delete_clsact(attachment.ifindex)
 
     def gone(self, name: str) -> None:
-        """The kernel has removed the netdev, and everything on it."""
+        """Nothing of this host is on the netdev: the kernel has removed it, or has not let us."""
         self._attached.pop(name, None)
         state.remove(self._notes / state.file_name(name))
 
@@ -136,44 +131,16 @@ class Netdevs:
         self._attached[name] = attachment
         state.write_note(self._notes / state.file_name(name), attachment.note())
 
-    def _links(self, *args: int, **filters: str) -> list[Any]:
-        try:
-            return list(self._ipr.get_links(*args, **filters))
-        except NetlinkError:
-            return []
-
-    def _has_filters(self, ifindex: int) -> bool:
-        return any(self._ipr.get_filters(ifindex, parent=parent) for parent in (_TC_INGRESS, _TC_EGRESS))
-
-    def _set_filter(self, name: str, parent: int, program_fd: int) -> None:
+    def _set_filter(self, name: str, hook: int, program_fd: int) -> None:
         attachment = self._attached[name]
-        try:
-            self._ipr.tc("add", "clsact", attachment.ifindex)
+        if self._netlink.add_clsact(attachment.ifindex):
             self._note(name, replace(attachment, own_clsact=True))
-        except NetlinkError as e:
-            if e.code != errno.EEXIST:
-                raise
-        self._ipr.tc(
-            "replace-filter",
-            "bpf",
-            attachment.ifindex,
-            parent=parent,
-            fd=program_fd,
-            name="pcnhost",
-            direct_action=True,
-            **_FILTER,
-        )
+        self._netlink.set_filter(attachment.ifindex, hook, program_fd)
 
-    def _delete_filter(self, ifindex: int, parent: int) -> None:
-        self._ignoring_missing(self._ipr.tc, "del-filter", "bpf", ifindex, parent=parent, **_FILTER)
-
-    def _set_xdp(self, ifindex: int, program_fd: int, flags: int) -> None:
-        self._ipr.link(
-            "set", index=ifindex, xdp={"attrs": [("IFLA_XDP_FD", program_fd), ("IFLA_XDP_FLAGS", flags)]}
-        )
-
-    def _ignoring_missing(self, call: Any, *args: Any, **kwargs: Any) -> None:
+    @contextmanager
+    def _best_effort(self) -> Iterator[None]:
+        """What is to be removed may be missing."""
         try:
-            call(*args, **kwargs)
+            yield
         except NetlinkError as e:
-            self._log.debug("%s: %s", args, e)
+            self._log.debug("removing from a netdev: %s", e)

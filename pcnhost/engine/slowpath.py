@@ -15,10 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
 from pcnhost.engine.events import Receiver
 from pcnhost.engine.netdev import XDP_MODES
+from pcnhost.engine.netlink import TC_INGRESS, Netlink
 from pcnhost.engine.panel import Panel
 from pcnhost.engine.source import Hook
 
@@ -101,31 +100,27 @@ class PerfReader:
 class PacketOutDevice:
     """The TAP netdev; it goes away with the process. Raises OSError."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, netlink: Netlink) -> None:
         self._fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
         try:
             request = struct.pack("16sH14x", b"pcn_out%d", _IFF_TAP | _IFF_NO_PI)
             answer = fcntl.ioctl(self._fd, _TUNSETIFF, request)
             self.name = answer[:16].split(b"\0")[0].decode()
-            self._set_up(panel)
+            self._set_up(panel, netlink)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _set_up(self, panel: Panel) -> None:
+    def _set_up(self, panel: Panel, netlink: Netlink) -> None:
         with suppress(OSError):  # no IPv6 in this kernel
             Path(f"/proc/sys/net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
+        ifindex = netlink.links(ifname=self.name)[0]["index"]
         tc, xdp = panel.load("packet_out_tc"), panel.load("packet_out_xdp")
         try:
-            with IPRoute() as ipr:
-                index = ipr.link_lookup(ifname=self.name)[0]
-                attach = [("IFLA_XDP_FD", xdp), ("IFLA_XDP_FLAGS", XDP_MODES["XDP_SKB"])]
-                ipr.link("set", index=index, mtu=_TAP_MTU, state="up")
-                ipr.link("set", index=index, xdp={"attrs": attach})
-                ipr.tc("add", "clsact", index)
-                ipr.tc(
-                    "add-filter", "bpf", index, parent=0xFFFFFFF2, fd=tc, name="pcnhost", direct_action=True
-                )
+            netlink.set_up(ifindex, _TAP_MTU)
+            netlink.set_xdp(ifindex, xdp, XDP_MODES["XDP_SKB"])
+            netlink.add_clsact(ifindex)
+            netlink.set_filter(ifindex, TC_INGRESS, tc)
         finally:
             os.close(tc)
             os.close(xdp)
