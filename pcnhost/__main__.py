@@ -6,6 +6,8 @@ import fcntl
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -34,11 +36,14 @@ def main() -> int:
         # Imported late: compiling and tracing libraries take a while, and --help does not need them.
         from pcnhost.host import run
 
-        with _lock(config.pidfile):
-            run(config)
+        with _locked(config.pidfile):
+            leave = run(config)
     except ConfigError as e:
         print(f"pcnhost: {e}", file=sys.stderr)
         return 1
+    if leave:
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 
@@ -54,15 +59,28 @@ def _start_logging(config: Config) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we say ourselves when we start and stop
 
 
-def _lock(path: Path) -> TextIO:
-    """A file with our process id, locked for as long as it is open."""
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file with our process id. Raises ConfigError when another process holds it."""
     try:
-        file = path.open("a+")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = _lock(path)
     except BlockingIOError:
         raise ConfigError(f"another host is running ({path} is locked)") from None
     except OSError as e:
         raise ConfigError(f"cannot write {path}: {e.strerror}") from None
+    with file:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> TextIO:
+    """The locked file. Raises BlockingIOError when another process has it, OSError when it is not writable."""
+    file = path.open("a+")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        raise BlockingIOError  # its owner has removed it just now: let the next one have the name
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()

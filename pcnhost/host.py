@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from pathlib import Path
 
@@ -21,8 +20,11 @@ from pcnhost.rest.services import Services
 log = logging.getLogger(__name__)
 
 
-def run(config: Config) -> None:
-    """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start."""
+def run(config: Config) -> bool:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start.
+
+    Returns whether the cubes are left running for the next host. Then the process must end without destroying
+    a single object, because services clean up after their cubes."""
     socket = listen(config.addr, config.port)
     try:
         engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
@@ -47,10 +49,11 @@ def run(config: Config) -> None:
     app.close()
     if dump:
         dump.stop()
-        _leave_cubes_running(engine)
-    services.unload_all()
-    engine.close()
+    else:
+        services.unload_all()
+    engine.close(keep_datapath=dump is not None)
     log.info("stopped")
+    return dump is not None
 
 
 def _load_services(services: Services, config: Config) -> None:
@@ -59,14 +62,6 @@ def _load_services(services: Services, config: Config) -> None:
             services.load(name, uri)
         except Refused as e:
             log.error("Error loading %s: %s", name, e.problems[0].info)
-
-
-def _leave_cubes_running(engine: Engine) -> None:
-    """End the process without destroying a single object, so that the next one finds the cubes' state."""
-    engine.close(keep_datapath=True)
-    log.info("stopped; the cubes wait for the next start")
-    logging.shutdown()
-    os._exit(0)
 
 
 def _service_logfile(config: Config) -> Path:
