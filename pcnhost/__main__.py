@@ -76,7 +76,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> TextIO:
-    """The locked file. Raises BlockingIOError when another process has it, OSError when it is not writable."""
+    """The locked file. Raises BlockingIOError when another process has it, OSError if it is not writable."""
     file = path.open("a+")
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
