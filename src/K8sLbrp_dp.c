@@ -7,6 +7,7 @@
 #include "datapath/maps.h"
 #include "datapath/parse.h"
 #include "datapath/support.h"
+#include "datapath/action.h"
 #include "datapath/rewrite.h"
 #include "datapath/session.h"
 #include "datapath/select.h"
@@ -20,71 +21,72 @@ static __always_inline __u32 egress(const struct session *session, const struct 
   return in->side == SIDE_FRONTEND ? in->out : backend_egress(session, in);
 }
 
-static __always_inline int handle_flow(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                       const struct port *in) {
+static __always_inline action_t handle_flow(struct CTXTYPE *ctx, const struct packet *pkt,
+                                            const struct port *in, __u16 in_index) {
   __u32 now = current_tick();
   struct session opened = {};
   struct session *session = find_session(pkt, now);
   if (session) {
-    refresh(pkt, session, now, md->in_port, in->generation);
+    refresh(pkt, session, now, in_index, in->generation);
   } else {
-    if (in->side == SIDE_BACKEND) return backend_unmatched(ctx, md, pkt, in);
-    enum opening outcome = open_session(pkt, in, md->in_port, now, &opened);
-    if (outcome != OPENED) return not_opened(ctx, md, pkt, in, outcome);
+    if (in->side == SIDE_BACKEND) return ACTION_UNMATCHED;
+    enum opening outcome = open_session(pkt, in, in_index, now, &opened);
+    if (outcome != OPENED) return not_opened(pkt, outcome);
     session = &opened;
   }
   __u32 out = egress(session, in);
   if (pkt->first_fragment) remember_fragment(pkt, session, out, now);
-  if (!translate(ctx, pkt, session)) return drop(EVENT_DROP_MALFORMED);
-  return forward_to(ctx, md, out);
+  return translate(ctx, pkt, session) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
-static __always_inline int handle_fragment(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                           const struct packet *pkt, const struct port *in) {
+static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                const struct port *in) {
   struct fragment *note = find_fragment(pkt, current_tick());
-  if (!note)
-    return in->side == SIDE_FRONTEND ? frontend_fragment(ctx, md, pkt, in)
-                                     : backend_unmatched(ctx, md, pkt, in);
+  if (!note) return in->side == SIDE_FRONTEND ? frontend_fragment(pkt) : ACTION_UNMATCHED;
   __u32 out = note->out;
-  if (!translate_fragment(ctx, pkt, note)) return drop(EVENT_DROP_MALFORMED);
-  return forward_to(ctx, md, out);
+  return translate_fragment(ctx, pkt, note) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
-static __always_inline int handle_icmp_error(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                             const struct packet *pkt, const struct port *in) {
+static __always_inline action_t handle_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                  const struct port *in) {
   struct icmp_error error = {};
   struct session *session = 0;
   if (parse_icmp_error(ctx, pkt, &error)) session = live_session(&error.expected, current_tick());
-  if (!session)
-    return in->side == SIDE_FRONTEND ? frontend_icmp_error(ctx, md, pkt, &error, in)
-                                     : backend_unmatched(ctx, md, pkt, in);
+  if (!session) return in->side == SIDE_FRONTEND ? frontend_icmp_error(&error) : ACTION_UNMATCHED;
   __u32 out = egress(session, in);
-  if (!translate_icmp_error(ctx, pkt, &error, session)) return drop(EVENT_DROP_MALFORMED);
-  return forward_to(ctx, md, out);
+  return translate_icmp_error(ctx, pkt, &error, session) ? out : drop(EVENT_DROP_MALFORMED);
+}
+
+static __always_inline action_t decide(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
+                                       __u16 in_index) {
+  bool from_frontend = in->side == SIDE_FRONTEND;
+  switch (parse(ctx, pkt)) {
+    case PACKET_FLOW:
+      return handle_flow(ctx, pkt, in, in_index);
+    case PACKET_FRAGMENT:
+      return handle_fragment(ctx, pkt, in);
+    case PACKET_ICMP_ERROR:
+      return handle_icmp_error(ctx, pkt, in);
+    case PACKET_OTHER_IP:
+      return ACTION_UNMATCHED;
+    case PACKET_ARP:
+      return from_frontend ? arp_from_frontend(ctx, pkt, in) : arp_from_backend(ctx, pkt, in);
+    case PACKET_NOT_IP:
+      return from_frontend || !in->multi ? in->out : punt(REASON_FLOOD);
+    default:
+      return drop(EVENT_DROP_MALFORMED);
+  }
 }
 
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md) {
   __u32 index = md->in_port;
   struct port *in = ports.lookup(&index);
-  if (!in || in->side == SIDE_NONE) return drop(EVENT_DROP_NO_PORT);
-  bool from_frontend = in->side == SIDE_FRONTEND;
+  if (!in || in->side == SIDE_NONE) return act(ctx, md, drop(EVENT_DROP_NO_PORT));
 
   struct packet pkt = {};
   pkt.tuple.side = in->side;
-  switch (parse(ctx, &pkt)) {
-    case PACKET_FLOW:
-      return handle_flow(ctx, md, &pkt, in);
-    case PACKET_FRAGMENT:
-      return handle_fragment(ctx, md, &pkt, in);
-    case PACKET_ICMP_ERROR:
-      return handle_icmp_error(ctx, md, &pkt, in);
-    case PACKET_OTHER_IP:
-      return from_frontend ? frontend_unmatched(ctx, md, &pkt, in) : backend_unmatched(ctx, md, &pkt, in);
-    case PACKET_ARP:
-      return from_frontend ? arp_from_frontend(ctx, md, &pkt, in) : arp_from_backend(ctx, md, &pkt, in);
-    case PACKET_NOT_IP:
-      return from_frontend ? forward_to(ctx, md, in->out) : backend_not_ip(ctx, md, in);
-    default:
-      return drop(EVENT_DROP_MALFORMED);
-  }
+  action_t action = decide(ctx, &pkt, in, index);
+  if (action == ACTION_UNMATCHED)
+    action = in->side == SIDE_FRONTEND ? frontend_unmatched(&pkt, in) : backend_unmatched(ctx, &pkt, in);
+  return act(ctx, md, action);
 }

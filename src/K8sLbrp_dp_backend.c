@@ -10,20 +10,14 @@ static __always_inline bool is_group_frame(struct CTXTYPE *ctx) {
 }
 
 /* To the FRONTEND port with the destination address; what is for everybody goes to every FRONTEND port. */
-static __always_inline int backend_unmatched(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                             const struct packet *pkt, const struct port *in) {
+static __always_inline action_t backend_unmatched(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                  const struct port *in) {
   if (pkt->first_fragment) forget_fragment(pkt);
-  if (!in->multi) return forward_to(ctx, md, in->out);
+  if (!in->multi) return in->out;
   __u32 out = frontend_of(pkt->tuple.daddr);
   if (out == NO_PORT && (is_group_address(pkt->tuple.daddr) || is_group_frame(ctx)))
-    return punt(ctx, md, REASON_FLOOD);
-  return forward_to(ctx, md, out);
-}
-
-static __always_inline int backend_not_ip(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                          const struct port *in) {
-  if (!in->multi) return forward_to(ctx, md, in->out);
-  return punt(ctx, md, REASON_FLOOD);
+    return punt(REASON_FLOOD);
+  return out;
 }
 
 /* Where a translated packet leaves: its session's port as long as that is the same port, else its client's.

@@ -12,7 +12,7 @@ static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be
   return client;
 }
 
-#define SOURCE_PORT_ATTEMPTS 4
+#define SOURCE_PORT_ATTEMPTS 3
 #define FIRST_SOURCE_PORT 1024
 
 /*
@@ -94,36 +94,30 @@ static __always_inline void let_go_of_answers(const struct packet *pkt) {
 }
 
 /* What is not for a service goes on as it came, whole: a VIP may be the address of a host as well. */
-static __always_inline int frontend_unmatched(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                              const struct packet *pkt, const struct port *in) {
+static __always_inline action_t frontend_unmatched(const struct packet *pkt, const struct port *in) {
   if (pkt->first_fragment && is_vip(pkt->tuple.daddr)) remember_untranslated(pkt, in->out, current_tick());
-  return forward_to(ctx, md, in->out);
+  return in->out;
 }
 
 /* Later fragments of a datagram whose first one was not seen: to a VIP they may belong to a service's. */
-static __always_inline int frontend_fragment(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                             const struct packet *pkt, const struct port *in) {
+static __always_inline action_t frontend_fragment(const struct packet *pkt) {
   if (may_be_for_service(pkt->tuple.proto) && is_vip(pkt->tuple.daddr)) return drop(EVENT_DROP_FRAGMENT);
-  return forward_to(ctx, md, in->out);
+  return ACTION_UNMATCHED;
 }
 
 /* ICMP errors of no known session: nobody wants those about a packet that a service has sent. */
-static __always_inline int frontend_icmp_error(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                               const struct packet *pkt, const struct icmp_error *error,
-                                               const struct port *in) {
+static __always_inline action_t frontend_icmp_error(const struct icmp_error *error) {
   struct service_key key = service_of(&error->expected);
-  if (services.lookup(&key)) return drop(EVENT_DROP_ICMP_ERROR);
-  return frontend_unmatched(ctx, md, pkt, in);
+  return services.lookup(&key) ? drop(EVENT_DROP_ICMP_ERROR) : ACTION_UNMATCHED;
 }
 
-static __always_inline int not_opened(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                      const struct port *in, enum opening outcome) {
+static __always_inline action_t not_opened(const struct packet *pkt, enum opening outcome) {
   if (outcome == NOT_A_SERVICE) {
     let_go_of_answers(pkt);
-    return frontend_unmatched(ctx, md, pkt, in);
+    return ACTION_UNMATCHED;
   }
   if (outcome == TABLE_CHANGED) return drop(EVENT_DROP_TABLE_CHANGED);
   if (outcome == NO_SOURCE_PORT) return drop(EVENT_DROP_SOURCE_PORTS);
   count(EVENT_REJECTED);
-  return punt(ctx, md, REASON_REJECT);
+  return punt(REASON_REJECT);
 }

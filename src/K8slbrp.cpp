@@ -15,12 +15,20 @@ std::string datapath_for(uint32_t max_sessions) {
   return "#define SESSION_ENTRIES " + std::to_string(uint64_t{2} * max_sessions) + "\n" + datapath;
 }
 
+// What the host would refuse, or accept without the datapath being made for it.
+const CubeConfig &checked(const CubeConfig &config) {
+  for (const char *leaf : {"shadow", "span"})
+    if (const auto found = config.base.find(leaf); found != config.base.end() && *found == true)
+      throw bad_value(std::string(leaf) + ": true is not possible, a load balancer stands between its ports");
+  return config;
+}
+
 }  // namespace
 
 std::shared_ptr<CubeApi> make_cube(const CubeConfig &config) { return std::make_shared<K8slbrp>(config); }
 
 K8slbrp::K8slbrp(const CubeConfig &config)
-    : Cube(config.base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
+    : Cube(checked(config).base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
       mode_(config.port_mode.value_or(PortMode::Multi)),
       max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
       services_(ServiceMaps(*this)),
@@ -29,7 +37,7 @@ K8slbrp::K8slbrp(const CubeConfig &config)
     apply(services_.create(config.service));
     services_.drop_leftovers(ServiceMaps(*this));
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
-    become(k8slbrp::create_ports(mode_, {}, config.ports));
+    transition(k8slbrp::create_ports(mode_, {}, config.ports));
   } catch (...) {
     dismount();
     throw;
@@ -79,13 +87,15 @@ PortSet K8slbrp::port_set() const {
   return ports;
 }
 
+// What the host refuses about a port is for the client to correct: a peer that does not exist, is down or in
+// use.
 void K8slbrp::transition(const PortSet &wanted) {
   const PortSet before = port_set();
   try {
     become(wanted);
-  } catch (...) {
+  } catch (const std::runtime_error &refusal) {
     become(before);
-    throw;
+    throw bad_value(refusal.what());
   }
 }
 

@@ -144,6 +144,13 @@ struct fragment {
   __u32 last_seen;
 };
 
+/* clock[0]: the tick as of these jiffies. */
+struct clock {
+  __u64 jiffies;
+  __u32 tick;
+  __u32 pad;
+};
+
 /* limits[slowpath_reason]: what this CPU gave to the control plane in the current tick. */
 struct limit {
   __u32 tick;

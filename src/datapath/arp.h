@@ -39,21 +39,21 @@ static __always_inline struct src_ip_rewrite *active_rewrite(void) {
 
 /* A client that answers for its real address answers for its virtual one too: the control plane sends that
  * copy. */
-static __always_inline int arp_from_frontend(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                             const struct packet *pkt, const struct port *in) {
+static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                  const struct port *in) {
   struct arp_packet *arp = arp_of(ctx, pkt);
   if (!arp) return drop(EVENT_DROP_MALFORMED);
   struct src_ip_rewrite *rewrite = active_rewrite();
   if (rewrite && arp->operation == bpf_htons(ARP_REPLY) &&
       (load_ip(arp->sender_ip) & rewrite->mask) == rewrite->net)
-    copy_to_control_plane(ctx, md, REASON_ARP_REPLY);
-  return forward_to(ctx, md, in->out);
+    return copy(REASON_ARP_REPLY, in->out);
+  return in->out;
 }
 
 /* Requests for a virtual client address ask the real one. Gratuitous ARP and probes concern every FRONTEND.
  */
-static __always_inline int arp_from_backend(struct CTXTYPE *ctx, struct pkt_metadata *md,
-                                            const struct packet *pkt, const struct port *in) {
+static __always_inline action_t arp_from_backend(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                 const struct port *in) {
   struct arp_packet *arp = arp_of(ctx, pkt);
   if (!arp) return drop(EVENT_DROP_MALFORMED);
   __be32 target = load_ip(arp->target_ip);
@@ -62,9 +62,8 @@ static __always_inline int arp_from_backend(struct CTXTYPE *ctx, struct pkt_meta
     target = rewrite->net | (target & ~rewrite->mask);
     store_ip(arp->target_ip, target);
   }
-  if (!in->multi) return forward_to(ctx, md, in->out);
+  if (!in->multi) return in->out;
   __u32 out = frontend_of(target);
   __be32 sender = load_ip(arp->sender_ip);
-  if (out == NO_PORT && (sender == target || sender == 0)) return punt(ctx, md, REASON_FLOOD);
-  return forward_to(ctx, md, out);
+  return out == NO_PORT && (sender == target || sender == 0) ? punt(REASON_FLOOD) : out;
 }

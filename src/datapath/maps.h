@@ -11,5 +11,6 @@ BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
 BPF_TABLE("lru_hash", struct tuple, struct session, sessions, SESSION_ENTRIES);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, 8192);
+BPF_ARRAY(clock, struct clock, 1);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);
 BPF_PERCPU_ARRAY(limits, struct limit, REASON_COUNT);

@@ -1,0 +1,59 @@
+/*
+ * What becomes of a packet. The stages decide and return an action; act() carries it out, at one place, which
+ * keeps the program small.
+ */
+
+typedef __u32 action_t; /* a port index, or one of these */
+
+#define ACTION_DROP 0x10000      /* and count the event in the low bits */
+#define ACTION_COPY 0x20000      /* give a copy to the control plane, for the reason in the high bits */
+#define ACTION_UNMATCHED 0x40000 /* no session, no service: the side's own rule applies */
+#define ACTION_PORT 0xffff
+#define ACTION_REASON_SHIFT 24
+#define NOWHERE 0xfffe
+
+static __always_inline action_t drop(__u32 event) { return ACTION_DROP | event; }
+
+static __always_inline action_t copy(__u32 reason, __u32 out) {
+  return ACTION_COPY | reason << ACTION_REASON_SHIFT | out;
+}
+
+/* The control plane instead of a port. */
+static __always_inline action_t punt(__u32 reason) { return copy(reason, NOWHERE); }
+
+/* At most so many packets per tick, CPU and reason bother the control plane. */
+#define SLOW_PATH_BUDGET 256
+
+static __always_inline bool within_budget(__u32 reason) {
+  struct limit *limit = limits.lookup(&reason);
+  if (!limit) return false;
+  __u32 tick = current_tick();
+  if (limit->tick != tick) {
+    limit->tick = tick;
+    limit->count = 0;
+  }
+  return limit->count++ < SLOW_PATH_BUDGET;
+}
+
+static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, action_t action) {
+  if (action & ACTION_DROP) {
+    count(action & ACTION_PORT);
+    return RX_DROP;
+  }
+  if (action & ACTION_COPY) {
+    __u32 reason = action >> ACTION_REASON_SHIFT;
+    if (within_budget(reason))
+      pcn_pkt_controller(ctx, md, reason); /* its verdict would let the original go on to the host stack */
+    else
+      count(EVENT_RATE_LIMITED);
+  }
+  __u32 out = action & ACTION_PORT;
+  if (out == NO_PORT) count(EVENT_DROP_NO_PORT);
+  if (out == NO_PORT || out == NOWHERE) return RX_DROP;
+  int verdict = pcn_pkt_redirect(ctx, md, out);
+#ifdef POLYCUBE_XDP
+  /* A port without peer yields XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
+  if (!verdict) return RX_DROP;
+#endif
+  return verdict;
+}
