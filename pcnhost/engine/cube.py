@@ -160,6 +160,7 @@ class Cube:
         return (EGRESS, 0) in self._programs
 
     def _install(self, slot: Slot, code: str, loglevel: str) -> None:
+        self._check_present()
         direction, index = slot
         hooks = [self.hook] if self.hook is Hook.TC or direction == INGRESS else [Hook.XDP, Hook.TC]
         flags = {hook: cflags(hook, self.name, self.id, direction == EGRESS, loglevel) for hook in hooks}
@@ -266,6 +267,7 @@ class Cube:
     def add_port(self, name: str, conf: dict[str, Any]) -> Port:
         """Adds a port and sets its peer. Raises HostError, and then nothing has changed."""
         with self._lock:
+            self._check_present()
             if name in self._ports:
                 raise HostError(f"Port {name} already exists")
             adopted = name in self._remembered
@@ -338,6 +340,11 @@ class Cube:
                 program.drop_maps(keep={}, unpin=False)
             self._programs = {}
             self._close_maps()
+
+    def _check_present(self) -> None:
+        """Whoever holds on to a cube that has been destroyed must not revive it."""
+        if not self._maps:
+            raise HostError(f"Cube {self.name} does not exist")
 
     def _close_maps(self) -> None:
         for fd in self._maps.values():

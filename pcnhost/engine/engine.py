@@ -6,6 +6,7 @@ has a lock of its own, under which a service may call anything but the destructi
 """
 
 import logging
+import os
 import resource
 import threading
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ class Engine:
 
     What an earlier process has left in `state_dir` (pins, attachments, packets flowing) is taken over by the
     cubes and ports that are created again with the same names, until sweep() ends that. Raises OSError when
-    the kernel refuses the basics (no root, no BPF file system)."""
+    the kernel refuses the basics (no root, no BPF file system) or another engine uses `state_dir`."""
 
     def __init__(self, *, log: logging.Logger, state_dir: Path = _STATE_DIR) -> None:
         self._log = log
@@ -48,17 +49,17 @@ class Engine:
         self._open = True
         _allow_many_files()
         state.prepare(state_dir)
+        self._state_lock = state.lock(state_dir)
         self._netlink = Netlink()
-        netdevs = Netdevs(state_dir / "netdevs", self._netlink, log)
+        self._netdevs = Netdevs(state_dir / "netdevs", self._netlink, log)
         if state.read_note(state_dir / "layout") not in (None, LAYOUT):
-            netdevs.sweep()
-            state.remove(state_dir)
-            state.prepare(state_dir)
+            self._netdevs.sweep()
+            for path in state_dir.iterdir():
+                state.remove(path)
         state.write_note(state_dir / "layout", LAYOUT)
-        self._netdevs = netdevs
         self._panel = Panel(state_dir)
         self._packet_out = PacketOutDevice(self._panel, self._netlink)
-        self._links = Links(self._lock, self._panel, netdevs, self._packet_out, log)
+        self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, log)
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
         self._slow_path = SlowPath(self._panel, self._receiver, log)
@@ -198,6 +199,7 @@ class Engine:
         self._panel.close()
         if not keep_datapath:
             state.remove(self._root)
+        os.close(self._state_lock)
 
     @property
     def _cubes_dir(self) -> Path:

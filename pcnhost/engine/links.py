@@ -66,6 +66,7 @@ class Links:
 
     def set_peer(self, port: Port, peer: str) -> None:
         with self._lock:
+            _check_present(port)
             if ":" in peer:
                 self._check_kinds(port, peer)
                 if peer != port.peer:
@@ -133,6 +134,7 @@ class Links:
 
     def send_packet_out(self, port: Port, packet: bytes, recirculate: bool) -> None:
         with self._lock:
+            _check_present(port)
             if not recirculate and not port.up:
                 self._log.warning("packetout: port %s is down", port.path)
                 return
@@ -246,3 +248,9 @@ class Links:
 
     def _write(self, cube: Cube, index: int, after_ingress: Hop, after_egress: Hop) -> None:
         cube.set_hops(index, _HOP.pack(*after_ingress), _HOP.pack(*after_egress))
+
+
+def _check_present(port: Port) -> None:
+    """Whoever holds on to a port that has been removed must not revive it."""
+    if port.cube.ports.get(port.name) is not port:
+        raise HostError(f"Port {port.name} does not exist")

@@ -12,6 +12,7 @@ atomically, and goes away together with the pins.
 """
 
 import ctypes
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -36,6 +37,19 @@ def prepare(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_bpf_fs(root):
         raise OSError(f"{root} is not in a BPF file system")
+
+
+def lock(root: Path) -> int:
+    """Makes this process the only one that works on `root`, until the answered fd is closed.
+
+    Raises OSError if another one does."""
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(fd)
+        raise OSError(e.errno, f"another host is at work on {root}") from None
+    return fd
 
 
 def _is_bpf_fs(path: Path) -> bool:

@@ -39,9 +39,16 @@ def netns() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_engine(netns: None) -> Iterator[EngineFactory]:
-    """Starts engines on one state directory, one after the other; what is left is removed."""
-    state_dir = Path(f"/sys/fs/bpf/pcnhost-test-{os.getpid()}")
+def state_dir() -> Iterator[Path]:
+    path = Path(f"/sys/fs/bpf/pcnhost-test-{os.getpid()}")
+    yield path
+    if path.exists():
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def start_engine(netns: None, state_dir: Path) -> Iterator[EngineFactory]:
+    """Starts engines on one state directory, one after the other; in the end all are closed."""
     engines: list[Engine] = []
 
     def start() -> Engine:
@@ -51,8 +58,6 @@ def start_engine(netns: None) -> Iterator[EngineFactory]:
     yield start
     for engine in reversed(engines):
         engine.close()
-    if state_dir.exists():
-        shutil.rmtree(state_dir)
 
 
 @pytest.fixture

@@ -110,14 +110,32 @@ def test_the_lowest_free_index_is_used(engine: Engine) -> None:
     cube.remove_port("c")
     assert cube.add_port("e", {}).index == 1
     assert list(cube.ports) == ["a", "b", "d", "e"]
-    for text, action in {
+    mistakes: dict[str, Callable[[], object]] = {
         "Port a already exists": lambda: cube.add_port("a", {}),
         "Port c does not exist": lambda: cube.remove_port("c"),
         "Interface  nope does not exist or is down": lambda: cube.add_port("f", {"peer": "nope"}),
-    }.items():
+    }
+    for text, action in mistakes.items():
         with refuses(text):
             action()
     assert cube.add_port("g", {}).index == 4
+
+
+def test_what_is_gone_stays_gone(engine: Engine, wires: Wires) -> None:
+    wires(1)
+    cube, _ = create(engine, DROP)
+    port = cube.add_port("p", {})
+    cube.remove_port("p")
+    with refuses("Port p does not exist"):
+        port.set_peer("w0")
+    with refuses("Port p does not exist"):
+        port.send_packet_out(frame(b"x"), recirculate=True)
+    engine.destroy_cube("c1")
+    with refuses("Cube c1 does not exist"):
+        cube.add_port("p", {})
+    with refuses("Cube c1 does not exist"):
+        cube.add_program(DROP, 0, "INGRESS")
+    assert cube.table_fd("any", 0, "INGRESS") == -1
 
 
 def test_json(engine: Engine, wires: Wires) -> None:
@@ -256,13 +274,12 @@ def test_netdevs(engine: Engine, wires: Wires) -> None:
 
 
 def test_cube_conf(engine: Engine) -> None:
-    for conf, text in [
-        ({"span": True}, "Span mode is not present in no-shadow services"),
-        ({"shadow": True}, "Shadow services are not supported by this host"),
-        ({"type": "XXX"}, "Bad cube type"),
-    ]:
-        with refuses(text):
-            create(engine, DROP, **conf)
+    with refuses("Span mode is not present in no-shadow services"):
+        create(engine, DROP, span=True)
+    with refuses("Shadow services are not supported by this host"):
+        create(engine, DROP, shadow=True)
+    with refuses("Bad cube type"):
+        create(engine, DROP, type="XXX")
     cube, _ = create(engine, DROP)
     with refuses("Cube c1 already exists"):
         create(engine, DROP)

@@ -79,7 +79,8 @@ def test_no_packet_is_lost(engine: Engine, wires: Wires, kind: str) -> None:
     a, b = wires(2)
     cube = _cable(engine, CABLE, kind)
     stop = threading.Event()
-    sent, received = [], []
+    sent: list[int] = []
+    received: list[int] = []
 
     def send() -> None:
         while not stop.is_set():

@@ -1,5 +1,7 @@
 """One process goes, the next takes over; packets never stop."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyroute2 import IPRoute
 
-from pcnhost.engine import Cube, Engine, bpf
+from pcnhost.engine import Cube, Engine, bpf, state
 
 from .conftest import EngineFactory
 from .programs import CABLE, CROSS, counting
@@ -72,18 +74,41 @@ def test_traffic_never_stops(start_engine: EngineFactory, wires: Wires, kind: st
     assert counter(one, "hits") > total > 0
 
 
-def test_a_crash_is_like_a_restart(start_engine: EngineFactory, wires: Wires) -> None:
-    """The state is on record at any time: a second engine beside a dead first one."""
+_HOST = """
+import logging, sys, time
+from pathlib import Path
+from pcnhost.engine import Engine
+from tests.engine.programs import CROSS, counting
+from tests.engine.support import create
+engine = Engine(log=logging.getLogger(), state_dir=Path(sys.argv[1]))
+cube, _ = create(engine, counting(CROSS), type=sys.argv[2])
+cube.add_port("p0", {"peer": "w0"})
+cube.add_port("p1", {"peer": "w1"})
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@KINDS
+def test_a_kill_is_like_a_restart(
+    start_engine: EngineFactory, state_dir: Path, wires: Wires, kind: str
+) -> None:
     a, b = wires(2)
-    _two_cubes(start_engine(), "TC")
-    start_engine_without_closing = start_engine()
-    a.send(frame(b"x"))
-    assert start_engine_without_closing.cubes == {}
-    one, two = _two_cubes(start_engine_without_closing, "TC")
-    _connect(start_engine_without_closing)
-    assert (one.id, two.id) == (0, 1)
-    a.send(frame(b"y"))
-    assert b.receive() == frame(b"y")
+    command = [sys.executable, "-c", _HOST, str(state_dir), kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdout
+        assert host.stdout.readline() == "ready\n"
+        host.kill()
+    a.send(frame(b"nobody is there"))
+    assert b.receive() == frame(b"nobody is there")
+    engine = start_engine()
+    cube, _ = create(engine, counting(CROSS), type=kind)
+    for name, netdev in (("p1", "w1"), ("p0", "w0")):
+        cube.add_port(name, {"peer": netdev})
+    engine.sweep()
+    b.send(frame(b"somebody is there"))
+    assert a.receive() == frame(b"somebody is there")
+    assert counter(cube, "hits") == 2
 
 
 def test_ports_keep_their_numbers(start_engine: EngineFactory) -> None:
@@ -132,9 +157,7 @@ def test_another_type_of_cube_starts_afresh(start_engine: EngineFactory, wires: 
     assert counter(cube, "hits") == 1
 
 
-def test_sweep_removes_what_nobody_took_over(
-    start_engine: EngineFactory, wires: Wires, tmp_path: Path
-) -> None:
+def test_sweep_removes_what_nobody_took_over(start_engine: EngineFactory, wires: Wires) -> None:
     a, b = wires(2)
     engine = start_engine()
     _two_cubes(engine, "TC")
@@ -160,16 +183,39 @@ def test_sweep_removes_what_nobody_took_over(
     assert one.add_port("other", {}).index == 1
 
 
-def test_close_removes_everything(start_engine: EngineFactory, wires: Wires) -> None:
+def test_one_engine_at_a_time(start_engine: EngineFactory) -> None:
+    engine = start_engine()
+    with pytest.raises(OSError, match="another host is at work"):
+        start_engine()
+    engine.close(keep_datapath=True)
+    start_engine()
+
+
+def test_another_layout_is_not_taken_over(start_engine: EngineFactory, state_dir: Path, wires: Wires) -> None:
     wires(2)
     engine = start_engine()
-    root = Path(engine._root)
     _two_cubes(engine, "TC")
     _connect(engine)
-    assert root.exists()
+    engine.close(keep_datapath=True)
+    state.write_note(state_dir / "layout", "0")
+    engine = start_engine()
+    assert not (state_dir / "cubes").exists()
+    with IPRoute() as ipr:
+        index = ipr.link_lookup(ifname="w0")[0]
+        assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs(index))
+    one, _ = _two_cubes(engine, "TC")
+    assert counter(one, "hits") == 0
+
+
+def test_close_removes_everything(start_engine: EngineFactory, state_dir: Path, wires: Wires) -> None:
+    wires(2)
+    engine = start_engine()
+    _two_cubes(engine, "TC")
+    _connect(engine)
+    assert state_dir.exists()
     engine.close()
     engine.close()
-    assert not root.exists()
+    assert not state_dir.exists()
     with IPRoute() as ipr:
         assert {link.get_attr("IFLA_IFNAME") for link in ipr.get_links()} == {"lo", "w0", "w0x", "w1", "w1x"}
         assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs())
@@ -194,3 +240,18 @@ def test_no_descriptor_leaks(start_engine: EngineFactory, wires: Wires) -> None:
     before = open_files()
     run()
     assert open_files() == before
+
+
+def test_the_bpf_file_system_is_mounted_if_missing() -> None:
+    script = """
+import logging
+from pathlib import Path
+from pcnhost.engine import Engine
+engine = Engine(log=logging.getLogger(), state_dir=Path("/sys/fs/bpf/pcnhost-test"))
+print(sorted(path.name for path in Path("/sys/fs/bpf/pcnhost-test").iterdir())[0])
+engine.close()
+"""
+    bare = 'umount -l /sys/fs/bpf && ip link set lo up && exec "$0" "$@"'
+    command = ["unshare", "--mount", "--net", "sh", "-c", bare, sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("layout\n", "")

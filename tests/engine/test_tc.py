@@ -138,12 +138,13 @@ def test_programs_come_and_go(engine: Engine) -> None:
     assert cube.add_program(DROP, -1, "INGRESS") == 1
     assert cube.add_program(counting("return RX_DROP;"), 5, "INGRESS") == 5
     assert cube.table_fd("hits", 5, "INGRESS") >= 0
-    for text, action in {
+    mistakes: dict[str, Callable[[], object]] = {
         "Program is not empty": lambda: cube.add_program(DROP, 5, "INGRESS"),
         "ebpf does not exist": lambda: cube.reload(DROP, 3, "INGRESS"),
         "ebpf program does not exist": lambda: cube.del_program(0, "EGRESS"),
         "Invalid ebpf program index": lambda: cube.reload(DROP, 64, "INGRESS"),
-    }.items():
+    }
+    for text, action in mistakes.items():
         with refuses(text):
             action()
     cube.del_program(5, "INGRESS")
