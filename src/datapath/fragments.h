@@ -38,7 +38,7 @@ static __always_inline void forget_fragment(const struct packet *pkt) {
 static __always_inline struct fragment *find_fragment(const struct packet *pkt, __u32 now) {
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment *note = fragments.lookup(&key);
-  return note && now - note->last_seen <= FRAGMENT_TIMEOUT ? note : 0;
+  return note && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT ? note : 0;
 }
 
 static __always_inline bool translate_fragment(struct CTXTYPE *ctx, const struct packet *pkt,

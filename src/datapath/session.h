@@ -12,7 +12,7 @@
 #define TIMEOUT_UDP_ESTABLISHED 180
 #define TIMEOUT_OTHER TIMEOUT_SHORTEST
 
-static __always_inline __u32 idle_timeout(__u8 proto, __u8 state) {
+static __always_inline __s32 idle_timeout(__u8 proto, __u8 state) {
   if (proto == PROTO_TCP) {
     if (state == SESSION_ESTABLISHED) return TIMEOUT_TCP_ESTABLISHED;
     return state == SESSION_OPENING ? TIMEOUT_TCP_OPENING : TIMEOUT_TCP_CLOSING;
@@ -21,7 +21,7 @@ static __always_inline __u32 idle_timeout(__u8 proto, __u8 state) {
 }
 
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
-  __u32 idle = now - session->last_seen;
+  __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
   return idle > TIMEOUT_SHORTEST && idle > idle_timeout(proto, session->state);
 }
 

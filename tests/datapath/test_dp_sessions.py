@@ -205,6 +205,15 @@ def test_next_packet_leaves_a_removed_service(lab: Lab, exchange: Exchange) -> N
     assert_out(lab.from_client(packet), SERVER_IF, packet)
 
 
+@each_exchange
+def test_session_of_the_next_tick_is_alive(lab: Lab, exchange: Exchange) -> None:
+    """Another CPU may have seen the session, and the next tick, while this one still worked on the packet."""
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, exchange, SERVER)
+    lab.tables.age(-1)
+    answer(lab, exchange, SERVER)
+
+
 idle_sessions = pytest.mark.parametrize(
     ("exchange", "last", "timeout"),
     [
