@@ -92,7 +92,7 @@ class Lab:
                 process.kill()
                 process.wait()
         for stream in (process.stdin, process.stdout):
-            if stream:
+            if stream and not stream.closed:
                 stream.close()
         self._processes.remove(process)
 
