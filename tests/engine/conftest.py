@@ -15,6 +15,7 @@ from pcnhost.engine import Engine
 from .wire import Wire
 
 _CLONE_NEWNET = 0x40000000
+STATE_DIR = Path(f"/sys/fs/bpf/pcnhost-test-{os.getpid()}")
 
 EngineFactory = Callable[[], Engine]
 
@@ -39,25 +40,19 @@ def netns() -> Iterator[None]:
 
 
 @pytest.fixture
-def state_dir() -> Iterator[Path]:
-    path = Path(f"/sys/fs/bpf/pcnhost-test-{os.getpid()}")
-    yield path
-    if path.exists():
-        shutil.rmtree(path)
-
-
-@pytest.fixture
-def start_engine(netns: None, state_dir: Path) -> Iterator[EngineFactory]:
-    """Starts engines on one state directory, one after the other; in the end all are closed."""
+def start_engine(netns: None) -> Iterator[EngineFactory]:
+    """Starts engines on one state directory, one after the other; in the end everything goes away."""
     engines: list[Engine] = []
 
     def start() -> Engine:
-        engines.append(Engine(log=logging.getLogger("engine"), state_dir=state_dir))
+        engines.append(Engine(log=logging.getLogger("engine"), state_dir=STATE_DIR))
         return engines[-1]
 
     yield start
     for engine in reversed(engines):
         engine.close()
+    if STATE_DIR.exists():
+        shutil.rmtree(STATE_DIR)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pyroute2 import IPRoute
 
 from pcnhost.engine import Cube, Engine, bpf, state
 
-from .conftest import EngineFactory
+from .conftest import STATE_DIR, EngineFactory
 from .programs import CABLE, CROSS, counting
 from .support import counter, create
 from .wire import Wire, frame
@@ -90,11 +90,9 @@ time.sleep(60)
 
 
 @KINDS
-def test_a_kill_is_like_a_restart(
-    start_engine: EngineFactory, state_dir: Path, wires: Wires, kind: str
-) -> None:
+def test_a_kill_is_like_a_restart(start_engine: EngineFactory, wires: Wires, kind: str) -> None:
     a, b = wires(2)
-    command = [sys.executable, "-c", _HOST, str(state_dir), kind]
+    command = [sys.executable, "-c", _HOST, str(STATE_DIR), kind]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as host:
         assert host.stdout
         assert host.stdout.readline() == "ready\n"
@@ -191,15 +189,15 @@ def test_one_engine_at_a_time(start_engine: EngineFactory) -> None:
     start_engine()
 
 
-def test_another_layout_is_not_taken_over(start_engine: EngineFactory, state_dir: Path, wires: Wires) -> None:
+def test_another_layout_is_not_taken_over(start_engine: EngineFactory, wires: Wires) -> None:
     wires(2)
     engine = start_engine()
     _two_cubes(engine, "TC")
     _connect(engine)
     engine.close(keep_datapath=True)
-    state.write_note(state_dir / "layout", "0")
+    state.write_note(STATE_DIR / "layout", "0")
     engine = start_engine()
-    assert not (state_dir / "cubes").exists()
+    assert not (STATE_DIR / "cubes").exists()
     with IPRoute() as ipr:
         index = ipr.link_lookup(ifname="w0")[0]
         assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs(index))
@@ -207,15 +205,15 @@ def test_another_layout_is_not_taken_over(start_engine: EngineFactory, state_dir
     assert counter(one, "hits") == 0
 
 
-def test_close_removes_everything(start_engine: EngineFactory, state_dir: Path, wires: Wires) -> None:
+def test_close_removes_everything(start_engine: EngineFactory, wires: Wires) -> None:
     wires(2)
     engine = start_engine()
     _two_cubes(engine, "TC")
     _connect(engine)
-    assert state_dir.exists()
+    assert STATE_DIR.exists()
     engine.close()
     engine.close()
-    assert not state_dir.exists()
+    assert not STATE_DIR.exists()
     with IPRoute() as ipr:
         assert {link.get_attr("IFLA_IFNAME") for link in ipr.get_links()} == {"lo", "w0", "w0x", "w1", "w1x"}
         assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs())
