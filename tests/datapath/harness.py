@@ -26,6 +26,7 @@ _ENTRY_NODE, _EXIT_NODE = 1, 2
 _EXIT_VERDICT = 0x4000
 _STACK = {Hook.TC: 0, Hook.XDP: 2}  # TC_ACT_OK, XDP_PASS
 _DROPPED = {Hook.TC: 2, Hook.XDP: 1}  # TC_ACT_SHOT, XDP_DROP
+_TICK_BITS = 30
 _METADATA = struct.Struct("=HHIIHIII")  # struct pkt_metadata
 _PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 
@@ -57,24 +58,38 @@ class Outcome:
     punts: tuple[Punt, ...]
 
 
+# A clock that tests set, in the place of the kernel's.
+_CLOCK = """
+BPF_ARRAY(test_clock, u64, 1);
+static __always_inline u64 test_time(void) {
+  u32 zero = 0;
+  u64 *now = test_clock.lookup(&zero);
+  return now ? *now : 0;
+}
+#define bpf_ktime_get_ns() test_time()
+#define bpf_jiffies64() test_time()
+"""
+
+
 @cache
-def _program_text() -> str:
-    return f"#define SESSION_ENTRIES {SESSION_ENTRIES}\n" + join([SOURCES / "K8sLbrp_dp.c"])
+def _program_text(own_clock: bool) -> str:
+    text = f"#define SESSION_ENTRIES {SESSION_ENTRIES}\n" + join([SOURCES / "K8sLbrp_dp.c"])
+    return _CLOCK + text if own_clock else text
 
 
-def _compile(hook: Hook) -> Module:
-    text = source.complete(source.parse(_program_text()).text, hook)
+def _compile(hook: Hook, own_clock: bool) -> Module:
+    text = source.complete(source.parse(_program_text(own_clock)).text, hook)
     return compile_text(text, source.cflags(hook, "lb", 1, egress=False, loglevel="INFO"))
 
 
 class Datapath:
     """One loaded copy of the program; `maps` are the fds of its maps by name. Stays on one CPU, the caller's."""
 
-    def __init__(self, hook: Hook) -> None:
+    def __init__(self, hook: Hook, own_clock: bool = False) -> None:
         self.hook = hook
         self._runner = Runner()
         self._cpus = bpf.possible_cpus()
-        self._module = _compile(hook)
+        self._module = _compile(hook, own_clock)
         self.maps = self._module.tables
         name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
         self._fd = bpf.load_program(_PROGRAM_TYPE[hook], "datapath", self._module.linked(name, {}))
@@ -125,6 +140,10 @@ class Datapath:
     def _set_peer(self, port: int, target: int) -> None:
         bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II", 0, target))
 
+    def set_clock(self, tick: int) -> None:
+        """The time, if this copy has a clock of its own. A tick is about a second."""
+        bpf.update(self.maps["test_clock"], bytes(4), struct.pack("=Q", tick << _TICK_BITS))
+
     def send(
         self,
         port: int,
@@ -136,8 +155,11 @@ class Datapath:
     ) -> Outcome:
         """Lets `frame` enter by `port`. TC only: `tagged` with a VLAN tag beside the bytes, `gso` segments and size."""
         run = self.run(port, frame, tagged=tagged, gso=gso, complete=complete)
-        punts = tuple(Punt(reason, in_port, packet) for reason, in_port, packet in self._punts.take())
-        return Outcome(self.verdict(run), run.frame, run.mark & 0xFFFF, punts)
+        return Outcome(self.verdict(run), run.frame, run.mark & 0xFFFF, self.punts())
+
+    def punts(self) -> tuple[Punt, ...]:
+        """What the control plane got since the last call."""
+        return tuple(Punt(reason, in_port, packet) for reason, in_port, packet in self._punts.take())
 
     def run(
         self,

@@ -140,14 +140,15 @@ class Tables:
     def _write(self, name: str, key: bytes, value: bytes) -> None:
         bpf.update(self.datapath.maps[name], key, value)
 
-    def add_port(self, index: int, side: int, out: int = NO_PORT, address: str = "0.0.0.0") -> None:
-        """A port of its own generation, with a neighbour."""
+    def add_port(self, index: int, side: int, out: int = NO_PORT, address: str = "0.0.0.0") -> int:
+        """A port with a neighbour; returns its generation, which no port had before."""
         self._generation += 1
         entry = _PORT.pack(side, self.multi, out, ip(address), self._generation)
         self._write("ports", struct.pack("=I", index), entry)
         if self.multi and side == FRONTEND:
             self._write("frontends", ip(address), struct.pack("=H", index))
         self.datapath.connect(index)
+        return self._generation
 
     def set_out(self, index: int, out: int) -> None:
         """Changes where unmatched packets of a port go, without making it a new port."""
