@@ -18,7 +18,7 @@ from .wire import Wire, frame
 pytestmark = pytest.mark.root
 
 _SECONDS = 6
-_EXPECTED = ("Iface already in use", "does not exist or is down", "Port")
+_EXPECTED = ("Iface already in use", "does not exist", "is the port itself", "already exists")
 
 
 def test_nothing_gets_confused(engine: Engine, wires: Callable[[int], list[Wire]]) -> None:
