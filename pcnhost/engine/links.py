@@ -68,7 +68,7 @@ class Links:
         with self._lock:
             _check_present(port)
             if ":" in peer:
-                self._check_kinds(port, peer)
+                self._check_peer(port, peer)
                 if peer != port.peer:
                     self._leave(port)
                     port.peer = peer
@@ -201,7 +201,11 @@ class Links:
             if other := self._port_at(left):
                 self._refresh(other)
 
-    def _check_kinds(self, port: Port, peer: str) -> None:
+    def _check_peer(self, port: Port, peer: str) -> None:
+        if peer == port.path:
+            raise HostError(
+                f"peer: {peer} is the port itself, allowed are other ports and network interfaces"
+            )
         other = self._port_at(peer)
         if other and other.cube.hook is not port.cube.hook:
             raise HostError("It is not possible to connect TC and XDP ports")
