@@ -18,10 +18,16 @@ uint32_t parse_ip(const std::optional<std::string> &text) {
   return ip;
 }
 
+void take_peer(PortState &port, const PortsConfig &config) {
+  if (config.base.count("peer") == 0) return;
+  port.peer = config.base.at("peer").get<std::string>();
+  port.connect = true;
+}
+
 PortState state_of(const PortsConfig &config) {
   if (!config.type) throw bad_value("type: missing, allowed FRONTEND, BACKEND");
-  PortState state{*config.type, parse_ip(config.ip), "", config.base};
-  if (config.base.count("peer")) state.peer = config.base.at("peer").get<std::string>();
+  PortState state{*config.type, parse_ip(config.ip), "", false, config.base};
+  take_peer(state, config);
   return state;
 }
 
@@ -91,7 +97,7 @@ PortSet update_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig
       throw bad_value("type: the type of a port cannot be changed, " + config.name + " is " +
                       to_string(port.type));
     if (config.ip) port.ip = parse_ip(config.ip);
-    if (config.base.count("peer")) port.peer = config.base.at("peer").get<std::string>();
+    take_peer(port, config);
   }
   return checked(mode, std::move(ports));
 }

@@ -29,10 +29,10 @@ PortsConfig Ports::config() const {
   return config;
 }
 
-PortState Ports::state() const { return {type_, ip_, peer(), to_json()}; }
+PortState Ports::state() const { return {type_, ip_, peer(), false, to_json()}; }
 
 void Ports::become(const PortState &state) {
-  if (state.peer != peer()) set_peer(state.peer);
+  if (state.connect || state.peer != peer()) set_peer(state.peer);
   type_ = state.type;
   ip_ = state.ip;
 }

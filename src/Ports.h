@@ -17,6 +17,7 @@ struct PortState {
   PortsType type = PortsType::Frontend;
   uint32_t ip = 0;  // FRONTEND in MULTI mode, network byte order; otherwise 0
   std::string peer;
+  bool connect = false;  // set the peer even if it is the same: an interface of that name may be a new one
   nlohmann::json base;
 
   const nlohmann::json &getBase() const { return base; }

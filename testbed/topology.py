@@ -72,12 +72,17 @@ def add_client(lab: Lab, topology: Topology, number: int) -> None:
     namespace = lab.namespace(f"client{number}")
     address = f"10.10.1.{number}"
     topology.frontends.append(lab.link(f"fe{number}", namespace))
-    # As polykube does: no other pod is on the link, all goes through the router.
-    ip("-n", namespace, "addr", "add", f"{address}/32", "dev", "eth0")
-    ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
-    ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
+    configure_client(namespace, address)
     topology.clients.append(namespace)
     topology.client_ips.append(address)
+
+
+def configure_client(namespace: str, address: str) -> None:
+    """Addresses and routes as polykube sets them: all goes through the router, other pods included."""
+    ip("-n", namespace, "addr", "add", f"{address}/32", "dev", "eth0")
+    ip("-n", namespace, "link", "set", "eth0", "up")
+    ip("-n", namespace, "route", "add", GATEWAY, "dev", "eth0")
+    ip("-n", namespace, "route", "add", "default", "via", GATEWAY)
 
 
 def add_server(lab: Lab, topology: Topology, number: int, start: bool = True) -> None:

@@ -6,7 +6,8 @@ statuses, content types and the JSON kind of every member matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import requests
 
 from testbed import topology
 from testbed.api import Api
-from testbed.lab import Lab
+from testbed.lab import Lab, ip, run
 from testbed.topology import SERVER_PORT, Topology
 from testbed.traffic import new_sessions
 
@@ -98,6 +99,29 @@ def test_the_operator_adds_missing_pods(polykube: Polykube, network: Topology) -
     address, netdev = network.client_ips[1], network.frontends[1]
     port = {"name": pod_port(address), "peer": netdev, "type": "frontend", "ip": address}
     polykube.write("POST", f"/k8slbrp/{INTERNAL}/ports/", [port])
+
+
+def test_a_pod_comes_back_with_the_same_interface_name(polykube: Polykube, network: Topology) -> None:
+    """Its interface vanished with the old sandbox; connecting the port again makes it work again."""
+    name = pod_port(network.client_ips[1])
+    path = f"/k8slbrp/{INTERNAL}/ports/{name}/"
+    netdev, namespace = network.frontends[1], network.clients[1]
+    ip("link", "del", netdev)
+    wait_for(lambda: polykube.read(path)["status"] == "DOWN")
+    ip(*f"link add {netdev} type veth peer name eth0 netns {namespace}".split())
+    ip("link", "set", netdev, "up")
+    topology.configure_client(namespace, network.client_ips[1])
+    polykube.write("PATCH", path, {"name": name, "peer": netdev})
+    assert polykube.read(path)["status"] == "UP"
+    assert run(["ping", "-c", "1", "-W", "2", topology.GATEWAY], namespace)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing changed within 5 s")
 
 
 def services(polykube: Polykube, cube: str) -> dict[tuple[str, int, str], str]:
