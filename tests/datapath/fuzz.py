@@ -1,4 +1,4 @@
-"""Sends random packets through the datapath and the model, in a world that changes meanwhile, and compares."""
+"""Sends random packets through datapath and model, in a world that changes meanwhile, and compares."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def _is_possible(hook: Hook, frame: bytes) -> bool:
 
 
 def _without_negative_zeros(frame: bytes) -> bytes:
-    """In ones' complement a sum of 0xffff is the same as 0, except for UDP, where 0 means none. Damaged packets come
-    with either; which of them results is not worth specifying."""
+    """In ones' complement a sum of 0xffff is the same as 0, except for UDP, where 0 means none. Damaged packets
+    come with either; which of them results is not worth specifying."""
     data = bytearray(frame)
     kind, _, datagram = classify(data)
     if datagram is None:

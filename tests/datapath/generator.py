@@ -1,10 +1,11 @@
-"""Random packets over few clients, servers and services, so that sessions, fragments and errors meet each other."""
+"""Random packets over few clients, servers and services, so that sessions, fragments and errors meet."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, inet_aton
 
 from tests.datapath.headers import (
@@ -42,7 +43,7 @@ def _summed(data: bytearray, at: int, extra: int = 0) -> bytearray:
 
 
 class Generator:
-    """`clients` is the number of FRONTEND ports. Tell it with `seen` what left the load balancer: it answers."""
+    """`clients` is the number of FRONTEND ports. Tell it what has left the load balancer: it answers."""
 
     def __init__(self, rng: random.Random, clients: int) -> None:
         self._rng = rng
@@ -117,7 +118,7 @@ class Generator:
     def _packets(
         self, back: bool, port: int, src: bytes, dst: bytes, proto: int, sport: int, dport: int, answer: bool
     ) -> Injected:
-        """One packet of a flow; sometimes the first of several fragments, of which the others come later or never."""
+        """One packet of a flow; sometimes the first of several fragments, whose others come later or never."""
         rng = self._rng
         if rng.random() < 0.85:
             body = self._l4(src, dst, proto, sport, dport, rng.randrange(40), answer)
@@ -126,7 +127,7 @@ class Generator:
         identity = rng.randrange(5)
         cuts = [0, *sorted(rng.sample(range(3, len(body) // 8), rng.randrange(1, 4))), len(body)]
         pieces = []
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             more = 0 if end == len(body) else 0x2000
             end = end if end == len(body) else end * 8
             piece = self._ip(src, dst, proto, body[start * 8 : end], start | more, identity)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -49,8 +47,8 @@ class Punt:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a packet: the port it left by or a Verdict, its bytes, the VLAN tag held beside them (0: none),
-    and what the control plane got."""
+    """What became of a packet: the port it left by or a Verdict, its bytes, the VLAN tag held beside them
+    (0: none), and what the control plane got."""
 
     out: int | Verdict
     frame: bytes
@@ -83,7 +81,7 @@ def _compile(hook: Hook, own_clock: bool) -> Module:
 
 
 class Datapath:
-    """One loaded copy of the program; `maps` are the fds of its maps by name. Stays on one CPU, the caller's."""
+    """One loaded copy of the program; `maps` are the fds of its maps by name. It runs on the caller's CPU."""
 
     def __init__(self, hook: Hook, own_clock: bool = False) -> None:
         self.hook = hook
@@ -153,7 +151,8 @@ class Datapath:
         gso: tuple[int, int] = (0, 0),
         complete: bool = True,
     ) -> Outcome:
-        """Lets `frame` enter by `port`. TC only: `tagged` with a VLAN tag beside the bytes, `gso` segments and size."""
+        """Lets `frame` enter by `port`. TC only: a VLAN tag beside the bytes (`tagged`), segments and their size
+        (`gso`), the kernel's check of the packet sum (`complete`, see Runner.skb)."""
         run = self.run(port, frame, tagged=tagged, gso=gso, complete=complete)
         return Outcome(self.verdict(run), run.frame, run.mark & 0xFFFF, self.punts())
 
@@ -185,40 +184,3 @@ class Datapath:
             return Verdict.STACK
         assert run.retval == _DROPPED[self.hook], f"unknown verdict {run.retval}"
         return Verdict.DROPPED
-
-    def keys(self, name: str) -> Iterator[bytes]:
-        """The keys of a hash map. It may change meanwhile."""
-        fd = self.maps[name]
-        key = ctypes.create_string_buffer(bpf.map_spec(fd).key_size)
-        found = _next_key(fd, None, key)
-        while found:
-            current = key.raw
-            found = _next_key(fd, current, key)
-            yield current
-
-    def clear(self, name: str) -> None:
-        for key in list(self.keys(name)):
-            bpf.delete(self.maps[name], key)
-
-    def per_cpu(self, name: str, entries: int, layout: struct.Struct) -> list[list[tuple[int, ...]]]:
-        """The values of a per-CPU array: by entry, by CPU."""
-        size = -(-layout.size // 8) * 8
-        answer = []
-        for index in range(entries):
-            raw = bpf.lookup(self.maps[name], struct.pack("=I", index), size * self._cpus)
-            assert raw is not None
-            answer.append([layout.unpack_from(raw, cpu * size) for cpu in range(self._cpus)])
-        return answer
-
-    def clear_per_cpu(self, name: str, entries: int, layout: struct.Struct) -> None:
-        size = -(-layout.size // 8) * 8
-        for index in range(entries):
-            bpf.update(self.maps[name], struct.pack("=I", index), bytes(size * self._cpus))
-
-
-_libbpf = ctypes.CDLL("libbpf.so.1")
-_libbpf.bpf_map_get_next_key.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
-
-
-def _next_key(fd: int, key: bytes | None, answer: ctypes.Array[ctypes.c_char]) -> bool:
-    return bool(_libbpf.bpf_map_get_next_key(fd, key, answer) == 0)

@@ -1,4 +1,4 @@
-"""Frames as the model sees them: where the headers are, and sums over bytes. Independent of the C code and of scapy."""
+"""Frames as the model sees them: where the headers are, and sums over bytes. Owes nothing to the C code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def word(data: bytes | bytearray, at: int) -> int:
 
 
 def residue(data: bytes | bytearray) -> int:
-    """The ones' complement sum of the 16-bit words of `data` (a last odd byte padded with zero), modulo 0xffff."""
+    """The sum of the 16-bit words of `data` (a last odd byte is padded with zero), modulo 0xffff."""
     return int.from_bytes(data + b"\0" if len(data) & 1 else data) % 0xFFFF
 
 
@@ -79,7 +79,7 @@ class Datagram:
 
     @property
     def ports(self) -> tuple[int, int]:
-        """Source and destination port. In an echo, the asking side's port is the identifier, the other one is 0."""
+        """Source and destination port. In an echo, the identifier is the asking side's port; the other is 0."""
         if self.proto != IPPROTO_ICMP:
             return word(self.data, self.l4), word(self.data, self.l4 + 2)
         identifier = word(self.data, self.l4 + 4)
@@ -92,8 +92,8 @@ class Datagram:
         self._balance(self.l3 + 10, total - residue(self.data[self.l3 : self.l3 + IPV4]))
 
     def set_flow(self, src: bytes, dst: bytes, sport: int, dport: int) -> None:
-        """Replaces addresses and ports; the sums over IP header, pseudo header and L4 stay as they are. A UDP checksum
-        of 0 is none, and one that the packet does not reach stays as it is."""
+        """Replaces addresses and ports; the sums over IP header, pseudo header and L4 stay as they are. A UDP
+        checksum of 0 is none, and one that the packet does not reach stays as it is."""
         before = self._sum_of_l4()
         self.set_addresses(src, dst)
         if self.proto == IPPROTO_ICMP:

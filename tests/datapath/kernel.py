@@ -1,4 +1,4 @@
-"""Runs loaded programs on packets: BPF_PROG_TEST_RUN by raw system call, cheap enough for a fuzzer's inner loop."""
+"""Runs loaded programs on packets: BPF_PROG_TEST_RUN by raw system call, cheap enough for a fuzzer."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Runner:
     def skb(
         self, fd: int, frame: bytes, cb: int, gso: tuple[int, int] = (0, 0), complete: bool = True
     ) -> Run:
-        """Runs a TC program. `gso`: segments and their size. `complete`: let the kernel check that the program keeps
-        the sum over the whole packet right, as a NIC may have given it; a program that does not raises OSError (EBADMSG)."""
+        """Runs a TC program. `gso`: segments and their size. `complete`: let the kernel check that the program
+        keeps the sum over the whole packet right, as a NIC may have given it; OSError (EBADMSG) if not."""
         struct.pack_into("=I", self._skb_in, _CB, cb)
         struct.pack_into("=I", self._skb_in, _GSO_SEGS, gso[0])
         struct.pack_into("=I", self._skb_in, _GSO_SIZE, gso[1])

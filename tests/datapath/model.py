@@ -1,7 +1,8 @@
 """What the load balancer is meant to do with each packet, written from its documentation.
 
-The one thing the model does not know is which of a service's backends a new session gets, and which source port when
-the client's own one is taken: it learns that from the packet the datapath has made, and checks that it was allowed.
+The one thing the model does not know is which of a service's backends a new session gets, and which source port
+when the client's own one is taken: it learns that from the packet the datapath has made, and checks that it was
+allowed.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Service:
 
 @dataclass
 class Session:
-    """A client's flow to a service. `seen` is when either side was last heard of; `reply_side` is where answers enter."""
+    """A client's flow to a service. `seen`: when either side was last heard of; `reply_side`: where answers
+    enter."""
 
     client: Endpoint
     vip: Endpoint
@@ -149,7 +151,7 @@ class Model:
 
     # --- ways to end ---
 
-    def _drop(self, frame: bytes, event: str) -> Expected:
+    def _drop(self, frame: bytes | bytearray, event: str) -> Expected:
         self.events[event] += 1
         return Expected(None, bytes(frame))
 
@@ -235,7 +237,7 @@ class Model:
         return self.now - session.seen > session.timeout
 
     def _still_valid(self, direction: Direction, datagram: Datagram) -> bool:
-        """TCP sessions live until a new SYN; UDP and ICMP ones need a backend that still belongs to the service."""
+        """TCP sessions live until a new SYN; UDP and ICMP ones need a backend that still is the service's."""
         session = direction.session
         if not direction.is_forward:
             return True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pcnhost.engine import bpf
-from tests.datapath.harness import Datapath
+from tests.datapath import maps
 
 FRONTEND, BACKEND = 1, 2
 ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
@@ -34,8 +35,6 @@ _SERVICE_KEY = struct.Struct("!4sHBx")
 _SERVICE = struct.Struct("=II")
 _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
 _REWRITE = struct.Struct("=4s4s4sI")
-_COUNTER = struct.Struct("=Q")
-_LIMIT = struct.Struct("=II")
 _LIMITS = 3
 _TUPLE = struct.Struct("!4s4sHHBB2x")
 _SESSION = struct.Struct("=4s4s2s2sIIHBB2sBx")
@@ -113,11 +112,22 @@ class Session:
 Endpoint = tuple[str, int]
 
 
+class Target(Protocol):
+    """A loaded datapath: its maps by name, and its ports, which want a neighbour."""
+
+    @property
+    def maps(self) -> Mapping[str, int]: ...
+
+    def connect(self, port: int) -> None: ...
+
+    def disconnect(self, port: int) -> None: ...
+
+
 @dataclass
 class Tables:
     """Writes what the control plane would. Mode and ports first, then services."""
 
-    datapath: Datapath
+    datapath: Target
     multi: bool = False
     _next_chunk: int = 1
     _generation: int = 0
@@ -127,12 +137,12 @@ class Tables:
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
         for name in ("frontends", "services", "slots", "backends", "sessions", "fragments"):
-            self.datapath.clear(name)
+            maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
             self.datapath.disconnect(index)
         self.set_rewrite(None)
-        self.datapath.clear_per_cpu("events", len(EVENTS), _COUNTER)
+        maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         self.reset_limits()
         self._segments.clear()
         self._endpoints.clear()
@@ -159,7 +169,7 @@ class Tables:
         self._write("ports", key, _PORT.pack(side, multi, out, address, generation))
 
     def remove_port(self, index: int) -> None:
-        for key in list(self.datapath.keys("frontends")):
+        for key in list(maps.keys(self.datapath.maps["frontends"])):
             if bpf.lookup(self.datapath.maps["frontends"], key, 2) == struct.pack("=H", index):
                 bpf.delete(self.datapath.maps["frontends"], key)
         self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
@@ -168,7 +178,7 @@ class Tables:
     def set_service(
         self, vip: str, port: int, proto: int, backends: Sequence[Endpoint], drained: Sequence[Endpoint] = ()
     ) -> None:
-        """Each of `backends` gets the same share of the slots; `drained` ones belong to the service without any."""
+        """Each of `backends` gets the same share of the slots, `drained` ones belong to the service without."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         old = self._segments.get(key)
         segment = self._write_slots(backends)
@@ -246,12 +256,12 @@ class Tables:
 
     def sessions(self) -> int:
         """The number of entries; each session has two."""
-        return sum(1 for _ in self.datapath.keys("sessions"))
+        return sum(1 for _ in maps.keys(self.datapath.maps["sessions"]))
 
     def age(self, ticks: int) -> None:
         """Makes all sessions and fragment notes older."""
         for name, layout, at in (("sessions", _SESSION, 4), ("fragments", _FRAGMENT, 3)):
-            for key in list(self.datapath.keys(name)):
+            for key in list(maps.keys(self.datapath.maps[name])):
                 raw = bpf.lookup(self.datapath.maps[name], key, layout.size)
                 assert raw is not None
                 fields = list(layout.unpack(raw))
@@ -269,10 +279,8 @@ class Tables:
 
     def events(self) -> dict[str, int]:
         """The counters that are not zero."""
-        totals = (
-            sum(value for (value,) in cpus) for cpus in self.datapath.per_cpu("events", len(EVENTS), _COUNTER)
-        )
+        totals = maps.per_cpu_sums(self.datapath.maps["events"], len(EVENTS))
         return {name: total for name, total in zip(EVENTS, totals, strict=True) if total}
 
     def reset_limits(self) -> None:
-        self.datapath.clear_per_cpu("limits", _LIMITS, _LIMIT)
+        maps.clear_per_cpu(self.datapath.maps["limits"], _LIMITS)

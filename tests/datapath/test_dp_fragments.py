@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from scapy.layers.inet import IP, fragment
-from scapy.layers.l2 import Ether
 
 from tests.datapath.lab import (
     CLIENT_IF,
@@ -19,6 +17,7 @@ from tests.datapath.lab import (
 from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
+    LONG,
     PLAIN,
     SERVER,
     SERVER_PORT,
@@ -27,22 +26,12 @@ from tests.datapath.packets import (
     VIP,
     VIP_PORT,
     Shape,
+    fragments,
     frame,
     udp,
 )
 
-LONG = bytes(range(251)) * 20
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
-
-
-def fragments(whole: bytes, identification: int = 4711) -> list[bytes]:
-    """The frame cut in pieces of 1400 bytes of IP payload, by scapy, which recomputes header checksums."""
-    packet = Ether(whole)
-    packet[IP].id = identification
-    del packet[IP].chksum
-    pieces = fragment(packet, 1400)
-    assert len(pieces) > 2
-    return [bytes(piece) for piece in pieces]
 
 
 @each_exchange

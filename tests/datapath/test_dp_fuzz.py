@@ -24,7 +24,7 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture(scope="module")
 def timeless() -> Iterator[Callable[[Hook], Datapath]]:
-    """Programs whose clock stands still unless the test moves it. They stay on one CPU, as do its counters."""
+    """Programs whose clock stands still unless the test moves it, on one CPU with its counters."""
     loaded: dict[Hook, Datapath] = {}
     cpus = os.sched_getaffinity(0)
 

@@ -1,13 +1,9 @@
-"""ICMP errors about packets of a session: addressed to whoever sent the packet, quoting what that one has sent."""
+"""ICMP errors about packets of a session: they reach whoever sent the packet, quoting what that one sent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from socket import IPPROTO_ICMP
-
 import pytest
 from scapy.layers.inet import ICMP
-from scapy.utils import checksum
 
 from tests.datapath.harness import Verdict
 from tests.datapath.lab import (
@@ -25,61 +21,35 @@ from tests.datapath.lab import (
 from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
+    ETHERNET,
     OTHER_VIP,
     PLAIN,
+    ROUTER,
     SERVER,
     SERVER_PORT,
     SHAPES,
     STRANGER,
+    UNREACHABLE,
     VIP,
     VIP_PORT,
+    IcmpError,
     Shape,
     frame,
+    quote,
     tcp,
 )
 
-ETHERNET = 14
-ROUTER = "172.16.0.1"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """An ICMP error: type, code, and the 32 bits before the quoted packet."""
-
-    name: str
-    type: int
-    code: int
-    rest: int = 0
-
-    def __str__(self) -> str:
-        return self.name
-
-    def quoting(self, quoted: bytes, src: str, dst: str, shape: Shape = PLAIN) -> bytes:
-        """The frame with this error about `quoted`."""
-        body = self.rest.to_bytes(4) + quoted
-        head = bytes([self.type, self.code])
-        icmp = head + checksum(head + bytes(2) + body).to_bytes(2) + body
-        return frame(src, dst, icmp, shape, proto=IPPROTO_ICMP)
-
-
-UNREACHABLE = Kind("port-unreachable", 3, 3)
 KINDS = (
     UNREACHABLE,
-    Kind("fragmentation-needed", 3, 4, 1280),
-    Kind("time-exceeded", 11, 0),
-    Kind("parameter-problem", 12, 0, 20 << 24),
-    Kind("source-quench", 4, 0),
+    IcmpError("fragmentation-needed", 3, 4, 1280),
+    IcmpError("time-exceeded", 11, 0),
+    IcmpError("parameter-problem", 12, 0, 20 << 24),
+    IcmpError("source-quench", 4, 0),
 )
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
-
-
-def quote(packet: bytes, shape: Shape = PLAIN, l4_bytes: int | None = None) -> bytes:
-    """What an error carries of `packet`: IP header and so much of the rest."""
-    start = ETHERNET + 4 * shape.tags
-    return packet[start : None if l4_bytes is None else start + 20 + 4 * shape.option_words + l4_bytes]
 
 
 def open_session(lab: Lab, exchange: Exchange) -> None:
@@ -90,7 +60,7 @@ def open_session(lab: Lab, exchange: Exchange) -> None:
 @each_exchange
 @each_kind
 @pytest.mark.parametrize("sender", [SERVER, ROUTER], ids=["server", "router"])
-def test_error_about_a_request(lab: Lab, exchange: Exchange, kind: Kind, sender: str) -> None:
+def test_error_about_a_request(lab: Lab, exchange: Exchange, kind: IcmpError, sender: str) -> None:
     open_session(lab, exchange)
     seen = quote(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
     sent = quote(exchange.request(CLIENT, VIP, PLAIN))
@@ -102,7 +72,7 @@ def test_error_about_a_request(lab: Lab, exchange: Exchange, kind: Kind, sender:
 @each_exchange
 @each_kind
 @pytest.mark.parametrize("sender", [CLIENT, ROUTER], ids=["client", "router"])
-def test_error_about_an_answer(lab: Lab, exchange: Exchange, kind: Kind, sender: str) -> None:
+def test_error_about_an_answer(lab: Lab, exchange: Exchange, kind: IcmpError, sender: str) -> None:
     open_session(lab, exchange)
     seen = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
     sent = quote(exchange.answer(SERVER, CLIENT, PLAIN))

@@ -1,6 +1,8 @@
-"""Packets that are for no service: they go on unchanged, to whom they are for, or end here and are counted."""
+"""Packets that are for no service: they go on unchanged to whom they are for, or end here and are counted."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from scapy.contrib.mpls import MPLS
@@ -115,7 +117,7 @@ def test_server_to_a_vip(lab: Lab, exchange: Exchange) -> None:
         assert_out(outcome, CLIENT_IF, packet)
 
 
-def _other_ip_protocols() -> dict[str, dict[str, object]]:
+def _other_ip_protocols() -> dict[str, dict[str, Any]]:
     return {
         "sctp": {"l4": SCTP(sport=CLIENT_PORT, dport=VIP_PORT) / Raw(PAYLOAD)},
         "gre": {"l4": GRE() / IP() / UDP()},
@@ -131,7 +133,7 @@ def _other_ip_protocols() -> dict[str, dict[str, object]]:
 
 @pytest.mark.parametrize("fields", _other_ip_protocols().values(), ids=_other_ip_protocols().keys())
 @each_shape
-def test_other_ip_protocol(lab: Lab, fields: dict[str, object], shape: Shape) -> None:
+def test_other_ip_protocol(lab: Lab, fields: dict[str, Any], shape: Shape) -> None:
     lab.serve((SERVER, SERVER_PORT))
     for destination in (VIP, STRANGER):
         packet = frame(CLIENT, destination, shape=shape, **fields)
@@ -166,8 +168,8 @@ def _not_ip() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("packet", _not_ip().values(), ids=_not_ip().keys())
 def test_other_ether_type(lab: Lab, packet: bytes) -> None:
-    """In MULTI mode nothing tells for which client it is: the control plane gives it to all, and the host's stack
-    never sees it."""
+    """In MULTI mode nothing tells for which client it is: the control plane gives it to all, and the host's
+    stack never sees it."""
     lab.serve((SERVER, SERVER_PORT))
     assert_out(lab.from_client(packet), SERVER_IF, packet)
     if lab.multi:

@@ -1,4 +1,4 @@
-"""Sources that backends must not see as they are: clients with a virtual address, and clients that are the backend."""
+"""Sources that backends must not see as they are: clients with a virtual address, and the backend itself."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from tests.datapath.lab import (
 )
 from tests.datapath.packets import (
     CLIENT,
+    LONG,
     OTHER_SERVER,
     PLAIN,
+    ROUTER,
     SERVER,
     SERVER_PORT,
     SHAPES,
     STRANGER,
+    UNREACHABLE,
     VIP,
     VIP_PORT,
     Shape,
+    fragments,
     frame,
+    quote,
     tcp,
 )
-from tests.datapath.test_dp_fragments import LONG, fragments
-from tests.datapath.test_dp_icmp_errors import ROUTER, UNREACHABLE, quote
 
 RANGES = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
@@ -136,8 +139,8 @@ def _hairpin(lab: Lab, rewritten: bool) -> None:
 @each_shape
 @pytest.mark.parametrize("rewritten", [False, True], ids=["", "rewritten"])
 def test_hairpin(lab: Lab, exchange: Exchange, shape: Shape, rewritten: bool) -> None:
-    """The client is the chosen backend: it must see somebody else as client, and both halves of what it says to itself
-    go out by the BACKEND port, from where the network brings them back."""
+    """The client is the chosen backend: it must see somebody else as client, and both halves of what it says to
+    itself go out by the BACKEND port, from where the network brings them back."""
     _hairpin(lab, rewritten)
     for flags in ("S", "A"):
         request = exchange.request(CLIENT, VIP, shape, flags=flags)

@@ -1,4 +1,4 @@
-"""Which backend a new session gets: any of the service's slots, evenly, and always the same for the same flow."""
+"""Which backend a new session gets: all have their share, and the same flow gets the same one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from socket import IPPROTO_TCP
 import pytest
 
 from pcnhost.engine.source import Hook
+from tests.datapath import maps
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import EXCHANGES, PING_EXCHANGE, SERVER_IF, TCP_EXCHANGE, Exchange, Lab
 from tests.datapath.packets import CLIENT, PLAIN, SERVER_PORT, VIP, VIP_PORT
@@ -20,7 +21,7 @@ FLOWS, TOLERANCE = 1000, 75  # six times the standard deviation of a fair choice
 
 
 def requests(exchange: Exchange, flows: int) -> Iterator[bytes]:
-    """Requests that differ in their source port only. Their checksums are wrong, which is nobody's business here."""
+    """Requests that differ in their source port only. Their checksums are wrong, which does not matter here."""
     draft = bytearray(exchange.request(CLIENT, VIP, PLAIN, payload=b""))
     port_at = 38 if exchange is PING_EXCHANGE else 34
     for i in range(flows):
@@ -59,7 +60,7 @@ def test_clients_spread_evenly(lab: Lab) -> None:
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 def test_same_flow_same_backend(lab: Lab, exchange: Exchange) -> None:
     before = choices(lab, exchange, 50)
-    lab.datapath.clear("sessions")
+    maps.clear(lab.datapath.maps["sessions"])
     assert choices(lab, exchange, 50) == before
 
 

@@ -1,0 +1,45 @@
+"""Access to BPF maps beyond single elements."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Iterator
+
+from pcnhost.engine import bpf
+
+_libbpf = ctypes.CDLL("libbpf.so.1")
+_libbpf.bpf_map_get_next_key.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
+
+
+def keys(fd: int) -> Iterator[bytes]:
+    """The keys of a hash map, which should not change meanwhile."""
+    key = ctypes.create_string_buffer(bpf.map_spec(fd).key_size)
+    found = _libbpf.bpf_map_get_next_key(fd, None, key) == 0
+    while found:
+        current = key.raw
+        found = _libbpf.bpf_map_get_next_key(fd, current, key) == 0
+        yield current
+
+
+def clear(fd: int) -> None:
+    """Empties a hash map."""
+    for key in list(keys(fd)):
+        bpf.delete(fd, key)
+
+
+def per_cpu_sums(fd: int, entries: int) -> list[int]:
+    """The values of an array with a u64 for each CPU, summed up over the CPUs."""
+    cpus = bpf.possible_cpus()
+    answer = []
+    for index in range(entries):
+        raw = bpf.lookup(fd, struct.pack("=I", index), 8 * cpus)
+        assert raw is not None
+        answer.append(sum(struct.unpack(f"={cpus}Q", raw)))
+    return answer
+
+
+def clear_per_cpu(fd: int, entries: int) -> None:
+    """Zeroes an array with 8 bytes for each CPU."""
+    for index in range(entries):
+        bpf.update(fd, struct.pack("=I", index), bytes(8 * bpf.possible_cpus()))
