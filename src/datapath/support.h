@@ -6,7 +6,7 @@
  * once a jiffy.
  */
 static __always_inline __u32 current_tick(void) {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 5, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 6, 0)
   __u32 zero = 0;
   struct clock *cached = clock.lookup(&zero);
   if (!cached) return 0;
