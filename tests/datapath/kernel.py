@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import struct
@@ -75,7 +76,13 @@ class Runner:
         attributes.ctx_in, attributes.ctx_size_in = ctypes.addressof(self._skb_in), _SKB_BYTES
         attributes.ctx_out, attributes.ctx_size_out = ctypes.addressof(self._skb_out), _SKB_BYTES
         attributes.flags = _F_TEST_SKB_CHECKSUM_COMPLETE if complete else 0
-        self._run(fd, frame)
+        try:
+            self._run(fd, frame)
+        except OSError as e:
+            if not complete or e.errno != errno.EINVAL:
+                raise
+            attributes.flags = 0  # a kernel before 6.11 knows no such check
+            self._run(fd, frame)
         (mark,) = struct.unpack_from("=I", self._skb_out, _MARK)
         return Run(attributes.retval, ctypes.string_at(self._out, attributes.data_size_out), mark)
 
