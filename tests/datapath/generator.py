@@ -109,11 +109,25 @@ class Generator:
             body = bytearray(ports + (8 + size).to_bytes(2) + bytes(2) + payload)
             if rng.random() < 0.2:
                 return bytes(body)
+            if size >= 2 and rng.random() < 0.2:
+                self._make_sum_zero(body, src, dst, answer)
         at = CHECKSUM_AT[proto]
         _summed(body, at, residue(src + dst) + proto + len(body))
         if proto == IPPROTO_UDP and body[at : at + 2] == b"\0\0":
             body[at : at + 2] = b"\xff\xff"
         return bytes(body)
+
+    def _make_sum_zero(self, body: bytearray, src: bytes, dst: bytes, answer: bool) -> None:
+        """Chooses the data of a UDP datagram so that its checksum, or what is to become of it, is 0."""
+        rng = self._rng
+        as_translated = bytearray(body)
+        if rng.random() < 0.7 and answer:
+            src, as_translated[0:2] = rng.choice(VIPS), rng.choice(VPORTS).to_bytes(2)
+        elif rng.random() < 0.7:
+            dst, as_translated[2:4] = rng.choice(SERVERS), rng.choice(SERVER_PORTS).to_bytes(2)
+        as_translated[8:10] = bytes(2)
+        total = residue(as_translated) + residue(src + dst) + IPPROTO_UDP + len(body)
+        body[8:10] = (-total % 0xFFFF).to_bytes(2)
 
     def _packets(
         self, back: bool, port: int, src: bytes, dst: bytes, proto: int, sport: int, dport: int, answer: bool
