@@ -5,7 +5,7 @@ STAMP   := $(VENV)/.setup
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool
+            arping ethtool nftables haproxy
 
 .PHONY: all setup build demo test check bench clean
 all: build
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-hea
 	scripts/install-packages.sh $(PACKAGES)
 	scripts/kernel-headers.sh
 	/usr/bin/python3 -m venv --system-site-packages $(VENV)
-	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check,bench]'
 	touch $@
 
 build: $(STAMP)
@@ -30,11 +30,16 @@ demo: build
 test: build
 	$(PYTHON) -m pytest -q $(TESTS)
 
+# Takes a quarter of an hour on a machine that does nothing else. BENCH='--only per_packet' measures one part.
+bench: build
+	$(PYTHON) -m bench $(BENCH)
+
 check: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h
+	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h \
+	  bench/programs/*.c bench/programs/*.h
 
 clean:
 	rm -rf build $(VENV) *.egg-info

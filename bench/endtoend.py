@@ -1,0 +1,191 @@
+"""What clients and servers notice: throughput, latency, new connections, datagrams."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from bench import host as bench_host
+from bench import stats
+from bench.balancers import BALANCERS, IPERF_PORT, SERVER_PORT, Way
+from bench.host import Host
+from testbed.host import PROJECT
+from testbed.lab import Lab, run
+
+_LOAD = PROJECT / "build" / "bench" / "load"
+PARALLEL = 32
+UDP_SESSIONS = 20_000
+_seeds = itertools.count()
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Seconds of one sample, rounds of samples, and the numbers of services."""
+
+    seconds: int
+    rounds: int
+    services: tuple[int, ...]
+
+
+FULL = Scale(seconds=1, rounds=7, services=(10, 10_000))
+QUICK = Scale(seconds=1, rounds=1, services=(10,))
+
+Figures = dict[str, float]
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Figures by number of services, metric and way; ratios are to the plain redirect in the same round."""
+    scale = QUICK if quick else FULL
+    build_load()
+    report: dict[str, Any] = {
+        "units": {name: metric.unit for name, metric in METRICS.items()},
+        "seconds per sample": scale.seconds,
+        "parallel connections": PARALLEL,
+    }
+    for number_of_services in scale.services:
+        with Lab() as lab, bench_host.running(lab) as running:
+            report[f"{number_of_services} services"] = _measure(lab, running, number_of_services, scale)
+    return report
+
+
+def build_load() -> None:
+    _LOAD.parent.mkdir(parents=True, exist_ok=True)
+    source = Path(__file__).parent / "programs" / "load.c"
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", str(_LOAD), str(source)], check=True)
+
+
+def _measure(lab: Lab, running: Host, number_of_services: int, scale: Scale) -> dict[str, Any]:
+    ways = {}
+    for name, balancer in BALANCERS.items():
+        ways[name] = balancer(lab, running, name, number_of_services)
+        _start_servers(lab, ways[name])
+    for way in ways.values():
+        _wait_until_reachable(way)
+    report: dict[str, Any] = {}
+    for probe in PROBES:
+        measurements = {
+            name: partial(probe.run, way, scale.seconds)
+            for name, way in ways.items()
+            if way.udp or not probe.udp
+        }
+        warm_up = 1 if scale.rounds > 1 else 0
+        taken = stats.in_turns(measurements, scale.rounds, warm_up)
+        for metric in probe.metrics:
+            samples = {name: [sample[metric] for sample in of_way] for name, of_way in taken.items()}
+            report[metric] = {
+                name: {
+                    "value": stats.summary(values),
+                    "ratio": stats.summary(stats.ratios(values, samples["redirect"])),
+                    "over nftables": stats.summary(stats.ratios(values, samples["nftables"])),
+                }
+                for name, values in samples.items()
+            }
+    return report
+
+
+def _start_servers(lab: Lab, way: Way) -> None:
+    lab.start(_pinned(-1, str(_LOAD), "server", str(SERVER_PORT)), way.server, ready="ready")
+    lab.start(_pinned(-1, "iperf3", "-s", "-p", str(IPERF_PORT)), way.server, stderr=subprocess.DEVNULL)
+
+
+def _wait_until_reachable(way: Way) -> None:
+    """haproxy takes a while to listen to thousands of addresses."""
+    last = way.addresses - 1
+    for attempt in range(100):
+        try:
+            for number in (0, last):
+                _load(way, "connect", _nth(way.first, number), "1", str(way.port), "0.05", "1")
+            _iperf(way, 1)
+            return
+        except RuntimeError:
+            if attempt == 99:
+                raise
+
+
+def _nth(address: str, number: int) -> str:
+    return str(IPv4Address(address) + number)
+
+
+def _pinned(cpu: int, *argv: str) -> list[str]:
+    """Clients get the first CPU, servers the last: moving around would blur the figures."""
+    return ["taskset", "-c", str(sorted(os.sched_getaffinity(0))[cpu]), *argv]
+
+
+def _load(way: Way, *arguments: str) -> Figures:
+    answer: Figures = json.loads(run(_pinned(0, str(_LOAD), *arguments), way.client))
+    if not answer.get("connections", 1):
+        raise RuntimeError(f"nobody answers at {arguments[1]}")
+    return answer
+
+
+def _iperf(way: Way, seconds: int) -> Figures:
+    first = _nth(way.first, 0)
+    argv = _pinned(0, "iperf3", "-c", first, "-p", str(IPERF_PORT), "-t", str(seconds), "-J")
+    report = json.loads(run(argv, way.client))
+    return {"throughput": report["end"]["sum_received"]["bits_per_second"] / 1e9}
+
+
+def _latency(way: Way, seconds: int) -> Figures:
+    figures = _load(way, "latency", way.first, str(way.port), str(seconds))
+    return {"latency_p50": figures["p50_us"], "latency_p99": figures["p99_us"]}
+
+
+def _connections(way: Way, seconds: int) -> Figures:
+    arguments = (str(way.addresses), str(way.port), str(seconds), str(PARALLEL))
+    figures = _load(way, "connect", way.first, *arguments)
+    return {"connections": figures["per_second"], "failed": figures["failed"]}
+
+
+def _udp_sessions(way: Way, seconds: int) -> Figures:
+    """A number of them and not a time: more would fill the tables."""
+    figures = _load(way, "sessions", way.first, str(way.port), str(UDP_SESSIONS), str(next(_seeds)))
+    return {"udp_sessions": figures["per_second"]}
+
+
+def _datagrams(way: Way, seconds: int) -> Figures:
+    return {"datagrams": _load(way, "flood", way.first, str(way.port), str(seconds))["per_second"]}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a figure is called and whether more of it is better."""
+
+    title: str
+    unit: str
+    more_is_better: bool
+
+
+METRICS = {
+    "throughput": Metric("TCP throughput, one connection", "Gbit/s", True),
+    "latency_p50": Metric("request and response, median", "us", False),
+    "latency_p99": Metric("request and response, 99th percentile", "us", False),
+    "connections": Metric("new connections", "per second", True),
+    "udp_sessions": Metric("new UDP sessions", "per second", True),
+    "datagrams": Metric("UDP datagrams of one session", "per second", True),
+}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One way of using the service, and which metrics it yields."""
+
+    run: Callable[[Way, int], Figures]
+    metrics: tuple[str, ...]
+    udp: bool = False
+
+
+PROBES = (
+    Probe(_iperf, ("throughput",)),
+    Probe(_latency, ("latency_p50", "latency_p99")),
+    Probe(_connections, ("connections",)),
+    Probe(_udp_sessions, ("udp_sessions",), udp=True),
+    Probe(_datagrams, ("datagrams",), udp=True),
+)

@@ -1,0 +1,269 @@
+"""What one packet costs, by BPF_PROG_TEST_RUN on the programs of real cubes, as multiples of a floor.
+
+The floor is a program that parses and redirects under the same wrapper. All run behind the same driver; its own
+cost, the difference between the floor with and without it, is taken off everything.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Address
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from bench import host as bench_host
+from bench import kernel, packets, services, stats
+from bench.driver import REDIRECT, Driver, Flow, flow_of_tuple, load_service_program
+from bench.host import Host
+from pcnhost.engine.source import Hook
+from testbed.lab import Lab
+
+_BACKEND, _FRONTEND = 0, 1  # indexes of the ports, in the order in which _cube() creates them
+_TCP, _UDP, _ICMP = 6, 17, 1
+_SIDE_BACKEND = 2
+_CLIENTS = IPv4Address("10.64.0.0")
+_PORTS_PER_ADDRESS = 50_000
+_CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
+
+BACKENDS = 10
+
+Measurement = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Repeats of one sample, and samples; the large setup; new sessions per sample; usual table size."""
+
+    repeat: int
+    rounds: int
+    services: int
+    sessions: int
+    openings: int
+    max_sessions: int
+
+
+FULL = Scale(300_000, 9, services=10_000, sessions=500_000, openings=10_000, max_sessions=131_072)
+QUICK = Scale(5_000, 3, services=20, sessions=1_000, openings=200, max_sessions=2_048)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A cube to measure: what is in it, and whether sessions that are there or new ones are measured."""
+
+    mode: str
+    services: int
+    sessions: int
+    max_sessions: int
+    steady: bool
+    opening: bool
+
+
+def setups(scale: Scale) -> dict[str, Setup]:
+    usual = scale.max_sessions
+    room = scale.sessions + (scale.rounds + 1) * scale.openings
+    return {
+        "multi": Setup("MULTI", 1, 1, usual, steady=True, opening=False),
+        "single": Setup("SINGLE", 1, 1, usual, steady=True, opening=False),
+        "large": Setup("MULTI", scale.services, scale.sessions, room, steady=True, opening=True),
+        "opening": Setup("MULTI", 1, 0, usual, steady=False, opening=True),
+        "full": Setup("MULTI", 1, usual, usual, steady=False, opening=True),
+    }
+
+
+@dataclass
+class Target:
+    """A cube in the kernel: what measuring it needs."""
+
+    hook: Hook
+    program_fd: int
+    metadata_fd: int
+    sessions_fd: int
+    sources: Iterator[int]  # numbers of client endpoints nobody has used yet
+
+    def driver(self, flows: list[Flow]) -> Driver:
+        return Driver(self.hook, self.metadata_fd, self.program_fd, flows)
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """All figures by hook and setup, in nanoseconds and as multiples of the floor."""
+    scale = QUICK if quick else FULL
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        hooks = {hook.name: _measure_hook(hook, scale) for hook in Hook}
+    finally:
+        os.sched_setaffinity(0, allowed)
+    return {
+        "unit": "ns per packet; ratio: multiples of the floor in the same round",
+        "backends per service": BACKENDS,
+        "setups": {name: asdict(setup) for name, setup in setups(scale).items()},
+        **hooks,
+    }
+
+
+def _measure_hook(hook: Hook, scale: Scale) -> dict[str, Any]:
+    with Lab() as lab, bench_host.running(lab) as running:
+        measurements: dict[str, Measurement] = {}
+        for name, setup in setups(scale).items():
+            target = _cube(lab, running, hook, name, setup)
+            if not measurements:
+                measurements |= _floor(target, running.directory(name), scale)
+            for case, measurement in _cases(target, setup, scale).items():
+                measurements[f"{name}/{case}"] = measurement
+        taken = stats.in_turns(measurements, scale.rounds)
+    return _report(taken)
+
+
+def _cube(lab: Lab, running: Host, hook: Hook, name: str, setup: Setup) -> Target:
+    """A cube with its ports connected to netdevs, and services."""
+    api = running.api
+    options = {"type": _CUBE_TYPE[hook], "port_mode": setup.mode, "max-sessions": setup.max_sessions}
+    api.post(f"k8slbrp/{name}", options)
+    far = lab.namespace(name)
+    ports = {"backend": {"type": "BACKEND"}, "frontend": {"type": "FRONTEND"}}
+    if setup.mode == "MULTI":
+        ports["frontend"]["ip"] = packets.CLIENT
+    for port, body in ports.items():
+        peer = lab.link(f"{name[0]}{port[0]}", far, port)
+        api.post(f"k8slbrp/{name}/ports/{port}", {**body, "peer": peer})
+    services.create(api, name, 0, setup.services, BACKENDS)
+    api.post(f"k8slbrp/{name}/service", [services.service(0, BACKENDS, proto) for proto in ("UDP", "ICMP")])
+    return Target(
+        hook=hook,
+        program_fd=running.program_fd(name, hook),
+        metadata_fd=kernel.open_map(running.state_dir / "port_md"),
+        sessions_fd=kernel.open_map(running.map_path(name, "sessions")),
+        sources=count(),
+    )
+
+
+def _floor(beside: Target, directory: Path, scale: Scale) -> dict[str, Measurement]:
+    """The floor by itself, driven, and driven through many flows."""
+    peers = kernel.open_map(directory / "_POLYCUBE_peers")
+    maps = {"_POLYCUBE_peers": peers, "port_md": beside.metadata_fd}
+    program = load_service_program("floor.c", beside.hook, maps, [f"-DEGRESS_PORT={_BACKEND}"])
+    floor = replace(beside, program_fd=program, sources=count())
+    packet = packets.tcp("A")
+    return {
+        "floor/alone": lambda: _redirected(floor, kernel.test_run(program, packet, scale.repeat)),
+        "floor/one": _steady(floor, _forward_flows(floor, 1, 1), packet, scale),
+        "floor/many": _steady(floor, _forward_flows(floor, scale.sessions, 1), packet, scale),
+    }
+
+
+def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]:
+    """Opens the sessions of the setup; returns what to measure on it."""
+    flows = _forward_flows(target, setup.sessions, setup.services)
+    if flows:
+        opener = target.driver(flows)
+        for flags in ("S", "A"):
+            _redirected(target, opener.run(packets.tcp(flags), len(flows)))
+    cases: dict[str, Measurement] = {}
+    if setup.steady:
+        cases |= _steady_cases(target, flows, scale)
+    if setup.opening:
+        cases["new session"] = _opening(target, setup.services, scale)
+    return cases
+
+
+def _steady_cases(target: Target, flows: list[Flow], scale: Scale) -> dict[str, Measurement]:
+    ack = packets.tcp("A")
+    answers = _reverse_flows(target, _TCP)
+    if len(answers) != len(flows):
+        raise RuntimeError(f"{len(flows)} sessions were opened and {len(answers)} are there")
+    elsewhere = [Flow.of(packets.CLIENT, packets.ELSEWHERE, 4000, packets.VPORT, _FRONTEND)]
+    cases = {
+        "pass": _steady(target, elsewhere, ack, scale),
+        "tcp forward": _steady(target, flows[:1], ack, scale),
+        "tcp reverse": _steady(target, answers[:1], ack, scale),
+    }
+    if len(flows) > 1:
+        cases["tcp forward, any session"] = _steady(target, _shuffled(flows), ack, scale)
+        cases["tcp reverse, any session"] = _steady(target, _shuffled(answers), ack, scale)
+    else:
+        cases |= _other_protocols(target, scale)
+    return cases
+
+
+def _other_protocols(target: Target, scale: Scale) -> dict[str, Measurement]:
+    cases: dict[str, Measurement] = {}
+    for name, proto, request, answer in (
+        ("udp", _UDP, packets.udp(), packets.udp()),
+        ("icmp echo", _ICMP, packets.echo(), packets.echo(reply=True)),
+    ):
+        forward = _forward_flows(target, 1, 1)
+        _redirected(target, target.driver(forward).run(request, 1))
+        cases[f"{name} forward"] = _steady(target, forward, request, scale)
+        cases[f"{name} reverse"] = _steady(target, _reverse_flows(target, proto), answer, scale)
+    return cases
+
+
+def _steady(target: Target, flows: list[Flow], packet: bytes, scale: Scale) -> Measurement:
+    driver = target.driver(flows)
+    return lambda: _redirected(target, driver.run(packet, scale.repeat))
+
+
+def _opening(target: Target, number_of_services: int, scale: Scale) -> Measurement:
+    """Every repeat opens a session that was never there."""
+    syn = packets.tcp("S")
+    driver = target.driver(_forward_flows(target, scale.openings, number_of_services))
+
+    def measurement() -> float:
+        driver.set_flows(_forward_flows(target, scale.openings, number_of_services))
+        return _redirected(target, driver.run(syn, scale.openings))
+
+    return measurement
+
+
+def _redirected(target: Target, run: kernel.Run) -> float:
+    """Nanoseconds per packet, of packets that went where they should."""
+    if run.verdict != REDIRECT[target.hook]:
+        raise RuntimeError(f"the program's verdict was {run.verdict}, the packet did not pass")
+    return run.ns
+
+
+def _forward_flows(target: Target, number: int, number_of_services: int) -> list[Flow]:
+    """From as many new client endpoints, to one service after the other."""
+    flows = []
+    for index, source in enumerate(islice(target.sources, number)):
+        address, port = divmod(source, _PORTS_PER_ADDRESS)
+        client = str(_CLIENTS + address)
+        flows.append(
+            Flow.of(client, packets.vip(index % number_of_services), 1024 + port, packets.VPORT, _FRONTEND)
+        )
+    return flows
+
+
+def _reverse_flows(target: Target, proto: int) -> list[Flow]:
+    """What the backends answer, as the session table has it."""
+    keys, _, number = kernel.read_all(target.sessions_fd)
+    size = len(keys) // number
+    entries = (flow_of_tuple(keys[at : at + size], _BACKEND) for at in range(0, len(keys), size))
+    return [flow for flow, protocol, side in entries if (protocol, side) == (proto, _SIDE_BACKEND)]
+
+
+def _shuffled(flows: list[Flow]) -> list[Flow]:
+    return random.Random(1).sample(flows, len(flows))
+
+
+def _report(taken: dict[str, list[float]]) -> dict[str, Any]:
+    """Takes the driver's cost off, and relates everything to the floor."""
+    floor = taken.pop("floor/alone")
+    driver_one = stats.difference(taken.pop("floor/one"), floor)
+    driver_many = stats.difference(taken.pop("floor/many"), floor)
+    report: dict[str, Any] = {"floor": {"ns": stats.summary(floor)}}
+    for name, samples in taken.items():
+        setup, case = name.split("/")
+        many = case == "new session" or "any session" in case
+        net = stats.difference(samples, driver_many if many else driver_one)
+        figures = {"ns": stats.summary(net), "ratio": stats.summary(stats.ratios(net, floor))}
+        report.setdefault(setup, {})[case] = figures
+    report["large over multi"] = {
+        case: round(report["large"][case]["ns"]["median"] / report["multi"][case]["ns"]["median"], 3)
+        for case in report["large"].keys() & report["multi"].keys()
+    }
+    return report

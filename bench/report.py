@@ -1,0 +1,31 @@
+"""docs/benchmarks.md, made from the figures."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from bench.endtoend import METRICS
+from bench.stats import Summary
+
+
+def document(report: dict[str, Any]) -> str:
+    """Markdown with every part that the report has."""
+    environment = Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"spread": _spread, "figure": _figure}
+    template = (resources.files(__package__) / "benchmarks.md.j2").read_text()
+    return environment.from_string(template).render(report=report, metrics=METRICS)
+
+
+def _spread(summary: Summary) -> str:
+    """The median, and in brackets the quartiles."""
+    return f"{_figure(summary['median'])} ({_figure(summary['q1'])} to {_figure(summary['q3'])})"
+
+
+def _figure(value: float) -> str:
+    """Three significant digits, whole numbers from a hundred on."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

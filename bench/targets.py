@@ -1,0 +1,79 @@
+"""What the figures have to reach, and whether they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """`path` leads to the measured value in the report, with slashes between the names."""
+
+    name: str
+    limit: float
+    at_most: bool
+    path: str
+
+    def row(self, report: Report) -> Report:
+        """Raises KeyError when the figure was not measured."""
+        value: Any = report
+        for name in self.path.split("/"):
+            value = value[name]
+        met = value <= self.limit if self.at_most else value >= self.limit
+        return {
+            "target": self.name,
+            "limit": self.limit,
+            "at most": self.at_most,
+            "measured": value,
+            "met": met,
+        }
+
+
+def check(report: Report) -> list[Report]:
+    """A row for each target whose figure is in the report."""
+    rows = []
+    for target in _targets():
+        try:
+            rows.append(target.row(report))
+        except KeyError:
+            continue
+    return rows
+
+
+def _targets() -> Iterator[Target]:
+    for hook in ("TC", "XDP"):
+        for setup, case, limit in (
+            ("multi", "tcp forward", 3),
+            ("multi", "tcp reverse", 3),
+            ("multi", "pass", 2.5),
+            ("opening", "new session", 14),
+        ):
+            path = f"per_packet/{hook}/{setup}/{case}/ratio/median"
+            yield Target(f"{hook}, {case}: multiples of the floor", limit, True, path)
+        for case in ("tcp forward", "tcp reverse", "pass"):
+            name = f"{hook}, {case}: with 10,000 services and 500,000 sessions, over 1 and 1"
+            yield Target(name, 1.5, True, f"per_packet/{hook}/large over multi/{case}")
+
+    large = "end_to_end/10000 services"
+    yield Target("throughput over plain redirect", 0.95, False, f"{large}/throughput/cube_tc/ratio/median")
+    for services, limit in ((10, 1.3), (10_000, 1.5)):
+        results = f"end_to_end/{services} services"
+        path = f"{results}/connections/cube_tc/over nftables/median"
+        yield Target(f"new connections over nftables, {services} services", limit, False, path)
+        for metric in ("latency_p50", "latency_p99"):
+            path = f"{results}/{metric}/cube_tc/over nftables/median"
+            yield Target(f"{metric} over nftables, {services} services", 1, True, path)
+
+    yield Target("memory of an idle cube, MiB", 64, True, "control_plane/memory, MiB/idle/maps")
+    for change in ("add", "remove"):
+        path = f"control_plane/one endpoint change, ms/{change}/median"
+        yield Target(f"one endpoint change at 10,000 services ({change}), ms", 5, True, path)
+    yield Target("services in lists, per s", 2000, False, "control_plane/services in lists, per s/median")
+    yield Target("compile time over the wrapper's", 1.3, True, "compile/TC/ratio/median")
+    worst = "consistency/worst"
+    yield Target("share error up to 100 backends", 0.01, True, f"{worst}/share error up to 100 backends")
+    yield Target("changed for others beyond 1/n", 0.02, True, f"{worst}/changed for others beyond 1 of n")

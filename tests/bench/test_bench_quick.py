@@ -1,0 +1,126 @@
+"""`python -m bench --quick` measures everything, and says so in results, pictures and a page."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.host import PROJECT
+
+pytestmark = pytest.mark.root
+
+PACKETS = {
+    "pass",
+    "tcp forward",
+    "tcp reverse",
+    "udp forward",
+    "udp reverse",
+    "icmp echo forward",
+    "icmp echo reverse",
+}
+WAYS = {"redirect", "cube_tc", "cube_xdp", "nftables", "haproxy"}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("bench")
+    command = [sys.executable, "-m", "bench", "--quick", "--out", str(directory)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def results(out: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return loaded
+
+
+def summaries(part: Any) -> Iterator[dict[str, float]]:
+    """Every summary of samples in a part of the results, however deep."""
+    if isinstance(part, dict):
+        if "samples" in part:
+            yield part
+        else:
+            for value in part.values():
+                yield from summaries(value)
+
+
+def test_every_summary_is_ordered_and_finite(results: dict[str, Any]) -> None:
+    found = list(summaries(results))
+    assert len(found) > 100
+    for summary in found:
+        assert summary["samples"] >= 1
+        values = [summary[name] for name in ("min", "q1", "median", "q3", "max")]
+        assert values == sorted(values)
+        assert all(map(math.isfinite, values))
+
+
+def test_packets_of_every_kind_cost_more_than_the_floor(results: dict[str, Any]) -> None:
+    for hook in ("TC", "XDP"):
+        part = results["per_packet"][hook]
+        assert part["floor"]["ns"]["median"] > 0
+        assert part["multi"].keys() == part["single"].keys() == PACKETS
+        assert all(
+            figures["ratio"]["median"] > 1
+            for setup in ("multi", "single")
+            for figures in part[setup].values()
+        )
+        assert {"tcp forward, any session", "tcp reverse, any session", "new session"} <= part["large"].keys()
+        assert part["opening"]["new session"]["ns"]["median"] > part["multi"]["tcp forward"]["ns"]["median"]
+
+
+def test_every_way_was_measured_end_to_end(results: dict[str, Any]) -> None:
+    part = results["end_to_end"]
+    figures = part["10 services"]
+    assert figures.keys() == part["units"].keys()
+    for metric, ways in figures.items():
+        assert ways.keys() == (WAYS - {"haproxy"} if metric in ("datagrams", "udp_sessions") else WAYS), (
+            metric
+        )
+        assert all(way["value"]["min"] > 0 for way in ways.values()), metric
+        assert ways["redirect"]["ratio"]["median"] == 1
+
+
+def test_control_plane_figures(results: dict[str, Any]) -> None:
+    part = results["control_plane"]
+    assert part["one endpoint change, ms"].keys() == {"add", "remove", "reweight"}
+    assert part["starts"].keys() == {"empty, ms", "cold, ms", "warm, ms"}
+    uses = list(part["memory, MiB"].values())
+    assert all(use["maps"] > 0 and use["process"] > 0 for use in uses)
+    assert [use["maps"] for use in uses] == sorted(use["maps"] for use in uses)
+
+
+def test_consistency_rows(results: dict[str, Any]) -> None:
+    rows = {row["backends"]: row for row in results["consistency"]["rows"]}
+    assert rows.keys() == {2, 10, 20}
+    for row in rows.values():
+        assert row["share error, equal weights"]["of the share"] < 0.01
+        assert 0 <= row["changed for others"]["median"] <= row["changed for others"]["max"] < 1
+
+
+def test_compiling_the_datapath_takes_longer_than_the_wrapper(results: dict[str, Any]) -> None:
+    assert all(results["compile"][hook]["ratio"]["median"] > 1 for hook in ("TC", "XDP"))
+
+
+def test_every_target_has_a_verdict(results: dict[str, Any]) -> None:
+    rows = results["targets"]
+    assert len(rows) > 20
+    for row in rows:
+        met = row["measured"] <= row["limit"] if row["at most"] else row["measured"] >= row["limit"]
+        assert row["met"] is met, row["target"]
+
+
+def test_pictures_and_page(out: Path, results: dict[str, Any]) -> None:
+    for name in ("per_packet", "end_to_end", "control_plane", "consistency"):
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "benchmarks.md").read_text()
+    assert all(row["target"] in page for row in results["targets"])
+    assert "shape only" in page
