@@ -111,7 +111,7 @@ def test_copies_are_limited(lab: Lab) -> None:
     outcomes = [lab.from_client(packet) for _ in range(1200)]
     assert {outcome.out for outcome in outcomes} == {SERVER_IF}
     copies = sum(len(outcome.punts) for outcome in outcomes)
-    assert copies in (256, 512)  # a tick may end meanwhile
+    assert 256 <= copies <= 1024  # a tick may end meanwhile, and the test change its CPU
     assert lab.tables.events() == {"rate_limited": 1200 - copies}
 
 

@@ -220,7 +220,7 @@ def test_flood_is_limited(lab: Lab) -> None:
         assert_out(lab.from_server(packet), CLIENT_IF, packet)
         return
     punted = sum(len(lab.from_server(packet).punts) for _ in range(1200))
-    assert punted in (256, 512)  # a tick may end meanwhile
+    assert 256 <= punted <= 1024  # a tick may end meanwhile, and the test change its CPU
     assert lab.tables.events() == {"rate_limited": 1200 - punted}
 
 
