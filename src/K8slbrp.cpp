@@ -90,6 +90,9 @@ PortSet K8slbrp::port_set() const {
 // What the host refuses about a port is for the client to correct: a peer that does not exist, is down or in
 // use.
 void K8slbrp::transition(const PortSet &wanted) {
+  for (const auto &[name, port] : wanted)
+    if (port.peer == get_name() + ":" + name)  // which would hang polycubed
+      throw bad_value("peer: " + port.peer + " is the port itself, allowed: another port, a network interface");
   const PortSet before = port_set();
   try {
     become(wanted);

@@ -19,6 +19,12 @@ static __always_inline __sum16 adjust_checksum(__sum16 check, __u64 delta) {
   return ~fold16((__u64)(__u16)~check + delta);
 }
 
+/* The same for an L4 checksum, where UDP writes a sum of zero as its complement. */
+static __always_inline __sum16 adjust_l4_checksum(__sum16 check, __u8 proto, __u64 delta) {
+  __sum16 sum = adjust_checksum(check, delta);
+  return proto == PROTO_UDP && sum == 0 ? 0xffff : sum;
+}
+
 /* Rewrites the addresses of the IPv4 header at `ip`; returns the delta they bring to sums that cover them. */
 static __always_inline __u64 rewrite_addresses(struct iphdr *ip, __be32 saddr, __be32 daddr) {
   __u64 delta = delta32(ip->saddr, saddr) + delta32(ip->daddr, daddr);
@@ -33,36 +39,56 @@ static __always_inline __u32 checksum_offset(__u8 proto) {
   return proto == PROTO_UDP ? 6 : 2;
 }
 
+#ifdef POLYCUBE_XDP
+
+/* Corrects the L4 checksum at offset `l4 + checksum_offset(proto)`, in XDP: simply. */
+static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, __u8 proto, __u64 addresses,
+                                                __u64 ports_delta) {
+  __sum16 *check = packet_data(ctx) + (l4 & L4_MASK) + checksum_offset(proto);
+  if ((void *)(check + 1) > packet_end(ctx)) return;
+  if (proto == PROTO_UDP && *check == 0) return; /* RFC 768: sender did not compute one */
+  __u64 delta = proto == PROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
+  *check = adjust_l4_checksum(*check, proto, delta);
+}
+
+#else
+
 /*
- * Corrects the L4 checksum at offset `l4 + checksum_offset(proto)`. In TC the kernel's helper does it,
- * because a packet of a local sender may carry only the sum of the pseudo header, to be finished later: then
- * `addresses` must be added and `ports` must not. Invalidates packet pointers.
+ * The same in TC, where packets of local senders may carry only the sum of the pseudo header, to be finished
+ * later: then the change of the addresses must be added, and that of the ports must not. The program cannot
+ * see which it has, but the kernel's helper knows. Its result for the addresses tells whether the checksum is
+ * a finished one, which spares a second call for the ports; unless the addresses do not change the sum.
+ * Invalidates packet pointers.
  */
 static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, __u8 proto, __u64 addresses,
                                                 __u64 ports_delta) {
   __u32 offset = (l4 & L4_MASK) + checksum_offset(proto);
-#ifdef POLYCUBE_XDP
-  __sum16 *check = packet_data(ctx) + offset;
-  if ((void *)(check + 1) > packet_end(ctx)) return;
-  if (proto == PROTO_UDP && *check == 0) return; /* RFC 768: sender did not compute one */
-  __u64 delta = proto == PROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
-  __sum16 sum = adjust_checksum(*check, delta);
-  *check = proto == PROTO_UDP && sum == 0 ? 0xffff : sum;
-#else
-  if (proto == PROTO_UDP) {
+  __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+  __u16 delta = fold16(ports_delta);
+  bool ports_change = delta != 0 && delta != 0xffff;
+
+  if (proto != PROTO_ICMP) {
     __sum16 *check = packet_data(ctx) + offset;
     if ((void *)(check + 1) > packet_end(ctx)) return;
-    if (*check == 0) { /* nothing absorbs the change: it shows in the sum of the packet, if a NIC took one */
-      bpf_csum_update(ctx, fold16(ports_delta));
+    if (proto == PROTO_UDP && *check == 0) { /* RFC 768: sender did not compute one */
+      bpf_csum_update(ctx, delta); /* nothing absorbs the change: it shows in the sum a NIC may have taken */
+      return;
+    }
+    __u16 addresses_delta = fold16(addresses);
+    __sum16 finished = adjust_l4_checksum(*check, proto, addresses);
+    pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
+    if (!ports_change) return;
+    if (addresses_delta != 0 && addresses_delta != 0xffff) {
+      check = packet_data(ctx) + offset;
+      if ((void *)(check + 1) > packet_end(ctx)) return;
+      if (*check == finished) *check = adjust_l4_checksum(finished, proto, delta);
       return;
     }
   }
-  __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
-  if (proto != PROTO_ICMP) pcn_l4_csum_replace(ctx, offset, 0, fold32(addresses), flags | BPF_F_PSEUDO_HDR);
-  __u16 delta = fold16(ports_delta);
-  if (delta != 0 && delta != 0xffff) pcn_l4_csum_replace(ctx, offset, 0, delta, flags);
-#endif
+  if (ports_change) pcn_l4_csum_replace(ctx, offset, 0, delta, flags);
 }
+
+#endif
 
 /* Turns the flow packet `pkt` into what `to` says. Returns false when the headers are out of reach. */
 static __always_inline bool translate(struct CTXTYPE *ctx, const struct packet *pkt,
