@@ -204,7 +204,7 @@ class Links:
     def _check_peer(self, port: Port, peer: str) -> None:
         if peer == port.path:
             raise HostError(
-                f"peer: {peer} is the port itself, allowed are other ports and network interfaces"
+                f"peer: {peer} is the port itself, allowed: another port, a network interface"
             )
         other = self._port_at(peer)
         if other and other.cube.hook is not port.cube.hook:
