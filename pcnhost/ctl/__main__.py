@@ -97,12 +97,14 @@ def _request(client: Client, line: Line) -> int:
 
 
 def _refused(reply: Reply) -> int:
-    """Say why the daemon did not do it: its text, or the tags of its errors."""
+    """Say why the daemon did not do it: its text, or the messages (else the tags) of its errors."""
     body = reply.json()
     errors = body.get("ietf-restconf:errors") if isinstance(body, dict) else None
     if isinstance(errors, dict):
-        tags = ", ".join(str(error.get("error-tag")) for error in errors.get("error", ()))
-        print(f"{reply.status} {reply.reason}: {tags}", file=sys.stderr)
+        texts = (
+            str(error.get("error-message") or error.get("error-tag")) for error in errors.get("error", ())
+        )
+        print(f"{reply.status} {reply.reason}: {'; '.join(texts)}", file=sys.stderr)
     else:
         print(reply.text or f"{reply.status} {reply.reason}", file=sys.stderr)
     return REFUSED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pcnhost.library import ErrorTag, Response
 from pcnhost.rest import jsontext
@@ -21,10 +21,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a request. `info` names it (a member, a key); it may be empty."""
+    """One thing wrong with a request. `info` names it (a member, a key) for programs, `text` says to people
+    what is wrong and what is allowed; `place` is where in the body. Each may be empty."""
 
     tag: ErrorTag
     info: str = ""
+    text: str = ""
+    place: str = ""
+
+    def inside(self, step: str) -> Problem:
+        """The same problem as seen from further out: `step` is a member's name or an index like `[0]`."""
+        joint = "." if self.place and not self.place.startswith("[") else ""
+        return replace(self, place=f"{step}{joint}{self.place}")
+
+    @property
+    def message(self) -> str:
+        return f"{self.place}: {self.text}" if self.place and self.text else self.text
 
 
 class Refused(Exception):
@@ -70,7 +82,8 @@ def answer_problems(problems: Sequence[Problem]) -> Answer:
     for problem in problems:
         status, name = _STRUCTURED.get(problem.tag, (500, "operation-failed"))
         # Clients see the info in the place of the tag, not next to it.
-        errors.append({"error-type": "application", "error-tag": problem.info or name})
+        error = {"error-type": "application", "error-tag": problem.info or name}
+        errors.append({**error, "error-message": problem.message} if problem.message else error)
     return Answer(status, jsontext.compact({"ietf-restconf:errors": {"error": errors}}), YANG_JSON)
 
 

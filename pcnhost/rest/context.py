@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pcnhost.engine import Cube, Engine
 from pcnhost.library import ErrorTag, Key, Response, ServiceLibrary
 from pcnhost.rest import jsontext
-from pcnhost.rest.answers import Answer, Problem, answer_response, bad_request
+from pcnhost.rest.answers import Answer, answer_response, bad_request
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.keys import KeyRule
 from pcnhost.rest.request import BASE_PATH, Request
@@ -66,7 +66,7 @@ class Call:
         if value is None and not self.request.body.strip():
             return {}
         if not isinstance(value, dict):
-            raise bad_request(f"a JSON object is expected, not {_kind_of(value)}")
+            raise bad_request(f"body: {_kind_of(value)} is not possible, a JSON object is expected")
         return value
 
     def list_body(self) -> Json:
@@ -84,9 +84,9 @@ class Call:
         try:
             return jsontext.parse(self.request.body.decode())
         except UnicodeDecodeError as e:
-            raise bad_request(f"the body is not UTF-8 text (byte {e.start})") from None
+            raise bad_request(f"body: byte {e.start} is not possible in UTF-8 text") from None
         except jsontext.MalformedJson as e:
-            raise bad_request(str(e)) from None
+            raise bad_request(f"body: {e}") from None
 
 
 def _inside_out(entries: Sequence[Entry]) -> list[Key]:
@@ -148,5 +148,3 @@ def answer_write(response: Response, status: int) -> Answer:
 
 
 _TAGS = {200: ErrorTag.OK, 201: ErrorTag.CREATED, 204: ErrorTag.NO_CONTENT}
-
-MISSING = Problem(ErrorTag.DATA_MISSING)

@@ -12,7 +12,7 @@ from pcnhost.library import ErrorTag, Key, Response
 from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext, rules, symbols
 from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, bad_request, yang_json
-from pcnhost.rest.context import MISSING, Call, Context, answer_write
+from pcnhost.rest.context import Call, Context, answer_write
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.links import links_element
@@ -33,13 +33,17 @@ class NameClaims:
     def claim(self, name: str) -> Iterator[None]:
         with self._lock:
             if name in self._names:
-                raise Refused(Problem(ErrorTag.DATA_EXISTS))
+                raise Refused(_exists(name))
             self._names.add(name)
         try:
             yield
         finally:
             with self._lock:
                 self._names.remove(name)
+
+
+def _exists(name: str) -> Problem:
+    return Problem(ErrorTag.DATA_EXISTS, text=f"Cube {name} already exists")
 
 
 class CubeResource(MembersResource):
@@ -66,7 +70,7 @@ class CubeResource(MembersResource):
 
     def _delete(self, call: Call) -> Answer:
         if self.context.cube(call.cube) is None:
-            raise Refused(MISSING)
+            raise Refused(Problem(ErrorTag.DATA_MISSING, text=f"Cube {call.cube} does not exist"))
         return answer_write(self.delete(call.cube), 200)
 
     def create(self, name: str, body: Json) -> Response:
@@ -77,10 +81,12 @@ class CubeResource(MembersResource):
             )
         with self._claims.claim(name):
             if name in self.context.engine.cubes:
-                raise Refused(Problem(ErrorTag.DATA_EXISTS))
+                raise Refused(_exists(name))
             body = validated(self.rule, body, create=True)
-            if body.get("service-name", self.path[0]) != self.path[0]:
-                raise Refused(Problem(ErrorTag.INVALID_VALUE))
+            given = body.get("service-name", self.path[0])
+            if given != self.path[0]:
+                text = f"{rules.shown(given)} is not possible, allowed: {self.path[0]}"
+                raise Refused(Problem(ErrorTag.INVALID_VALUE, text=text, place="service-name"))
             for port in body.get("ports", ()):
                 port.pop("tcubes", None)
             return self.context.write(self.symbol("create"), name, (), jsontext.compact(body))
@@ -133,11 +139,13 @@ class ServiceResource(Resource):
         body = call.object_body()
         match body.get("name"):
             case None:
-                raise Refused(Problem(ErrorTag.MISSING_ATTRIBUTE, "name"))
+                text = "missing, allowed: strings"
+                raise Refused(Problem(ErrorTag.MISSING_ATTRIBUTE, "name", text, "name"))
             case str(name) if name:
                 return name, body
-            case _:
-                raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, "name"))
+            case other:
+                text = f"{rules.shown(other)} is not possible, allowed: strings"
+                raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, "name", text, "name"))
 
     def _options(self, call: Call) -> Answer:
         which, completion = cli_help.wanted(call.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote_plus
 
@@ -18,6 +19,7 @@ from pcnhost.rest.links import links
 from pcnhost.rest.metrics import exposition
 from pcnhost.rest.request import BASE_PATH
 from pcnhost.rest.resources import host_call
+from pcnhost.rest.rules import shown
 from pcnhost.rest.services import Service, Services
 
 Endpoint = Callable[[Call], Answer]
@@ -61,6 +63,7 @@ class Daemon:
             ("attach", 0): {"POST": self._attach},
             ("detach", 0): {"POST": self._attach},
             ("topology", 0): {"GET": self._topology},
+            ("topology", 1): {"GET": self._netdev_topology},
             ("metrics", 0): {"GET": self._metrics},
         }
 
@@ -110,13 +113,16 @@ class Daemon:
         body = call.object_body()
         for member in ("type", "uri", "name"):
             if member not in body:
-                raise Refused(Problem(ErrorTag.MISSING_ATTRIBUTE, member))
+                text = "missing, allowed: strings"
+                raise Refused(Problem(ErrorTag.MISSING_ATTRIBUTE, member, text, member))
             if not isinstance(body[member], str):
-                raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, member))
+                text = f"{shown(body[member])} is not possible, allowed: strings"
+                raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, member, text, member))
         if body["type"] == "grpc":
             raise bad_request("GRPC support has not been compiled")
         if body["type"] != "lib":
-            raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, "type"))
+            text = f"{shown(body['type'])} is not possible, allowed: lib"
+            raise Refused(Problem(ErrorTag.BAD_ATTRIBUTE, "type", text, "type"))
         self._services.load(body["name"], body["uri"])
         return Answer(200)
 
@@ -142,7 +148,7 @@ class Daemon:
         """All of the cubes or none."""
         wanted = call.list_body()
         if not isinstance(wanted, list):
-            raise bad_request("an array of cubes is expected")
+            raise bad_request(f"body: {shown(wanted)} is not possible, an array of cubes is expected")
         created: list[tuple[Service, str]] = []
         try:
             for body in wanted:
@@ -155,10 +161,13 @@ class Daemon:
 
     def _create_cube(self, body: Json) -> tuple[Service, str]:
         if not isinstance(body, dict) or not isinstance(name := body.get("name"), str):
-            raise bad_request("every cube is an object with a name")
+            raise bad_request(f"body: {shown(body)} is no cube, an object with a name is expected")
         service = self._services.get(str(body.get("service-name")))
         if service is None:
-            raise bad_request(f"cube {name}: there is no service {body.get('service-name')}")
+            raise bad_request(
+                f"service-name: {shown(body.get('service-name'))} of cube {name} is not possible,"
+                f" allowed: {', '.join(service.name for service in self._services.all())}"
+            )
         with service.in_use() as usable:
             if not usable:
                 raise bad_request(f"cube {name}: service {service.name} is being unloaded")
@@ -247,6 +256,24 @@ class Daemon:
     def _topology(self, call: Call) -> Answer:
         return Answer(200, jsontext.indented([cube.to_json() for cube in self._engine.cubes.values()]))
 
+    def _netdev_topology(self, call: Call) -> Answer:
+        """The ports that packets of a network device meet; nothing but its name without any."""
+        name = unquote_plus(call.segments[1])
+        try:
+            socket.if_nametoindex(name)
+        except (OSError, ValueError):
+            raise bad_request(f"netdev {name} does not exist") from None
+        shown: dict[str, Json] = {"name": name}
+        ports = [port for cube in self._engine.cubes.values() for port in cube.ports.values()]
+        for port in (port for port in ports if port.peer == name):
+            path = f"{port.cube.name}:{port.name}"
+            shown |= {
+                "cubes, ingress_index, egress_index": [],  # of transparent cubes, which this host lacks
+                "ingress service chain": path,
+                "egress service chain": f"{path} ---> stack" if port.cube.has_egress else "stack",
+            }
+        return Answer(200, jsontext.indented(shown))
+
     def _version(self, call: Call) -> Answer:
         return Answer(200, jsontext.compact({"polycubed": {"version": f"pcnhost {__version__}"}}))
 
@@ -262,7 +289,7 @@ def _text_member(body: dict[str, Json], name: str, missing: str) -> str:
     if value is None:
         raise bad_request(missing)
     if not isinstance(value, str):
-        raise bad_request(f"{name} is not a string")
+        raise bad_request(f"{name}: {shown(value)} is not possible, allowed: strings")
     return value
 
 

@@ -10,7 +10,7 @@ from codegen.schema import Node
 from pcnhost.library import ErrorTag, Key
 from pcnhost.rest.answers import Problem, Refused, bad_request
 from pcnhost.rest.jsontext import Json
-from pcnhost.rest.rules import INTEGERS, Check, type_of, value_check
+from pcnhost.rest.rules import INTEGERS, Check, allowed_values, integer_limits, shown, type_of, value_check
 
 _INTEGER = re.compile("-?[0-9]{1,20}")
 
@@ -23,18 +23,19 @@ class KeyRule:
     param: str
     element: str
     accepts: Check
+    allowed: str
 
     def value(self, text: str) -> Json:
         """The typed value of a decoded URL text; a text that is no such value at all is refused."""
         if self.element == "BOOLEAN":
             if text not in ("true", "false"):
-                raise bad_request(f"{self.name}: '{text}' is neither true nor false")
+                raise bad_request(f"{self.name}: '{text[:100]}' is not possible, allowed: true, false")
             return text == "true"
         if self.element in ("STRING", "DECIMAL"):
             return text
         low, high = integer_limits(self.element.lower())
         if not _INTEGER.fullmatch(text):
-            raise bad_request(f"{self.name}: '{text}' is not a number, allowed {low}..{high}")
+            raise bad_request(f"{self.name}: '{text[:100]}' is not a number, allowed {low}..{high}")
         number = int(text)
         if not low <= number <= high:
             raise bad_request(f"{self.name}: {number} is out of range, allowed {low}..{high}")
@@ -44,24 +45,19 @@ class KeyRule:
         """Like value(), for keys that are only part of the path of something deeper."""
         value = self.value(text)
         if not self.accepts(value):
-            raise Refused(Problem(ErrorTag.BAD_ELEMENT, f":{self.param}"))
+            text = f"{shown(value)} is not possible, allowed: {self.allowed}"
+            raise Refused(Problem(ErrorTag.BAD_ELEMENT, f":{self.param}", text, self.name))
         return value
 
     def key(self, value: Json) -> Key:
         return Key(self.param, self.element, value)
 
 
-def integer_limits(base: str) -> tuple[int, int]:
-    """Smallest and largest value of a YANG integer type such as `uint16`."""
-    bits = int(base.lstrip("uint"))
-    return (0, 2**bits - 1) if base.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-
-
 def decode(segment: str) -> str:
     """A key value as written in a path. It ends up in a C string, so it must not hold a NUL."""
     text = unquote_plus(segment)
     if "\0" in text:
-        raise bad_request("a key must not contain the character NUL")
+        raise bad_request(f"{shown(text)} is no key, allowed are all characters but NUL")
     return text
 
 
@@ -75,7 +71,7 @@ def key_rules(node: Node, endpoint: str) -> tuple[tuple[KeyRule, ...], str]:
         param = f"{node.name}_{name}" if f":{name}" in endpoint else name
         endpoint += f"/:{param}"
         kind = type_of(leaves[name])
-        rules.append(KeyRule(name, param, _element(kind.base), value_check(kind)))
+        rules.append(KeyRule(name, param, _element(kind.base), value_check(kind), allowed_values(kind)))
     return tuple(rules), endpoint
 
 

@@ -16,7 +16,7 @@ from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext, rules, symbols
 from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, bad_request, yang_json
 from pcnhost.rest.base import CUBE_LEAVES, PORT_LEAVES, CubeLeaf, PortLeaf
-from pcnhost.rest.context import MISSING, Call, Context, answer_write
+from pcnhost.rest.context import Call, Context, answer_write
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.keys import key_rules
@@ -52,9 +52,11 @@ def validated(rule: rules.Rule, body: Json, *, create: bool) -> Json:
     """The body to hand to a service: checked, and for a create without empty members and with defaults."""
     if create:
         body = rule.without_empty(body)
-    problems = tuple(rule.problems(body, create))
-    if problems:
-        raise Refused(*problems)
+    problems = rule.problems(body, create)
+    if not isinstance(rule, rules.MembersRule):
+        problems = (problem.inside(rule.name) for problem in problems)
+    if found := tuple(problems):
+        raise Refused(*found)
     return rule.with_defaults(body) if create else body
 
 
@@ -224,8 +226,9 @@ class MembersResource(Resource):
 
     def _delete(self, call: Call) -> Answer:
         keys = self._delete_keys(call)
-        if self.context.read(self.symbol("read"), call, keys).tag is not ErrorTag.OK:
-            raise Refused(MISSING)
+        found = self.context.read(self.symbol("read"), call, keys)
+        if found.tag is not ErrorTag.OK:
+            raise Refused(Problem(ErrorTag.DATA_MISSING, text=found.message))
         return answer_write(self.context.write(self.symbol("delete"), call.cube, keys, None), 204)
 
     def _delete_keys(self, call: Call) -> list[Key]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from codegen.schema import Kind, Module, Node, Type
 from pcnhost.library import ErrorTag
+from pcnhost.rest import jsontext
 from pcnhost.rest.answers import Problem
 from pcnhost.rest.jsontext import Json
 
@@ -19,6 +20,8 @@ UNSIGNED = frozenset({"uint8", "uint16", "uint32"})
 SIGNED = frozenset({"int8", "int16", "int32"})
 WIDE = frozenset({"int64", "uint64", "decimal64"})
 INTEGERS = UNSIGNED | SIGNED | frozenset({"int64", "uint64"})
+
+MAX_SHOWN = 100
 
 Check = Callable[[Json], bool]
 
@@ -65,6 +68,34 @@ def value_check(kind: Type) -> Check:
     return _string_check(kind)
 
 
+def integer_limits(base: str) -> tuple[int, int]:
+    """Smallest and largest value of a YANG integer type such as `uint16`."""
+    bits = int(base.lstrip("uint"))
+    return (0, 2**bits - 1) if base.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def allowed_values(kind: Type) -> str:
+    """What a type admits, for people."""
+    base = kind.base
+    if base == "enumeration":
+        return ", ".join(kind.enums)
+    if base == "boolean":
+        return "true, false"
+    if base in INTEGERS:
+        ranges = kind.ranges or (integer_limits(base),)
+        return "whole numbers " + ", ".join(f"{low}..{high}" for low, high in ranges)
+    if base == "empty":
+        return "[null]"
+    name = kind.name.rpartition(":")[2]
+    return "strings" if name == "string" else f"values of type {name}"
+
+
+def shown(value: Json) -> str:
+    """A value in an error text, cut when it is long."""
+    text = jsontext.compact(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 def default_value(node: Node) -> Json:
     """The JSON value of a leaf's `default` text, None without one."""
     if node.default is None:
@@ -80,15 +111,26 @@ def default_value(node: Node) -> Json:
 
 
 class Rule(ABC):
-    """The rule of one member. `required`: a create request must have it."""
+    """The rule of one member. `allowed` says to people which values it has; `required`: a create request must
+    have it."""
 
     def __init__(
-        self, name: str, *, config: bool = True, init_only: bool = False, required: bool = False
+        self,
+        name: str,
+        allowed: str,
+        *,
+        config: bool = True,
+        init_only: bool = False,
+        required: bool = False,
     ) -> None:
         self.name = name
+        self.allowed = allowed
         self.config = config
         self.init_only = init_only
         self.required = required
+
+    def refusal(self, value: Json) -> str:
+        return f"{shown(value)} is not possible, allowed: {self.allowed}"
 
     @abstractmethod
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
@@ -104,54 +146,62 @@ class Rule(ABC):
 
 
 class LeafRule(Rule):
-    def __init__(self, name: str, accepts: Check, default: Json = None, **flags: bool) -> None:
-        super().__init__(name, **flags)
+    def __init__(self, name: str, accepts: Check, allowed: str, default: Json = None, **flags: bool) -> None:
+        super().__init__(name, allowed, **flags)
         self.accepts = accepts
         self.default = default
 
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
         if not create and is_empty(value):
-            yield Problem(ErrorTag.MISSING_ATTRIBUTE, self.name)
+            yield Problem(ErrorTag.MISSING_ATTRIBUTE, self.name, self.refusal(value))
         elif not self.accepts(value):
-            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name)
+            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name, self.refusal(value))
 
     def with_defaults(self, value: Json) -> Json:
         return self.default if value is None else value
 
 
 class LeafListRule(Rule):
-    def __init__(self, name: str, accepts: Check, **flags: bool) -> None:
-        super().__init__(name, **flags)
+    def __init__(self, name: str, accepts: Check, allowed: str, **flags: bool) -> None:
+        super().__init__(name, f"an array of {allowed}", **flags)
         self._accepts = accepts
 
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
         if not isinstance(value, list) or not all(self._accepts(item) for item in value):
-            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name)
+            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name, self.refusal(value))
 
 
 class MembersRule(Rule):
     """A JSON object with known members: a container, a list entry, an action's input or a whole cube."""
 
     def __init__(self, name: str, children: Iterable[Rule], *, presence: bool = False, **flags: bool) -> None:
-        super().__init__(name, **flags)
+        super().__init__(name, "an object", **flags)
         self.children = {rule.name: rule for rule in children}
         self._presence = presence
 
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
         if not isinstance(value, dict):
-            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name)
+            yield Problem(ErrorTag.BAD_ATTRIBUTE, self.name, self.refusal(value))
             return
         for name, rule in self.children.items():
             if name not in value:
                 if create and rule.required:
-                    yield Problem(ErrorTag.MISSING_ATTRIBUTE, name)
+                    text = f"missing, allowed: {rule.allowed}"
+                    yield Problem(ErrorTag.MISSING_ATTRIBUTE, name, text, name)
             elif not rule.config or (rule.init_only and not create):
-                yield Problem(ErrorTag.INVALID_VALUE, name)
+                text = f"{shown(value[name])} is not possible, it {_unwritable(rule)}"
+                yield Problem(ErrorTag.INVALID_VALUE, name, text, name)
             else:
-                yield from rule.problems(value[name], create)
+                yield from (problem.inside(name) for problem in rule.problems(value[name], create))
         for name in value:
             if name not in self.children:
-                yield Problem(ErrorTag.INVALID_VALUE, name)
+                text = f"there is no such member, allowed: {', '.join(self._writable(create))}"
+                yield Problem(ErrorTag.INVALID_VALUE, name, text, name[:MAX_SHOWN])
+
+    def _writable(self, create: bool) -> Iterator[str]:
+        return (
+            name for name, rule in self.children.items() if rule.config and (create or not rule.init_only)
+        )
 
     def without_empty(self, value: Json) -> Json:
         if not isinstance(value, dict):
@@ -179,15 +229,15 @@ class MembersRule(Rule):
 
 class ListRule(Rule):
     def __init__(self, name: str, entry: MembersRule, **flags: bool) -> None:
-        super().__init__(name, **flags)
+        super().__init__(name, "an array of objects", **flags)
         self.entry = entry
 
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
         if not isinstance(value, list):
-            yield Problem(ErrorTag.INVALID_VALUE)
+            yield Problem(ErrorTag.INVALID_VALUE, text=self.refusal(value))
             return
-        for item in value:
-            yield from self.entry.problems(item, create)
+        for index, item in enumerate(value):
+            yield from (problem.inside(f"[{index}]") for problem in self.entry.problems(item, create))
 
     def without_empty(self, value: Json) -> Json:
         return [self.entry.without_empty(item) for item in value] if isinstance(value, list) else value
@@ -197,8 +247,11 @@ class ListRule(Rule):
 
 
 def leaf_rule(node: Node, *, key: bool = False) -> LeafRule:
+    kind = type_of(node)
     default = None if key or not node.config else default_value(node)
-    return LeafRule(node.name, value_check(type_of(node)), default, required=node.mandatory, **_flags(node))
+    return LeafRule(
+        node.name, value_check(kind), allowed_values(kind), default, required=node.mandatory, **_flags(node)
+    )
 
 
 def members_rule(node: Node) -> MembersRule:
@@ -218,7 +271,7 @@ def list_rule(node: Node) -> ListRule:
 
 def cube_rule(module: Module) -> MembersRule:
     """The rule of a whole cube: its name, then what the schema has."""
-    name = LeafRule("name", lambda value: isinstance(value, str))
+    name = LeafRule("name", lambda value: isinstance(value, str), "strings")
     children = [_rule(node) for node in module.children if node.kind is not Kind.ACTION]
     return MembersRule(module.name, [name, *children])
 
@@ -228,11 +281,16 @@ def _rule(node: Node, *, key: bool = False) -> Rule:
         case Kind.LEAF:
             return leaf_rule(node, key=key)
         case Kind.LEAF_LIST:
-            return LeafListRule(node.name, value_check(type_of(node)), **_flags(node))
+            kind = type_of(node)
+            return LeafListRule(node.name, value_check(kind), allowed_values(kind), **_flags(node))
         case Kind.LIST:
             return list_rule(node)
         case _:
             return members_rule(node)
+
+
+def _unwritable(rule: Rule) -> str:
+    return "can be given at creation only" if rule.config else "can only be read"
 
 
 def _flags(node: Node) -> dict[str, bool]:

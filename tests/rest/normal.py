@@ -1,7 +1,7 @@
 """What is left of an answer to compare, once everything that may differ by right is made equal.
 
 Equal by right: uuids, the address of the daemon, the order of sets, help texts, who built the service,
-services other than the recorded one, and members the data model has gained since (which must come last).
+services other than the recorded one, and new members of the data model and of errors (which must come last).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.rest.recording import Recorded
 
 SERVICE = "k8slbrp"
 OTHER_SERVICES = frozenset({"simplebridge", "k8sdispatcher", "router", "lbrp", "helloworld"})
-NEW_MEMBERS = frozenset({"max-sessions"})
+NEW_MEMBERS = frozenset({"max-sessions", "error-message"})
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HOST = re.compile(r"^//[^/]+/")

@@ -141,7 +141,8 @@ def test_refusals_and_silence(ctl: Ctl) -> None:
     assert (refused.returncode, refused.stderr) == (2, "No cube found named nothing\n")
     said(ctl("k8slbrp add c1"))
     refused = ctl("c1 service add 10.9.0.1 80 TCP bogus=1")
-    assert (refused.returncode, refused.stderr, refused.stdout) == (2, "400 Bad Request: bogus\n", "")
+    text = "400 Bad Request: bogus: there is no such member, allowed: name, vip, vport, proto, backend\n"
+    assert (refused.returncode, refused.stderr, refused.stdout) == (2, text, "")
     usage = ctl("c1 add del")
     assert (usage.returncode, usage.stderr) == (3, "pcnctl: two commands: add and del\n")
     silent = ctl("cubes", POLYCUBECTL_URL=f"http://127.0.0.1:{free_port()}/polycube/v1/")

@@ -79,7 +79,7 @@ def test_body_limit(daemon: Daemon, cube: str) -> None:
 
 def test_body_that_is_no_text(daemon: Daemon, cube: str) -> None:
     answer = requests.patch(f"{daemon.address}{cube}", data=b'{"loglevel":"\xff"}', timeout=10)
-    assert (answer.status_code, answer.text) == (400, "the body is not UTF-8 text (byte 13)")
+    assert (answer.status_code, answer.text) == (400, "body: byte 13 is not possible in UTF-8 text")
 
 
 def test_slow_request_does_not_block_others(daemon: Daemon) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pcnhost.errors import HostError
 from pcnhost.library import ErrorTag, Key, Response
 from pcnhost.rest.answers import Answer
 from pcnhost.rest.request import Request, segments_below_base
@@ -55,6 +56,11 @@ class PlainEngine:
 
     def destroy_cube(self, name: str) -> None:
         del self.cubes[name]
+
+    def connect(self, peer1: str, peer2: str) -> None:
+        raise HostError(f"{peer1} and {peer2} cannot be connected")
+
+    disconnect = connect
 
     def netdevs(self) -> list[dict[str, Any]]:
         return [{"name": "eth9"}]

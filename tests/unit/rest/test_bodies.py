@@ -16,6 +16,10 @@ from pcnhost.rest.answers import Answer
 from tests.unit.rest.store_host import Host
 
 
+def messages(answer: Answer) -> list[str]:
+    return [error["error-message"] for error in json.loads(answer.body)["ietf-restconf:errors"]["error"]]
+
+
 def tags(answer: Answer) -> list[str]:
     return [error["error-tag"] for error in json.loads(answer.body)["ietf-restconf:errors"]["error"]]
 
@@ -88,17 +92,17 @@ def test_container_with_a_mandatory_leaf_is_mandatory_itself(host: Host) -> None
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ('{"floors":', "malformed JSON at line 1, column 11: expecting value"),
-        ('{\n "floors" 1}', "malformed JSON at line 2, column 11: expecting ':' delimiter"),
-        ('{"floors":NaN}', "malformed JSON: NaN is not a JSON number"),
-        ('{"site":"\\ud800"}', "malformed JSON: half of a \\u surrogate pair"),
-        ('{"floors":1e999}', "malformed JSON: 1e999 is too large a number"),
-        ('{"floors":' + "9" * 5000 + "}", "malformed JSON: a number has too many digits"),
-        ("[" * 100_000, "malformed JSON: nested too deeply"),
-        ("[]", "a JSON object is expected, not an array"),
-        ("null", "a JSON object is expected, not null"),
-        ('"s1"', "a JSON object is expected, not a string"),
-        ("7", "a JSON object is expected, not a number"),
+        ('{"floors":', "body: malformed JSON at line 1, column 11: expecting value"),
+        ('{\n "floors" 1}', "body: malformed JSON at line 2, column 11: expecting ':' delimiter"),
+        ('{"floors":NaN}', "body: malformed JSON: NaN is not a JSON number"),
+        ('{"site":"\\ud800"}', "body: malformed JSON: half of a \\u surrogate pair"),
+        ('{"floors":1e999}', "body: malformed JSON: 1e999 is too large a number"),
+        ('{"floors":' + "9" * 5000 + "}", "body: malformed JSON: a number has too many digits"),
+        ("[" * 100_000, "body: malformed JSON: nested too deeply"),
+        ("[]", "body: an array is not possible, a JSON object is expected"),
+        ("null", "body: null is not possible, a JSON object is expected"),
+        ('"s1"', "body: a string is not possible, a JSON object is expected"),
+        ("7", "body: a number is not possible, a JSON object is expected"),
     ],
 )
 def test_what_is_no_json_object_is_explained(host: Host, body: str, text: str) -> None:
@@ -192,3 +196,37 @@ def test_defaults_have_the_json_kind_of_their_type(node: Callable[[str], Node]) 
         rules.default_value(node(path)) for path in ("floors", "climate/celsius", "shadow", "mode", "site")
     ]
     assert found == [-1, 18.5, False, "OPEN", None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        ("PATCH", "", {"mode": "SHUT"}, ['mode: "SHUT" is not possible, allowed: OPEN, Closed']),
+        ("PATCH", "mode/", "SHUT", ['mode: "SHUT" is not possible, allowed: OPEN, Closed']),
+        ("PATCH", "", {"floors": "2"}, ['floors: "2" is not possible, allowed: whole numbers -128..127']),
+        ("PATCH", "", {"site": "a"}, ['site: "a" is not possible, it can be given at creation only']),
+        ("PATCH", "", {"visitors": 1}, ["visitors: 1 is not possible, it can only be read"]),
+        ("PATCH", "", {"climate": 5}, ["climate: 5 is not possible, allowed: an object"]),
+        (
+            "PATCH",
+            "",
+            {"climate": {"heating": 1}},
+            ["climate.heating: 1 is not possible, allowed: true, false"],
+        ),
+        (
+            "PATCH",
+            "climate/",
+            {"cold": 1},
+            ["cold: there is no such member, allowed: celsius, heating, limits"],
+        ),
+        ("PUT", "box/", {}, ["box: {} is not possible, allowed: an array of objects"]),
+        ("PUT", "box/", [{}, 5], ["box[0].content: missing, allowed: values of type label"]),
+        ("POST", "", {"name": "s1"}, ["Cube s1 already exists"]),
+        ("PATCH", "", {"mode": "x" * 200}, [f'mode: "{"x" * 99}… is not possible, allowed: OPEN, Closed']),
+    ],
+)
+def test_messages_name_member_value_and_what_is_allowed(
+    host: Host, method: str, path: str, body: Any, expected: list[str]
+) -> None:
+    found = messages(host.ask(method, f"store/s1/{path}", json.dumps(body)))
+    assert found[: len(expected)] == expected

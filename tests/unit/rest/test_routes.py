@@ -225,7 +225,7 @@ def test_service_that_does_not_delete_its_cubes_is_unloaded_nevertheless(host: H
             "Inconsistent module name, service-name, and request name.",
         ),
         ('{"type":"grpc","uri":"x","name":"shop"}', "GRPC support has not been compiled"),
-        ("{", "malformed JSON at line 1, column 2: expecting property name enclosed in double quotes"),
+        ("{", "body: malformed JSON at line 1, column 2: expecting property name enclosed in double quotes"),
     ],
 )
 def test_service_that_cannot_be_loaded(host: Host, body: str, text: str) -> None:
