@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import requests
+
+SERVICE = "k8slbrp"
 
 
 class Daemon:
-    """`address` is like http://127.0.0.1:9000."""
+    """`address` is like http://127.0.0.1:9000. polycubed now and then resets a connection that is used again,
+    so with it each request needs one of its own."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, keep_alive: bool = True) -> None:
         self.address = address
         self._session = requests.Session()
+        if not keep_alive:
+            self._session.headers["Connection"] = "close"
 
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> requests.Response:
         """`path` starts at the root; nothing in it is escaped, resolved or dropped."""
@@ -22,6 +29,13 @@ class Daemon:
         return self._session.send(prepared, allow_redirects=False, timeout=60)
 
     def delete_all_cubes(self) -> None:
-        for service, cubes in self.request("GET", "/polycube/v1/cubes").json().items():
-            for cube in cubes:
-                self.request("DELETE", f"/polycube/v1/{service}/{cube['name']}/")
+        """All of the service; those of others are left alone."""
+        for cube in self.request("GET", "/polycube/v1/cubes").json().get(SERVICE, ()):
+            self.request("DELETE", f"/polycube/v1/{SERVICE}/{cube['name']}/")
+
+    def load_service(self, uri: str) -> None:
+        """Load the service's library; one that is loaded already gives way, with its cubes."""
+        self.request("DELETE", f"/polycube/v1/services/{SERVICE}")
+        body = json.dumps({"type": "lib", "uri": uri, "name": SERVICE})
+        answer = self.request("POST", "/polycube/v1/services", body)
+        assert answer.status_code == 200, answer.text
