@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,33 @@ def service_uri() -> str:
     return str(SERVICE_LIBRARY)
 
 
+@dataclass(frozen=True)
+class OwnHost:
+    """A host of this tree with the service loaded. `authority` is host:port; maps are pinned in `state_dir`."""
+
+    authority: str
+    pid: int
+    state_dir: Path
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def own_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
+    """A host to fill, to exhaust and to look into, apart from the one of `daemon`."""
+    with Lab() as lab:
+        log = tmp_path_factory.mktemp("own") / "log"
+        api, process = start_host(lab, None, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=log)
+        authority = api.url.split("/")[2]
+        yield OwnHost(authority, process.pid, Path(f"/sys/fs/bpf/{lab.prefix}"), log)
+        assert process.poll() is None, f"the host has ended by itself with {process.returncode}, see {log}"
+
+
 @pytest.fixture(scope="session")
 def daemon(service_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with the service loaded and without cubes: the one at POLYCUBE_URL, or a host of this tree."""
     if "POLYCUBE_URL" in os.environ:
-        daemon = Daemon(os.environ["POLYCUBE_URL"].rstrip("/"))
-        daemon.delete_all_cubes()
+        daemon = Daemon(os.environ["POLYCUBE_URL"].rstrip("/"), keep_alive=False)
+        daemon.load_service(service_uri)
         yield daemon
         return
     with Lab() as lab:
