@@ -62,7 +62,8 @@ CubeConfig K8slbrp::read() {
 void K8slbrp::update(const CubeConfig &config) {
   const std::lock_guard lock(mutex_);
   if (config.port_mode && *config.port_mode != mode_)
-    throw bad_value("port_mode: the mode of a cube cannot be changed, it is " + to_string(mode_));
+    throw bad_value("port_mode: " + to_string(*config.port_mode) +
+                    " is not possible, the mode of a cube cannot be changed, allowed: " + to_string(mode_));
   const auto before = port_set();
   const auto ports = k8slbrp::update_ports(mode_, before, config.ports);
   const auto rewrite = config.src_ip_rewrite ? rewrite_.updated(*config.src_ip_rewrite) : rewrite_;
@@ -92,7 +93,8 @@ PortSet K8slbrp::port_set() const {
 void K8slbrp::transition(const PortSet &wanted) {
   for (const auto &[name, port] : wanted)
     if (port.peer == get_name() + ":" + name)  // which would hang polycubed
-      throw bad_value("peer: " + port.peer + " is the port itself, allowed: another port, a network interface");
+      throw bad_value("peer: " + port.peer +
+                      " is the port itself, allowed: another port, a network interface");
   const PortSet before = port_set();
   try {
     become(wanted);

@@ -94,8 +94,8 @@ PortSet update_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig
     if (found == ports.end()) throw no_port(config.name);
     PortState &port = found->second;
     if (config.type && *config.type != port.type)
-      throw bad_value("type: the type of a port cannot be changed, " + config.name + " is " +
-                      to_string(port.type));
+      throw bad_value("type: " + to_string(*config.type) + " is not possible, the type of port " +
+                      config.name + " cannot be changed, allowed: " + to_string(port.type));
     if (config.ip) port.ip = parse_ip(config.ip);
     take_peer(port, config);
   }

@@ -237,7 +237,8 @@ class Cube:
 
     def set_span(self, span: bool) -> None:
         """Span needs a shadow cube, which this host does not have."""
-        raise HostError("Span mode is not present in no-shadow services")
+        if span:
+            raise HostError("span: true is not possible in a cube that is no shadow, allowed: false")
 
     def set_conf(self, conf: dict[str, Any]) -> None:
         """Applies the members that can change: `loglevel`."""

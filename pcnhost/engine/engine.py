@@ -84,11 +84,11 @@ class Engine:
         name, cube_type = conf["name"], conf.get("type", "TC").upper()
         loglevel = log_level_name(conf.get("loglevel", "INFO"))
         if cube_type != "TC" and cube_type not in XDP_MODES:
-            raise HostError("Bad cube type")
+            raise HostError(f"type: {cube_type} is not possible, allowed: TC, {', '.join(XDP_MODES)}")
         if conf.get("span") and not conf.get("shadow"):
-            raise HostError("Span mode is not present in no-shadow services")
+            raise HostError("span: true is not possible in a cube that is no shadow, allowed: false")
         if conf.get("shadow"):
-            raise HostError("Shadow services are not supported by this host")
+            raise HostError("shadow: true is not possible in this host, allowed: false")
         cube_id, adopted = self._reserve(name, cube_type)
         try:
             cube = Cube(
@@ -125,7 +125,7 @@ class Engine:
             if not self._open:
                 return
             if name not in self._cubes:
-                raise HostError("Cube does not exist")
+                raise HostError(f"Cube {name} does not exist")
             cube = self._cubes[name]
         cube.receiver.silence()
         self._forget(cube, keep_datapath=False)
@@ -136,7 +136,9 @@ class Engine:
         with self._lock:
             ports = [(self._links.find_port(end), other) for end, other in _ports_of(peer1, peer2)]
             if not ports:
-                raise HostError("Error setting peer")
+                raise HostError(
+                    f"Error setting peer: neither {peer1} nor {peer2} is a port, allowed: cube:port"
+                )
             for port, _ in ports:
                 if port.peer:
                     raise HostError(f"{port.path} already has a peer {port.peer}")

@@ -59,7 +59,7 @@ class Links:
         cube_name, _, port_name = path.partition(":")
         cube = self.cubes.get(cube_name)
         if cube is None:
-            raise HostError("Cube does not exist")
+            raise HostError(f"Cube {cube_name} does not exist")
         if port_name not in cube.ports:
             raise HostError(f"Port {port_name} does not exist")
         return cube.ports[port_name]
@@ -150,8 +150,9 @@ class Links:
         ifindex = self._netdevs.find(name)
         if ifindex is None:
             raise HostError(f"Interface  {name} does not exist or is down")
-        if self._by_netdev.get(name, port) is not port:
-            raise HostError("Iface already in use")
+        other = self._by_netdev.get(name, port)
+        if other is not port:
+            raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
         if (port.peer, port.ifindex) == (name, ifindex):
             return
         self._leave(port)
@@ -203,12 +204,11 @@ class Links:
 
     def _check_peer(self, port: Port, peer: str) -> None:
         if peer == port.path:
-            raise HostError(
-                f"peer: {peer} is the port itself, allowed: another port, a network interface"
-            )
+            raise HostError(f"peer: {peer} is the port itself, allowed: another port, a network interface")
         other = self._port_at(peer)
         if other and other.cube.hook is not port.cube.hook:
-            raise HostError("It is not possible to connect TC and XDP ports")
+            kinds = f"{port.path} is {port.cube.hook.name}, {peer} is {other.cube.hook.name}"
+            raise HostError(f"It is not possible to connect TC and XDP ports: {kinds}")
 
     def _port_at(self, path: str) -> Port | None:
         cube_name, _, port_name = path.partition(":")

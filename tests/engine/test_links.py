@@ -168,7 +168,7 @@ def test_what_a_netdev_must_be(engine: Engine, wires: Wires) -> None:
     with refuses("Interface  w1 does not exist or is down"):
         port.set_peer("w1")
     assert (port.peer, port.status) == ("w0", "UP")
-    with refuses("Iface already in use"):
+    with refuses("Iface already in use: w0 is the peer of c1:p, allowed: one without"):
         cube.add_port("q", {"peer": "w0"})
     assert "q" not in cube.ports
 
@@ -179,11 +179,11 @@ def test_connect_and_disconnect(engine: Engine, wires: Wires) -> None:
     create(engine, CABLE, name="b")[0].add_port("p", {})
     create(engine, CABLE, name="x", type="XDP_SKB")[0].add_port("p", {})
     for peers, text in {
-        ("a:p", "c:p"): "Cube does not exist",
+        ("a:p", "c:p"): "Cube c does not exist",
         ("a:p", "b:q"): "Port q does not exist",
         ("a:p", "nope"): "Interface  nope does not exist or is down",
-        ("a:p", "x:p"): "It is not possible to connect TC and XDP ports",
-        ("w0", "nope"): "Error setting peer",
+        ("a:p", "x:p"): "It is not possible to connect TC and XDP ports: a:p is TC, x:p is XDP",
+        ("w0", "nope"): "Error setting peer: neither w0 nor nope is a port, allowed: cube:port",
     }.items():
         with refuses(text):
             engine.connect(*peers)
@@ -274,18 +274,18 @@ def test_netdevs(engine: Engine, wires: Wires) -> None:
 
 
 def test_cube_conf(engine: Engine) -> None:
-    with refuses("Span mode is not present in no-shadow services"):
+    with refuses("span: true is not possible in a cube that is no shadow, allowed: false"):
         create(engine, DROP, span=True)
-    with refuses("Shadow services are not supported by this host"):
+    with refuses("shadow: true is not possible in this host, allowed: false"):
         create(engine, DROP, shadow=True)
-    with refuses("Bad cube type"):
+    with refuses("type: XXX is not possible, allowed: TC, XDP_SKB, XDP_DRV"):
         create(engine, DROP, type="XXX")
     cube, _ = create(engine, DROP)
     with refuses("Cube c1 already exists"):
         create(engine, DROP)
-    with refuses("Span mode is not present in no-shadow services"):
+    with refuses("span: true is not possible in a cube that is no shadow, allowed: false"):
         cube.set_span(True)
-    with refuses("Cube does not exist"):
+    with refuses("Cube c2 does not exist"):
         engine.destroy_cube("c2")
 
 
