@@ -54,14 +54,16 @@ def program_text(name: str) -> str:
     return (resources.files(__package__) / "programs" / name).read_text()
 
 
-def load_service_program(name: str, hook: Hook, maps: dict[str, int], defines: Sequence[str] = ()) -> int:
-    """Load one of bench/programs as if it were a service's, under the host's wrapper, using `maps` of a cube."""
+def load_service_program(
+    name: str, hook: Hook, maps: dict[str, int], defines: Sequence[str] = ()
+) -> tuple[int, dict[str, int]]:
+    """Load one of bench/programs as if it were a service's, under the host's wrapper, using `maps` where it can.
+
+    Returns the fds of the program and of the maps it has brought."""
     text = source.complete(source.parse(program_text(name)).text, hook)
-    module = compile_text(text, [*source.cflags(hook, "floor", 0, False, "INFO"), *defines])
-    try:
-        return bpf.load_program(_PROGRAM_TYPES[hook], "floor", module.linked(_ENTRY[hook], maps))
-    finally:
-        module.close()
+    module = compile_text(text, [*source.cflags(hook, "reference", 0, False, "INFO"), *defines])
+    program_fd = bpf.load_program(_PROGRAM_TYPES[hook], "reference", module.linked(_ENTRY[hook], maps))
+    return program_fd, module.tables
 
 
 class Driver:

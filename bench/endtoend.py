@@ -28,15 +28,18 @@ _seeds = itertools.count()
 
 @dataclass(frozen=True)
 class Scale:
-    """Seconds of one sample, rounds of samples, and the numbers of services."""
+    """Rounds of samples, and the numbers of services. Throughput takes a second a sample, so it gets fewer."""
 
-    seconds: int
     rounds: int
+    long_rounds: int
     services: tuple[int, ...]
 
 
-FULL = Scale(seconds=1, rounds=7, services=(10, 10_000))
-QUICK = Scale(seconds=1, rounds=1, services=(10,))
+# Short samples in many turns: what disturbs one way disturbs its neighbour alike.
+SECONDS = "0.4"
+
+FULL = Scale(rounds=15, long_rounds=7, services=(10, 10_000))
+QUICK = Scale(rounds=1, long_rounds=1, services=(10,))
 
 Figures = dict[str, float]
 
@@ -47,7 +50,6 @@ def measure(quick: bool) -> dict[str, Any]:
     build_load()
     report: dict[str, Any] = {
         "units": {name: metric.unit for name, metric in METRICS.items()},
-        "seconds per sample": scale.seconds,
         "parallel connections": PARALLEL,
     }
     for number_of_services in scale.services:
@@ -72,12 +74,10 @@ def _measure(lab: Lab, running: Host, number_of_services: int, scale: Scale) -> 
     report: dict[str, Any] = {}
     for probe in PROBES:
         measurements = {
-            name: partial(probe.run, way, scale.seconds)
-            for name, way in ways.items()
-            if way.udp or not probe.udp
+            name: partial(probe.run, way) for name, way in ways.items() if way.udp or not probe.udp
         }
-        warm_up = 1 if scale.rounds > 1 else 0
-        taken = stats.in_turns(measurements, scale.rounds, warm_up)
+        rounds = scale.long_rounds if probe.long else scale.rounds
+        taken = stats.in_turns(measurements, rounds, warm_up=min(1, rounds - 1))
         for metric in probe.metrics:
             samples = {name: [sample[metric] for sample in of_way] for name, of_way in taken.items()}
             report[metric] = {
@@ -103,7 +103,7 @@ def _wait_until_reachable(way: Way) -> None:
         try:
             for number in (0, last):
                 _load(way, "connect", _nth(way.first, number), "1", str(way.port), "0.05", "1")
-            _iperf(way, 1)
+            _iperf(way)
             return
         except RuntimeError:
             if attempt == 99:
@@ -126,32 +126,32 @@ def _load(way: Way, *arguments: str) -> Figures:
     return answer
 
 
-def _iperf(way: Way, seconds: int) -> Figures:
+def _iperf(way: Way) -> Figures:
     first = _nth(way.first, 0)
-    argv = _pinned(0, "iperf3", "-c", first, "-p", str(IPERF_PORT), "-t", str(seconds), "-J")
+    argv = _pinned(0, "iperf3", "-c", first, "-p", str(IPERF_PORT), "-t", "1", "-J")
     report = json.loads(run(argv, way.client))
     return {"throughput": report["end"]["sum_received"]["bits_per_second"] / 1e9}
 
 
-def _latency(way: Way, seconds: int) -> Figures:
-    figures = _load(way, "latency", way.first, str(way.port), str(seconds))
+def _latency(way: Way) -> Figures:
+    figures = _load(way, "latency", way.first, str(way.port), SECONDS)
     return {"latency_p50": figures["p50_us"], "latency_p99": figures["p99_us"]}
 
 
-def _connections(way: Way, seconds: int) -> Figures:
-    arguments = (str(way.addresses), str(way.port), str(seconds), str(PARALLEL))
+def _connections(way: Way) -> Figures:
+    arguments = (str(way.addresses), str(way.port), SECONDS, str(PARALLEL))
     figures = _load(way, "connect", way.first, *arguments)
     return {"connections": figures["per_second"], "failed": figures["failed"]}
 
 
-def _udp_sessions(way: Way, seconds: int) -> Figures:
+def _udp_sessions(way: Way) -> Figures:
     """A number of them and not a time: more would fill the tables."""
     figures = _load(way, "sessions", way.first, str(way.port), str(UDP_SESSIONS), str(next(_seeds)))
     return {"udp_sessions": figures["per_second"]}
 
 
-def _datagrams(way: Way, seconds: int) -> Figures:
-    return {"datagrams": _load(way, "flood", way.first, str(way.port), str(seconds))["per_second"]}
+def _datagrams(way: Way) -> Figures:
+    return {"datagrams": _load(way, "flood", way.first, str(way.port), SECONDS)["per_second"]}
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,14 @@ METRICS = {
 class Probe:
     """One way of using the service, and which metrics it yields."""
 
-    run: Callable[[Way, int], Figures]
+    run: Callable[[Way], Figures]
     metrics: tuple[str, ...]
     udp: bool = False
+    long: bool = False
 
 
 PROBES = (
-    Probe(_iperf, ("throughput",)),
+    Probe(_iperf, ("throughput",), long=True),
     Probe(_latency, ("latency_p50", "latency_p99")),
     Probe(_connections, ("connections",)),
     Probe(_udp_sessions, ("udp_sessions",), udp=True),

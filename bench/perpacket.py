@@ -1,7 +1,8 @@
 """What one packet costs, by BPF_PROG_TEST_RUN on the programs of real cubes, as multiples of a floor.
 
-The floor is a program that parses and redirects under the same wrapper. All run behind the same driver; its own
-cost, the difference between the floor with and without it, is taken off everything.
+The floor is a program that parses and redirects under the same wrapper; `kernel` is that program with the session
+table's lookups and insertions and nothing else. All run behind the same driver; its own cost, the difference between
+the floor with and without it, is taken off everything.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bench import host as bench_host
 from bench import kernel, packets, services, stats
 from bench.driver import REDIRECT, Driver, Flow, flow_of_tuple, load_service_program
 from bench.host import Host
+from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
 from testbed.lab import Lab
 
@@ -64,7 +66,7 @@ class Setup:
 
 def setups(scale: Scale) -> dict[str, Setup]:
     usual = scale.max_sessions
-    room = scale.sessions + (scale.rounds + 1) * scale.openings
+    room = scale.sessions + 2 * (scale.rounds + 1) * scale.openings  # never full
     return {
         "multi": Setup("MULTI", 1, 1, usual, steady=True, opening=False),
         "single": Setup("SINGLE", 1, 1, usual, steady=True, opening=False),
@@ -111,7 +113,7 @@ def _measure_hook(hook: Hook, scale: Scale) -> dict[str, Any]:
         for name, setup in setups(scale).items():
             target = _cube(lab, running, hook, name, setup)
             if not measurements:
-                measurements |= _floor(target, running.directory(name), scale)
+                measurements |= _references(target, running.directory(name), scale)
             for case, measurement in _cases(target, setup, scale).items():
                 measurements[f"{name}/{case}"] = measurement
         taken = stats.in_turns(measurements, scale.rounds)
@@ -141,17 +143,33 @@ def _cube(lab: Lab, running: Host, hook: Hook, name: str, setup: Setup) -> Targe
     )
 
 
-def _floor(beside: Target, directory: Path, scale: Scale) -> dict[str, Measurement]:
-    """The floor by itself, driven, and driven through many flows."""
+def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Measurement]:
+    """The floor by itself, driven, and driven through many flows; and the floor with the kernel's session table."""
     peers = kernel.open_map(directory / "_POLYCUBE_peers")
     maps = {"_POLYCUBE_peers": peers, "port_md": beside.metadata_fd}
-    program = load_service_program("floor.c", beside.hook, maps, [f"-DEGRESS_PORT={_BACKEND}"])
-    floor = replace(beside, program_fd=program, sources=count())
+    value_bytes = bpf.map_spec(beside.sessions_fd).value_size
     packet = packets.tcp("A")
+
+    def load(name: str, *defines: str) -> tuple[Target, int]:
+        defines = (f"-DEGRESS_PORT={_BACKEND}", f"-DVALUE_BYTES={value_bytes}", *defines)
+        program, tables = load_service_program(name, beside.hook, maps, defines)
+        return replace(beside, program_fd=program, sources=count()), tables.get("table", -1)
+
+    floor, _ = load("floor.c")
+    usual, _ = load("table.c", "-DOPENING", f"-DENTRIES={2 * scale.max_sessions}")
+    filling, table = load("table.c", "-DOPENING", f"-DENTRIES={2 * setups(scale)['large'].max_sessions}")
+    flows = _forward_flows(filling, scale.sessions, 1)
+    _redirected(filling, filling.driver(flows).run(packet, len(flows)))
+    maps["table"] = table
+    looking, _ = load("table.c", "-DENTRIES=1")
     return {
-        "floor/alone": lambda: _redirected(floor, kernel.test_run(program, packet, scale.repeat)),
+        "floor/alone": lambda: _redirected(floor, kernel.test_run(floor.program_fd, packet, scale.repeat)),
         "floor/one": _steady(floor, _forward_flows(floor, 1, 1), packet, scale),
         "floor/many": _steady(floor, _forward_flows(floor, scale.sessions, 1), packet, scale),
+        "kernel/one lookup": _steady(looking, flows[:1], packet, scale),
+        "kernel/one lookup, any session": _steady(looking, _shuffled(flows), packet, scale),
+        "kernel/two insertions, new session": _opening(usual, 1, scale),
+        "kernel/two insertions beside many, new session": _opening(filling, 1, scale),
     }
 
 
@@ -258,12 +276,14 @@ def _report(taken: dict[str, list[float]]) -> dict[str, Any]:
     report: dict[str, Any] = {"floor": {"ns": stats.summary(floor)}}
     for name, samples in taken.items():
         setup, case = name.split("/")
-        many = case == "new session" or "any session" in case
+        many = case.endswith(("new session", "any session"))
         net = stats.difference(samples, driver_many if many else driver_one)
         figures = {"ns": stats.summary(net), "ratio": stats.summary(stats.ratios(net, floor))}
         report.setdefault(setup, {})[case] = figures
-    report["large over multi"] = {
-        case: round(report["large"][case]["ns"]["median"] / report["multi"][case]["ns"]["median"], 3)
-        for case in report["large"].keys() & report["multi"].keys()
+    small = report["multi"] | report["opening"]
+    report["large over small"] = {
+        case: round(figures["ns"]["median"] / small[case]["ns"]["median"], 3)
+        for case, figures in report["large"].items()
+        if case in small
     }
     return report

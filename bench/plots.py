@@ -61,7 +61,7 @@ def _bars(axes: Axes, positions: Sequence[float], summaries: Sequence[Summary], 
 
 
 def _per_packet(part: Report) -> None:
-    rows = [(setup, case) for setup in part["setups"] for case in part["TC"][setup]]
+    rows = [(setup, case) for setup in ("kernel", *part["setups"]) for case in part["TC"][setup]]
     _, axes = pyplot.subplots(figsize=(9, 0.34 * len(rows) + 1.2))
     for offset, (hook, colour) in zip((-0.2, 0.2), _HOOKS.items(), strict=True):
         summaries = [part[hook][setup][case]["ratio"] for setup, case in rows]

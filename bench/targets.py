@@ -54,9 +54,9 @@ def _targets() -> Iterator[Target]:
         ):
             path = f"per_packet/{hook}/{setup}/{case}/ratio/median"
             yield Target(f"{hook}, {case}: multiples of the floor", limit, True, path)
-        for case in ("tcp forward", "tcp reverse", "pass"):
+        for case in ("tcp forward", "tcp reverse", "pass", "new session"):
             name = f"{hook}, {case}: with 10,000 services and 500,000 sessions, over 1 and 1"
-            yield Target(name, 1.5, True, f"per_packet/{hook}/large over multi/{case}")
+            yield Target(name, 1.5, True, f"per_packet/{hook}/large over small/{case}")
 
     large = "end_to_end/10000 services"
     yield Target("throughput over plain redirect", 0.95, False, f"{large}/throughput/cube_tc/ratio/median")

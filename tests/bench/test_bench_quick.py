@@ -74,6 +74,7 @@ def test_packets_of_every_kind_cost_more_than_the_floor(results: dict[str, Any])
             for figures in part[setup].values()
         )
         assert {"tcp forward, any session", "tcp reverse, any session", "new session"} <= part["large"].keys()
+        assert part["kernel"]["one lookup"]["ratio"]["median"] > 1
         assert part["opening"]["new session"]["ns"]["median"] > part["multi"]["tcp forward"]["ns"]["median"]
 
 
