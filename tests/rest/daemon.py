@@ -10,17 +10,18 @@ SERVICE = "k8slbrp"
 
 
 class Daemon:
-    """`address` is like http://127.0.0.1:9000. polycubed now and then resets a connection that is used again,
-    so with it each request needs one of its own."""
+    """`address` is like http://127.0.0.1:9000. polycubed closes a connection after an answer of 500 without
+    saying so; with it each request needs a connection of its own."""
 
     def __init__(self, address: str, *, keep_alive: bool = True) -> None:
         self.address = address
+        self._keep_alive = keep_alive
         self._session = requests.Session()
-        if not keep_alive:
-            self._session.headers["Connection"] = "close"
 
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> requests.Response:
         """`path` starts at the root; nothing in it is escaped, resolved or dropped."""
+        if not self._keep_alive:
+            self._session.close()  # of its connections; it opens new ones
         data = None if body is None else body.encode()
         prepared = self._session.prepare_request(
             requests.Request(method, self.address, data=data, headers=headers)

@@ -1,7 +1,7 @@
 """Every recorded request again: the recorded answers, or those that differences.tsv lists.
 
-With POLYCUBE_URL the daemon is another one, which may also answer what polycubed.tsv lists: where a real
-polycubed gets in the way of the service."""
+With POLYCUBE_URL the daemon is another one, best a freshly started one: polycubed remembers names of cubes it
+has not made. It may also answer what polycubed.tsv lists: where a real polycubed gets in the service's way."""
 
 from __future__ import annotations
 
