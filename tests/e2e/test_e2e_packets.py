@@ -145,3 +145,35 @@ def test_src_ip_rewrite(single: ConnectedCube) -> None:
     assert seen_client(single, "10.96.3.9") == "10.31.7.1"
     single.api.delete(settings)
     assert seen_client(single, "10.96.3.9") == network.client_ips[0]
+
+
+def test_what_is_for_everybody_reaches_every_client(multi: ConnectedCube) -> None:
+    """A frame that is not IP goes by the control plane to each FRONTEND port, whole and once."""
+    listen = """
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
+s.bind(("eth0", 0x88b5))
+s.settimeout(5)
+print("ready", flush=True)
+frame = s.recv(2000)
+s.settimeout(0.5)
+try:
+    s.recv(2000)
+    print("twice", flush=True)
+except TimeoutError:
+    print(frame.hex(), flush=True)
+"""
+    frame = b"\xff" * 6 + b"\x02\0\0\0\0\x09" + b"\x88\xb5" + bytes(range(200))
+    send = f"""
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("lb", 0))
+s.send(bytes.fromhex("{frame.hex()}"))
+"""
+    listeners = [
+        multi.lab.start([sys.executable, "-c", listen], client, ready="ready")
+        for client in multi.network.clients
+    ]
+    run([sys.executable, "-c", send], multi.network.router)
+    for listener in listeners:
+        assert listener.communicate(timeout=10)[0].strip() == frame.hex()
