@@ -13,7 +13,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from bench.endtoend import METRICS
-from bench.stats import Summary
+from bench.stats import Summary, figure
 
 Report = dict[str, Any]
 
@@ -49,15 +49,10 @@ def _bars(axes: Axes, positions: Sequence[float], summaries: Sequence[Summary], 
         [summary["q3"] - summary["median"] for summary in summaries],
     ]
     axes.barh(positions, medians, xerr=spread, error_kw={"elinewidth": 0.8, "capsize": 2}, **options)
-    for position, median in zip(positions, medians, strict=True):
-        axes.annotate(
-            f" {median:.3g}",
-            (median, position),
-            va="center",
-            fontsize=7,
-            xytext=(6, 0),
-            textcoords="offset points",
-        )
+    for position, summary in zip(positions, summaries, strict=True):
+        text = f" {figure(summary['median'])}"
+        axes.annotate(text, (summary["q3"], position), va="center", fontsize=7)
+    axes.margins(x=0.1)
 
 
 def _per_packet(part: Report) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from bench.endtoend import METRICS
-from bench.stats import Summary
+from bench.stats import Summary, figure
 
 
 def document(report: dict[str, Any]) -> str:
@@ -16,16 +16,11 @@ def document(report: dict[str, Any]) -> str:
     environment = Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
-    environment.filters |= {"spread": _spread, "figure": _figure}
+    environment.filters |= {"spread": _spread, "figure": figure}
     template = (resources.files(__package__) / "benchmarks.md.j2").read_text()
     return environment.from_string(template).render(report=report, metrics=METRICS)
 
 
 def _spread(summary: Summary) -> str:
     """The median, and in brackets the quartiles."""
-    return f"{_figure(summary['median'])} ({_figure(summary['q1'])} to {_figure(summary['q3'])})"
-
-
-def _figure(value: float) -> str:
-    """Three significant digits, whole numbers from a hundred on."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{figure(summary['median'])} ({figure(summary['q1'])} to {figure(summary['q3'])})"

@@ -53,3 +53,8 @@ def in_turns(
 def difference(samples: Iterable[float], other: Iterable[float]) -> list[float]:
     """Sample by sample."""
     return [a - b for a, b in zip(samples, other, strict=True)]
+
+
+def figure(value: float) -> str:
+    """Three significant digits, whole numbers from a hundred on."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
