@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,35 +167,41 @@ def _map_mib(path: Path) -> float:
 
 def _starts(scale: Scale) -> dict[str, Any]:
     """Until a host answers: cold, as after a boot, and again with what it left in the kernel; from the same dump."""
-    empty: list[float] = []
-    cold: list[float] = []
-    warm: list[float] = []
+    taken: dict[str, list[float]] = {"empty, ms": [], "cold, ms": [], "warm, ms": []}
     for _ in range(scale.starts):
-        with Lab() as lab, bench_host.running(lab) as first:
-            dump = first.scratch / "cubes.yaml"
-            options = ["--loglevel", "warn", "--cubes-dump-enable", "--cubes-dump-file", str(dump)]
-            options += ["--service", f"k8slbrp={SERVICE_LIBRARY}"]
-            lab.stop(first.process)
-            began = time.perf_counter()
-            api, process = start_host(lab, None, *options, log=first.scratch / "log")
-            empty.append((time.perf_counter() - began) * 1e3)
-            api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI"})
-            services.create(api, CUBE, 0, scale.services, BACKENDS)
-            lab.stop(process)
-            for samples, state_is_lost in ((warm, False), (cold, True)):
-                if state_is_lost:
-                    state.remove(first.state_dir)
-                began = time.perf_counter()
-                api, process = start_host(lab, None, *options, log=first.scratch / "log")
-                entries = api.get(f"k8slbrp/{CUBE}/service")
-                samples.append((time.perf_counter() - began) * 1e3)
-                found = sum(isinstance(entry, dict) for entry in entries)  # the last one lists links
-                if found != scale.services:
-                    raise RuntimeError(f"{found} of {scale.services} services came back")
-                lab.stop(process)
-            state.remove(first.state_dir)
-    return {
-        "empty, ms": stats.summary(empty),
-        "cold, ms": stats.summary(cold),
-        "warm, ms": stats.summary(warm),
-    }
+        with _forgetful_lab() as lab, bench_host.running(lab) as host:
+            lab.stop(host.process)
+            for name, samples in taken.items():
+                if name == "cold, ms":
+                    state.remove(host.state_dir)
+                samples.append(_start(lab, host, scale, fill=name == "empty, ms"))
+    return {name: stats.summary(samples) for name, samples in taken.items()}
+
+
+def _start(lab: Lab, host: Host, scale: Scale, fill: bool) -> float:
+    """Milliseconds until a host with the dump of the one before answers; with `fill`, then makes the services."""
+    options = ["--loglevel", "warn", "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    options += ["--cubes-dump-enable", "--cubes-dump-file", str(host.scratch / "cubes.yaml")]
+    began = time.perf_counter()
+    api, process = start_host(lab, None, *options, log=host.scratch / "log")
+    milliseconds = (time.perf_counter() - began) * 1e3
+    if fill:
+        api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI"})
+        services.create(api, CUBE, 0, scale.services, BACKENDS)
+    entries = api.get(f"k8slbrp/{CUBE}/service")
+    found = sum(isinstance(entry, dict) for entry in entries)  # the last one lists links
+    if found != scale.services:
+        raise RuntimeError(f"{found} of {scale.services} services are there")
+    lab.stop(process)
+    return milliseconds
+
+
+@contextmanager
+def _forgetful_lab() -> Iterator[Lab]:
+    """For hosts with a dump: they leave their maps in the kernel, where nobody would come back for them."""
+    lab = Lab()
+    try:
+        with lab:
+            yield lab
+    finally:
+        state.remove(Path("/sys/fs/bpf") / lab.prefix)
