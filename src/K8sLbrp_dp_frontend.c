@@ -28,7 +28,10 @@ static __always_inline bool store_session(const struct packet *pkt, struct sessi
     bool stored = sessions.insert(&key, &twin) == 0;
     if (!stored) {
       struct session *old = sessions.lookup(&key);
-      if (!old || is_twin_of(old, &pkt->tuple) || expired(old, pkt->tuple.proto, session->last_seen)) {
+      /* A session that has ended is only kept for stragglers: the last attempt may have its place. */
+      bool given_up = old && attempt == SOURCE_PORT_ATTEMPTS - 1 && old->state == SESSION_CLOSING;
+      if (!old || given_up || is_twin_of(old, &pkt->tuple) ||
+          expired(old, pkt->tuple.proto, session->last_seen)) {
         sessions.update(&key, &twin);
         stored = true;
       }
