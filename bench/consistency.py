@@ -21,9 +21,7 @@ from testbed.lab import Lab
 CUBE = "lb"
 SLOTS_PER_CHUNK = 64
 _SERVICE = struct.Struct("=II")  # struct service: first_chunk, slots
-_CHUNK = struct.Struct(
-    f"={4 * SLOTS_PER_CHUNK}s{2 * SLOTS_PER_CHUNK}sI"
-)  # struct chunk: addresses, ports, segment
+_CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK  # struct chunk: segment, then address and port of each slot
 _TCP = 6
 FLOWS = 1 << 17  # hashes, evenly spread
 
@@ -97,8 +95,8 @@ def _owners(running: Host, weights: Weights) -> list[str]:
         first, slots = _SERVICE.unpack(_found(bpf.lookup(table, key, _SERVICE.size)))
         owners: list[str] = []
         for index in range(first, first + -(-slots // SLOTS_PER_CHUNK)):
-            chunk = _found(bpf.lookup(chunks, bpf.u32(index), _CHUNK.size))
-            owners += (socket.inet_ntoa(chunk[at : at + 4]) for at in range(0, 4 * SLOTS_PER_CHUNK, 4))
+            chunk = _found(bpf.lookup(chunks, bpf.u32(index), _CHUNK_BYTES))
+            owners += (socket.inet_ntoa(chunk[at : at + 4]) for at in range(4, _CHUNK_BYTES, 6))
         return owners[:slots]
     finally:
         os.close(table)

@@ -1,7 +1,7 @@
 """What one packet costs, by BPF_PROG_TEST_RUN on the programs of real cubes, as multiples of a floor.
 
 The floor is a program that parses and redirects under the same wrapper; `kernel` is that program with the session
-table's lookups and insertions and nothing else. All run behind the same driver; its own cost, the difference between
+table's lookup or insertion and nothing else. All run behind the same driver; its own cost, the difference between
 the floor with and without it, is taken off everything.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import host as bench_host
 from bench import kernel, packets, services, stats
-from bench.driver import REDIRECT, Driver, Flow, flow_of_tuple, load_service_program
+from bench.driver import REDIRECT, Driver, Flow, answers_of, load_service_program
 from bench.host import Host
 from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
@@ -26,7 +26,6 @@ from testbed.lab import Lab
 
 _BACKEND, _FRONTEND = 0, 1  # indexes of the ports, in the order in which _cube() creates them
 _TCP, _UDP, _ICMP = 6, 17, 1
-_SIDE_BACKEND = 2
 _CLIENTS = IPv4Address("10.64.0.0")
 _PORTS_PER_ADDRESS = 50_000
 _CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
@@ -156,8 +155,8 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
         return replace(beside, program_fd=program, sources=count()), tables.get("table", -1)
 
     floor, _ = load("floor.c")
-    usual, _ = load("table.c", "-DOPENING", f"-DENTRIES={2 * scale.max_sessions}")
-    filling, table = load("table.c", "-DOPENING", f"-DENTRIES={2 * setups(scale)['large'].max_sessions}")
+    usual, _ = load("table.c", "-DOPENING", f"-DENTRIES={scale.max_sessions}")
+    filling, table = load("table.c", "-DOPENING", f"-DENTRIES={setups(scale)['large'].max_sessions}")
     flows = _forward_flows(filling, scale.sessions, 1)
     _redirected(filling, filling.driver(flows).run(packet, len(flows)))
     maps["table"] = table
@@ -168,8 +167,8 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
         "floor/many": _steady(floor, _forward_flows(floor, scale.sessions, 1), packet, scale),
         "kernel/one lookup": _steady(looking, flows[:1], packet, scale),
         "kernel/one lookup, any session": _steady(looking, _shuffled(flows), packet, scale),
-        "kernel/two insertions, new session": _opening(usual, 1, scale),
-        "kernel/two insertions beside many, new session": _opening(filling, 1, scale),
+        "kernel/one insertion, new session": _opening(usual, 1, scale),
+        "kernel/one insertion beside many, new session": _opening(filling, 1, scale),
     }
 
 
@@ -258,10 +257,17 @@ def _forward_flows(target: Target, number: int, number_of_services: int) -> list
 
 def _reverse_flows(target: Target, proto: int) -> list[Flow]:
     """What the backends answer, as the session table has it."""
-    keys, _, number = kernel.read_all(target.sessions_fd)
-    size = len(keys) // number
-    entries = (flow_of_tuple(keys[at : at + size], _BACKEND) for at in range(0, len(keys), size))
-    return [flow for flow, protocol, side in entries if (protocol, side) == (proto, _SIDE_BACKEND)]
+    keys, values, number = kernel.read_all(target.sessions_fd)
+    entries = (
+        answers_of(key, value, _BACKEND)
+        for key, value in zip(_parts(keys, number), _parts(values, number), strict=True)
+    )
+    return [flow for flow, protocol in entries if protocol == proto]
+
+
+def _parts(joined: bytes, number: int) -> list[bytes]:
+    size = len(joined) // number
+    return [joined[at : at + size] for at in range(0, len(joined), size)]
 
 
 def _shuffled(flows: list[Flow]) -> list[Flow]:

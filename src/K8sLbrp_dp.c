@@ -1,15 +1,16 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
- * parse.h (what a packet is), session.h and select.h (who gets it), rewrite.h, fragments.h, icmp_error.h,
- * arp.h (what becomes of it), the two sides, and handle_rx below, which puts them together.
+ * parse.h (what a packet is), session.h, session_table.h and select.h (who gets it), rewrite.h, fragments.h,
+ * icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below, which puts them together.
  */
 #include "datapath/abi.h"
 #include "datapath/maps.h"
 #include "datapath/parse.h"
 #include "datapath/support.h"
 #include "datapath/action.h"
-#include "datapath/rewrite.h"
 #include "datapath/session.h"
+#include "datapath/session_table.h"
+#include "datapath/rewrite.h"
 #include "datapath/select.h"
 #include "datapath/fragments.h"
 #include "datapath/icmp_error.h"
@@ -25,18 +26,27 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, const struct pa
                                             const struct port *in, __u16 in_index) {
   __u32 now = current_tick();
   struct session opened = {};
-  struct session *session = find_session(pkt, now);
-  if (session) {
-    refresh(pkt, session, now, in_index, in->generation);
+  struct session_key key;
+  struct flow flow = flow_of(&pkt->tuple);
+  struct session *session = find_entry(&flow, pkt->tuple.proto, in->side, &key);
+  bool vacant = !session && key.side == SIDE_NONE;
+  if (session && expired(session, pkt->tuple.proto, now)) session = 0;
+  if (session && may_take(session, pkt)) {
+    refresh(session, &key, pkt, now, in, in_index);
   } else {
     if (in->side == SIDE_BACKEND) return ACTION_UNMATCHED;
-    enum opening outcome = open_session(pkt, in, in_index, now, &opened);
+    struct session left = {};
+    bool leaves = session && serves_both(session, &key);
+    if (leaves) left = *session; /* its memory may be used again as soon as it is replaced */
+    enum opening outcome = open_session(pkt, in, in_index, now, vacant, &opened);
     if (outcome != OPENED) return not_opened(pkt, outcome);
+    if (leaves) keep_answers(&left, &opened, pkt->tuple.proto);
     session = &opened;
   }
+  struct translation to = translation_of(session, in->side);
   __u32 out = egress(session, in);
-  if (pkt->first_fragment) remember_fragment(pkt, session, out, now);
-  return translate(ctx, pkt, session) ? out : drop(EVENT_DROP_MALFORMED);
+  if (pkt->first_fragment) remember_fragment(pkt, &to, out, now);
+  return translate(ctx, pkt, &to) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
 static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, const struct packet *pkt,
@@ -51,10 +61,16 @@ static __always_inline action_t handle_icmp_error(struct CTXTYPE *ctx, const str
                                                   const struct port *in) {
   struct icmp_error error = {};
   struct session *session = 0;
-  if (parse_icmp_error(ctx, pkt, &error)) session = live_session(&error.expected, current_tick());
-  if (!session) return in->side == SIDE_FRONTEND ? frontend_icmp_error(&error) : ACTION_UNMATCHED;
+  struct session_key key;
+  if (parse_icmp_error(ctx, pkt, &error)) {
+    struct flow flow = flow_of(&error.expected);
+    session = find_entry(&flow, error.expected.proto, in->side, &key);
+  }
+  if (!session || expired(session, error.expected.proto, current_tick()))
+    return in->side == SIDE_FRONTEND ? frontend_icmp_error(&error) : ACTION_UNMATCHED;
+  struct translation to = translation_of(session, in->side);
   __u32 out = egress(session, in);
-  return translate_icmp_error(ctx, pkt, &error, session) ? out : drop(EVENT_DROP_MALFORMED);
+  return translate_icmp_error(ctx, pkt, &error, &to) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
 static __always_inline action_t decide(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,

@@ -23,8 +23,8 @@ static __always_inline action_t backend_unmatched(struct CTXTYPE *ctx, const str
 /* Where a translated packet leaves: its session's port as long as that is the same port, else its client's.
  */
 static __always_inline __u32 backend_egress(const struct session *session, const struct port *in) {
-  __u32 index = session->out;
+  __u32 index = session->port;
   struct port *out = ports.lookup(&index);
   if (out && out->side == SIDE_FRONTEND && out->generation == session->port_generation) return index;
-  return in->multi ? frontend_of(session->daddr) : in->out;
+  return in->multi ? frontend_of(session->front.near) : in->out;
 }

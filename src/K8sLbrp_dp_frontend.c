@@ -16,40 +16,36 @@ static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be
 #define FIRST_SOURCE_PORT 1024
 
 /*
- * Stores both directions. Two sessions of one client may meet on the same backend from the same source port
- * (through two VIPs, say); the backend could not tell them apart, so the later one gets another source port.
+ * Stores a new session where others are, or may be. Two sessions of one client may meet on the same backend
+ * from the same source port (through two VIPs, say); the backend could not tell them apart, so the later one
+ * gets another source port.
  */
-static __always_inline bool store_session(const struct packet *pkt, struct session *session, __u32 hash,
-                                          __u16 in, __u32 port_generation) {
+static __always_inline enum opening remember_beside_others(struct session *session, __u8 proto, __u32 hash) {
+  struct answers answers = answers_to(session);
+  bool taken = true;
 #pragma unroll
-  for (int attempt = 0; attempt < SOURCE_PORT_ATTEMPTS; attempt++) {
-    struct tuple key = twin_tuple(session, pkt->tuple.proto);
-    struct session twin = twin_session(session, &pkt->tuple, in, port_generation);
-    bool stored = sessions.insert(&key, &twin) == 0;
-    if (!stored) {
-      struct session *old = sessions.lookup(&key);
-      /* A session that has ended is only kept for stragglers: the last attempt may have its place. */
-      bool given_up = old && attempt == SOURCE_PORT_ATTEMPTS - 1 && old->state == SESSION_CLOSING;
-      if (!old || given_up || is_twin_of(old, &pkt->tuple) ||
-          expired(old, pkt->tuple.proto, session->last_seen)) {
-        sessions.update(&key, &twin);
-        stored = true;
-      }
-    }
-    if (stored) {
-      sessions.update((struct tuple *)&pkt->tuple, session);
-      count(EVENT_NEW_SESSION);
-      return true;
-    }
+  for (int attempt = 1; taken && attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
+    taken = answers_taken(&answers, proto, session->last_seen, attempt == SOURCE_PORT_ATTEMPTS);
+    if (!taken) continue;
     hash = hash * 0x9e3779b1 + 1;
-    session->sport = bpf_htons(FIRST_SOURCE_PORT + (hash >> 16) % (65536 - FIRST_SOURCE_PORT));
+    session->back.near_port = bpf_htons(FIRST_SOURCE_PORT + (hash >> 16) % (65536 - FIRST_SOURCE_PORT));
+    answers = answers_to(session);
   }
-  return false;
+  if (taken) return NO_SOURCE_PORT;
+  return store_session(session, proto) ? OPENED : TABLE_CHANGED;
+}
+
+/* Usually nothing else is known of the client's end: then one insertion is all. */
+static __always_inline enum opening remember(struct session *session, __u8 proto, bool vacant, __u32 hash) {
+  struct session_key key = near_end(&session->front, proto);
+  if (vacant && has_one_end(session) && sessions.insert(&key, session) == 0) return OPENED;
+  return remember_beside_others(session, proto, hash);
 }
 
 /* Chooses a backend for a flow without session and remembers the choice in `session`. */
 static __always_inline enum opening open_session(const struct packet *pkt, const struct port *in,
-                                                 __u16 in_index, __u32 now, struct session *session) {
+                                                 __u16 in_index, __u32 now, bool vacant,
+                                                 struct session *session) {
   if (pkt->tuple.proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
   struct service_key key = service_of(&pkt->tuple);
   struct service *entry = services.lookup(&key);
@@ -57,25 +53,24 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
   __u32 hash = flow_hash(&pkt->tuple);
   struct service service = *entry;
   if (service.slots == 0) return NO_BACKEND;
-  if (!select_backend(&service, hash, &session->daddr, &session->dport)) {
+  if (!select_backend(&service, hash, session)) {
     entry = services.lookup(&key);
     if (!entry) return NOT_A_SERVICE;
     service = *entry;
     if (service.slots == 0) return NO_BACKEND;
-    if (!select_backend(&service, hash, &session->daddr, &session->dport)) return TABLE_CHANGED;
+    if (!select_backend(&service, hash, session)) return TABLE_CHANGED;
   }
-  session->saddr = visible_source(pkt->tuple.saddr, session->daddr, pkt->tuple.daddr);
-  session->sport = pkt->tuple.sport;
+  session->front = flow_of(&pkt->tuple);
+  session->back.near = visible_source(session->front.near, session->back.far, session->front.far);
+  session->back.near_port = session->front.near_port;
   session->last_seen = now;
-  session->out = in->out;
-  session->service_port = pkt->tuple.dport;
-  session->flags = SESSION_FORWARD;
-  /* The answer to a hairpin comes from a client's side; everything else from the backends'. */
-  session->twin_side = pkt->tuple.saddr == session->daddr ? SIDE_FRONTEND : SIDE_BACKEND;
-  __u16 reply_port = session->twin_side == SIDE_BACKEND ? in_index : in->out;
+  session->port = in_index;
+  session->port_generation = in->generation;
   session->state = first_state(pkt);
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
-  return store_session(pkt, session, hash, reply_port, in->generation) ? OPENED : NO_SOURCE_PORT;
+  enum opening outcome = remember(session, pkt->tuple.proto, vacant, hash);
+  if (outcome == OPENED) count(EVENT_NEW_SESSION);
+  return outcome;
 }
 
 /*
@@ -84,16 +79,10 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
  */
 static __always_inline void let_go_of_answers(const struct packet *pkt) {
   if (pkt->tuple.proto != PROTO_TCP || !is_opening(pkt)) return;
-  struct tuple answer = {
-      .saddr = pkt->tuple.daddr,
-      .daddr = pkt->tuple.saddr,
-      .sport = pkt->tuple.dport,
-      .dport = pkt->tuple.sport,
-      .proto = PROTO_TCP,
-      .side = SIDE_BACKEND,
-  };
-  struct session *session = sessions.lookup(&answer);
-  if (session && session->state == SESSION_CLOSING) sessions.delete(&answer);
+  struct flow flow = flow_of(&pkt->tuple);
+  struct session_key key;
+  struct session *session = find_entry(&flow, PROTO_TCP, SIDE_BACKEND, &key);
+  if (session && is_closing(session)) session->released = 1;
 }
 
 /* What is not for a service goes on as it came, whole: a VIP may be the address of a host as well. */

@@ -10,9 +10,8 @@ namespace {
 
 constexpr uint32_t kDefaultMaxSessions = 131072;
 
-// A session has an entry for each direction.
 std::string datapath_for(uint32_t max_sessions) {
-  return "#define SESSION_ENTRIES " + std::to_string(uint64_t{2} * max_sessions) + "\n" + datapath;
+  return "#define SESSION_ENTRIES " + std::to_string(max_sessions) + "\n" + datapath;
 }
 
 // What the host would refuse, or accept without the datapath being made for it.

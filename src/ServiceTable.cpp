@@ -95,9 +95,9 @@ uint32_t ServiceTable::unused_chunks(uint32_t count) {
 void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const ServiceId &id,
                                  const std::map<uint32_t, Backend> &backends) {
   if (segment.slots == 0) return;
-  std::vector<std::pair<uint32_t, uint16_t>> endpoints;
+  std::vector<abi::slot> endpoints;
   for (const auto &[ip, backend] : backends)
-    if (backend.weight > 0) endpoints.emplace_back(ip, htons(port_of(id, backend)));
+    if (backend.weight > 0) endpoints.push_back({ip, htons(port_of(id, backend))});
   const auto owners = assign_slots(candidates_of(id, backends), segment.slots);
 
   segment.first_chunk = unused_chunks(segment.chunks());
@@ -109,8 +109,7 @@ void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const Serv
       chunk.segment = segment.first_chunk;
       const uint32_t first = c * SLOTS_PER_CHUNK;
       for (uint32_t s = first; s < std::min(first + SLOTS_PER_CHUNK, segment.slots); ++s) {
-        chunk.ip[s - first] = endpoints[owners[s]].first;
-        chunk.port[s - first] = endpoints[owners[s]].second;
+        chunk.slots[s - first] = endpoints[owners[s]];
       }
       maps.slots.set(segment.first_chunk + c, chunk);
     }

@@ -1,16 +1,16 @@
 /*
- * The floor, and the least that sessions take: one lookup in a table like the service's or, with OPENING, two
- * insertions. What of a packet's cost is the kernel's table, and what the service?
+ * The floor, and the least that a session takes: one lookup in a table like the service's or, with OPENING,
+ * one insertion. What of a packet's cost is the kernel's table, and what the service?
  */
 #include <uapi/linux/if_ether.h>
 #include <uapi/linux/ip.h>
 
 struct key {
   __be32 saddr;
-  __be32 daddr;
+  __be32 unused;
   __be16 sport;
-  __be16 dport;
-  __u32 direction;
+  __u16 more_unused;
+  __u32 proto;
 };
 
 struct value {
@@ -27,14 +27,12 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   if ((void *)(ports + 2) > end) return RX_DROP;
   if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 6 || ip->ihl != 5) return RX_DROP;
 
-  struct key forward = {.saddr = ip->saddr, .daddr = ip->daddr, .sport = ports[0], .dport = ports[1]};
+  struct key key = {.saddr = ip->saddr, .sport = ports[0], .proto = ip->protocol};
 #ifdef OPENING
-  struct key backward = {
-      .saddr = ip->daddr, .daddr = ip->saddr, .sport = ports[1], .dport = ports[0], .direction = 1};
   struct value value = {};
-  if (table.update(&backward, &value) || table.update(&forward, &value)) return RX_DROP;
+  if (table.update(&key, &value)) return RX_DROP;
 #else
-  if (!table.lookup(&forward)) return RX_DROP;
+  if (!table.lookup(&key)) return RX_DROP;
 #endif
   return pcn_pkt_redirect(ctx, md, EGRESS_PORT);
 }

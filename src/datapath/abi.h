@@ -26,7 +26,7 @@ enum event {
   EVENT_RATE_LIMITED = 5,       /* slow path budget used up */
   EVENT_REJECTED = 6,           /* no usable backend: answered by the slow path */
   EVENT_DROP_SOURCE_PORTS = 7,  /* no free source port towards the chosen backend */
-  EVENT_DROP_TABLE_CHANGED = 8, /* slots replaced twice while a packet was looking */
+  EVENT_DROP_TABLE_CHANGED = 8, /* slots or sessions changed while a packet was looking */
   EVENT_COUNT = 9,
 };
 
@@ -74,17 +74,22 @@ struct service {
   __u32 slots;
 };
 
+struct slot {
+  __be32 ip;
+  __be16 port;
+} __attribute__((packed));
+
 /*
  * Slots come in chunks, so that a hash map holds them in memory that grows with use, and cheaply: a power of
  * two for the datapath's arithmetic. `segment` repeats the owner's first_chunk: the kernel may hand the
- * memory of a deleted chunk to a new one while a packet still looks at it.
+ * memory of a deleted chunk to a new one while a packet still looks at it. It comes first, and slots are
+ * packed, because each cache line that a new session touches counts.
  */
 #define SLOTS_PER_CHUNK 64
 
 struct chunk {
-  __be32 ip[SLOTS_PER_CHUNK];
-  __be16 port[SLOTS_PER_CHUNK];
   __u32 segment;
+  struct slot slots[SLOTS_PER_CHUNK];
 };
 
 /* backends: present while a backend belongs to a service. UDP and ICMP sessions look here, TCP ones drain. */
@@ -95,38 +100,46 @@ struct backend_key {
   __u16 pad;
 };
 
-/* A flow as one packet of it looks. ICMP echo: the identifier is the requester's port, the other port is 0.
- */
-struct tuple {
-  __be32 saddr;
-  __be32 daddr;
-  __be16 sport;
-  __be16 dport;
+/* A flow as the ports of one side see it. Its near end is the clients', its far end the service's or a
+ * backend's. ICMP echo: the identifier is the port of whoever asks, the other port is 0. */
+struct flow {
+  __be32 near;
+  __be32 far;
+  __be16 near_port;
+  __be16 far_port;
+};
+
+/* sessions: SIDE_NONE with a near end alone, or a whole flow on its side. */
+struct session_key {
+  struct flow flow;
   __u8 proto;
-  __u8 side; /* where such packets enter */
+  __u8 side;
   __u16 pad;
 };
 
-enum session_state { SESSION_OPENING = 0, SESSION_ESTABLISHED = 1, SESSION_CLOSING = 2 };
-
-/* What packets of one direction of a session become. The other direction (the twin) has an entry of its own.
+/* TCP sessions close in two steps; of a closed one only stragglers are left. Others stay in the first two
+ * states.
  */
-struct session {
-  __be32 saddr;
-  __be32 daddr;
-  __be16 sport;
-  __be16 dport;
-  __u32 last_seen;       /* in ticks of 2^30 ns, about a second */
-  __u32 port_generation; /* of out */
-  __u16 out;             /* egress port */
-  __u8 state;            /* enum session_state */
-  __u8 twin_side;        /* side of the twin's tuple */
-  __be16 service_port;   /* vport: with the tuple of the forward direction it names the service */
-  __u8 flags;            /* SESSION_* */
-  __u8 pad;
+enum session_state {
+  SESSION_OPENING = 0,
+  SESSION_ESTABLISHED = 1,
+  SESSION_CLIENT_DONE = 2,  /* the client has sent a FIN */
+  SESSION_BACKEND_DONE = 3, /* the backend has */
+  SESSION_CLOSED = 4,       /* both have, or one of them an RST */
 };
 
-#define SESSION_FORWARD 1 /* client to backend; otherwise backend to client */
+/* One flow on each side, which become one another. */
+struct session {
+  struct flow front;     /* client and VIP */
+  struct flow back;      /* what the backend knows the client by, and the backend */
+  __u32 last_seen;       /* in ticks of 2^30 ns, about a second */
+  __u32 port_generation; /* of port */
+  __u16 port;            /* where the client is */
+  __u8 state;            /* enum session_state */
+  __u8 mirrored; /* 1: answers of a hairpin, which enter where requests do: near ends are the backend's */
+  __u8 released; /* 1: packets that look like its answers are none any more */
+  __u8 pad[3];
+};
 
 /* fragments: how later fragments of a translated datagram are rewritten. */
 struct fragment_key {

@@ -15,8 +15,8 @@ static __always_inline struct fragment_key fragment_key_of(const struct packet *
   return key;
 }
 
-static __always_inline void remember_fragment(const struct packet *pkt, const struct session *to, __u32 out,
-                                              __u32 now) {
+static __always_inline void remember_fragment(const struct packet *pkt, const struct translation *to,
+                                              __u32 out, __u32 now) {
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment note = {.saddr = to->saddr, .daddr = to->daddr, .out = out, .last_seen = now};
   fragments.update(&key, &note);

@@ -70,7 +70,8 @@ static __always_inline __u64 correct_inner_checksum(void *l4, void *end, __u8 pr
 
 /* `to` translates the flow `error->expected`; the embedded packet is its mirror image. */
 static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
-                                                 const struct icmp_error *error, const struct session *to) {
+                                                 const struct icmp_error *error,
+                                                 const struct translation *to) {
   void *data = packet_data(ctx);
   void *end = packet_end(ctx);
   struct iphdr *outer = data + (pkt->l3 & L3_MASK);

@@ -13,6 +13,16 @@ enum packet_class {
   PACKET_MALFORMED,
 };
 
+/* ICMP echo: the identifier is the port of whoever asks, the other port is 0. */
+struct tuple {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 sport;
+  __be16 dport;
+  __u8 proto;
+  __u8 side; /* where the packet enters */
+};
+
 struct packet {
   struct tuple tuple;
   __u32 l3; /* offset of the IPv4 or ARP header */

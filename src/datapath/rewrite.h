@@ -92,7 +92,7 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 
 /* Turns the flow packet `pkt` into what `to` says. Returns false when the headers are out of reach. */
 static __always_inline bool translate(struct CTXTYPE *ctx, const struct packet *pkt,
-                                      const struct session *to) {
+                                      const struct translation *to) {
   void *data = packet_data(ctx);
   void *end = packet_end(ctx);
   struct iphdr *ip = data + (pkt->l3 & L3_MASK);

@@ -20,15 +20,16 @@ static __always_inline struct service_key service_of(const struct tuple *tuple) 
   return key;
 }
 
-/* False when the control plane replaced the segment meanwhile: look the service up again. */
-static __always_inline bool select_backend(const struct service *service, __u32 hash, __be32 *ip,
-                                           __be16 *port) {
+/* Chooses the session's backend. False when the control plane replaced the segment meanwhile: look the
+ * service up again. */
+static __always_inline bool select_backend(const struct service *service, __u32 hash,
+                                           struct session *session) {
   __u32 slot = ((__u64)hash * service->slots) >> 32;
   __u32 index = service->first_chunk + slot / SLOTS_PER_CHUNK;
   struct chunk *chunk = slots.lookup(&index);
   if (!chunk) return false;
-  slot %= SLOTS_PER_CHUNK;
-  *ip = chunk->ip[slot];
-  *port = chunk->port[slot];
+  struct slot *chosen = &chunk->slots[slot % SLOTS_PER_CHUNK];
+  session->back.far = chosen->ip;
+  session->back.far_port = chosen->port;
   return chunk->segment == service->first_chunk;
 }

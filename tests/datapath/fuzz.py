@@ -10,7 +10,7 @@ from pcnhost.engine.source import Hook
 from tests.datapath.generator import CLIENTS, PROTOCOLS, SERVER_PORTS, SERVERS, VIPS, VPORTS, Generator
 from tests.datapath.harness import Datapath, Punt, Verdict
 from tests.datapath.headers import CHECKSUM_AT, TYPE_ARP, Kind, classify, quoted_flow, word
-from tests.datapath.model import Expected, Model, Port, Service
+from tests.datapath.model import Expected, Model, Port, Service, near_end
 from tests.datapath.tables import BACKEND, FRONTEND, NO_PORT, Flow, Tables
 
 BACKEND_IF = len(CLIENTS)
@@ -89,10 +89,10 @@ class World:
         self.model.rewrite = (numbers[0], numbers[1], numbers[2]) if ranges else None
 
     def _evict(self) -> None:
-        """One direction of a session, as the kernel does for want of room."""
+        """What is kept for a near end, as the kernel does for want of room."""
         if self.model.flows:
             key = self._rng.choice(list(self.model.flows))
-            del self.model.flows[key]
+            self.model.forget(near_end(key))
             src, dst, *rest = key
             self.tables.forget(Flow(inet_ntoa(src), inet_ntoa(dst), *rest))
 

@@ -23,6 +23,12 @@ Address = bytes
 Endpoint = tuple[Address, int]
 ServiceKey = tuple[Address, int, int]  # VIP, port, protocol
 FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
+NearEnd = tuple[Address, int, int]  # address and port on the clients' side, protocol
+
+
+def near_end(key: FlowKey) -> NearEnd:
+    src, dst, sport, dport, proto, side = key
+    return (src, sport, proto) if side == FRONTEND else (dst, dport, proto)
 
 
 class Violation(AssertionError):
@@ -50,7 +56,7 @@ class Service:
 @dataclass
 class Session:
     """A client's flow to a service. `seen`: when either side was last heard of; `reply_side`: where answers
-    enter."""
+    enter. They leave by `port` while it is of this `generation`."""
 
     client: Endpoint
     vip: Endpoint
@@ -60,6 +66,9 @@ class Session:
     reply_side: int
     state: str
     seen: int
+    port: int
+    generation: int
+    released: bool = False
 
     @property
     def forward_key(self) -> FlowKey:
@@ -72,18 +81,31 @@ class Session:
     @property
     def timeout(self) -> int:
         if self.proto == IPPROTO_TCP:
-            return {"opening": 60, "established": 86400, "closing": 120}[self.state]
+            return {"opening": 60, "established": 86400}.get(self.state, 120)
         return 180 if self.proto == IPPROTO_UDP and self.state == "established" else 30
 
 
 @dataclass
+class Entry:
+    """What the table of sessions has for `flows`: one direction of a session or both. `front` identifies it among
+    those of a near end."""
+
+    session: Session
+    front: FlowKey
+    flows: tuple[FlowKey, ...]
+
+    def serves(self, key: FlowKey) -> bool:
+        is_released = self.session.released and key == self.session.reverse_key and key[5] == BACKEND
+        return key in self.flows and not is_released
+
+
+@dataclass
 class Direction:
-    """One direction of a session in the table. Answers go out by `port` while it is of this `generation`."""
+    """One direction of a session, and the entry that is kept for it."""
 
     session: Session
     is_forward: bool
-    port: int
-    generation: int
+    entry: Entry
 
     @property
     def result(self) -> tuple[Address, Address, int, int]:
@@ -120,7 +142,8 @@ class Model:
     frontends: dict[Address, int] = field(default_factory=dict)
     services: dict[ServiceKey, Service] = field(default_factory=dict)
     rewrite: tuple[int, int, int] | None = None  # network, mask, new network
-    flows: dict[FlowKey, Direction] = field(default_factory=dict)
+    ends: dict[NearEnd, Entry] = field(default_factory=dict)
+    flows: dict[FlowKey, Entry] = field(default_factory=dict)  # of near ends that were in use
     notes: dict[tuple[Address, Address, int, int, int], Note] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     _spent: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -207,7 +230,7 @@ class Model:
 
     def _flow(self, in_port: int, port: Port, datagram: Datagram, observed: bytes) -> Expected:
         key: FlowKey = (datagram.src, datagram.dst, *datagram.ports, datagram.proto, port.side)
-        direction = self._live(key)
+        direction = left = self._live(key)
         if direction and not self._still_valid(direction, datagram):
             direction = None
         if direction:
@@ -223,14 +246,25 @@ class Model:
                 self.events["rejected"] += 1
                 return self._punt(datagram.data, REJECT)
             direction = self._open(key, service, datagram, in_port, observed)
+            if left and len(left.entry.flows) == 2:
+                self._keep_answers(left.session, direction.session)
         out = self._egress(port, direction)
         if datagram.is_first_fragment:
             self.notes[self._note_key(port, datagram)] = Note(*direction.result[:2], out, self.now)
         datagram.set_flow(*direction.result)
         return self._send(out, datagram.data)
 
+    def _find(self, key: FlowKey) -> Direction | None:
+        """Where no session is kept for the near end, the ones of whole flows are not found either."""
+        entry = self.ends.get(near_end(key))
+        if entry and not entry.serves(key):
+            entry = self.flows.get(key)
+        if entry is None or not entry.serves(key):
+            return None
+        return Direction(entry.session, key == entry.session.forward_key, entry)
+
     def _live(self, key: FlowKey) -> Direction | None:
-        direction = self.flows.get(key)
+        direction = self._find(key)
         return direction if direction and not self._is_over(direction.session) else None
 
     def _is_over(self, session: Session) -> bool:
@@ -242,7 +276,7 @@ class Model:
         if not direction.is_forward:
             return True
         if datagram.proto == IPPROTO_TCP:
-            if datagram.tcp_flags & (SYN | ACK) != SYN:
+            if datagram.tcp_flags & (SYN | ACK | RST) != SYN:
                 return True
             if session.state != "opening":
                 return False
@@ -255,22 +289,45 @@ class Model:
         if session.proto != IPPROTO_TCP:
             if not direction.is_forward:
                 session.state = "established"
-        elif datagram.tcp_flags & (FIN | RST):
-            session.state = "closing"
+        elif datagram.tcp_flags & RST:
+            session.state = "closed"
+        elif datagram.tcp_flags & FIN:
+            done = "client done" if direction.is_forward else "backend done"
+            session.state = done if session.state in ("opening", "established", done) else "closed"
         elif session.state == "opening" and direction.is_forward and not datagram.tcp_flags & SYN:
             session.state = "established"
-        if before != (session.state, session.seen):  # the moment at which a lost other direction comes back
+        if before == (session.state, session.seen):
+            return
+        # the moment at which the client's port is noted, and a lost other direction comes back
+        if direction.is_forward:
+            session.port, session.generation = in_port, self.ports[in_port].generation
+        if len(direction.entry.flows) == 1:
             other = session.reverse_key if direction.is_forward else session.forward_key
-            twin = Direction(session, not direction.is_forward, in_port, self.ports[in_port].generation)
-            self.flows.setdefault(other, twin)
+            self._refresh_other(session, other)
+
+    def _refresh_other(self, session: Session, other: FlowKey) -> None:
+        found = self._find(other)
+        if found is None and session.state in ("opening", "established"):
+            entry = self._entry(session, other)
+            if near_end(other) in self.ends:
+                self.flows[other] = entry
+            else:
+                self.ends[near_end(other)] = entry
+        elif found and (found.session.forward_key, found.session.reverse_key) == (
+            session.forward_key,
+            session.reverse_key,
+        ):  # or left from an earlier use of the same addresses and ports
+            earlier = found.session
+            earlier.state, earlier.seen = session.state, session.seen
+            earlier.port, earlier.generation = session.port, session.generation
 
     def _release_port(self, key: FlowKey, datagram: Datagram) -> None:
-        """A connection past the load balancer takes over the port of a session that has been closed."""
-        if datagram.proto == IPPROTO_TCP and datagram.tcp_flags & (SYN | ACK) == SYN:
+        """A connection past the load balancer takes over the port of a session that is being closed."""
+        if datagram.proto == IPPROTO_TCP and datagram.tcp_flags & (SYN | ACK | RST) == SYN:
             src, dst, sport, dport, proto, _ = key
-            answers = (dst, src, dport, sport, proto, BACKEND)
-            if answers in self.flows and self.flows[answers].session.state == "closing":
-                del self.flows[answers]
+            answers = self._find((dst, src, dport, sport, proto, BACKEND))
+            if answers and answers.session.state not in ("opening", "established"):
+                answers.session.released = True
 
     def _open(
         self, key: FlowKey, service: Service, datagram: Datagram, in_port: int, observed: bytes
@@ -285,30 +342,74 @@ class Model:
         flags = datagram.tcp_flags if datagram.proto == IPPROTO_TCP else 0
         state = "opening"
         if datagram.proto == IPPROTO_TCP and not flags & SYN:
-            state = "closing" if flags & FIN else "established"
+            state = "client done" if flags & FIN else "established"
         is_hairpin = client[0] == backend[0]
         visible = self._visible(client[0], backend[0], vip[0]), client[1]
         reply_side = FRONTEND if is_hairpin else BACKEND
-        session = Session(client, vip, visible, backend, key[4], reply_side, state, self.now)
-        port = self.ports[in_port]
-        forward = Direction(session, True, in_port, port.generation)
+        generation = self.ports[in_port].generation
+        session = Session(
+            client, vip, visible, backend, key[4], reply_side, state, self.now, in_port, generation
+        )
+        request = Direction(session, True, self._entry(session, key))
         if flags & RST:
-            return forward
+            return request
         if self._is_taken(session):
             session.visible = visible[0], made.ports[0]
-            if made.ports[0] < LOWEST_SOURCE_PORT or self._is_taken(session):
+            if made.ports[0] < LOWEST_SOURCE_PORT or self._is_taken(session, but_closed=True):
                 raise Violation(f"source port {made.ports[0]} is not free")
-        self.flows[session.reverse_key] = Direction(session, False, in_port, port.generation)
-        self.flows[key] = forward
+        self._store(session)
         self.events["new_session"] += 1
-        return forward
+        return request
 
-    def _is_taken(self, session: Session) -> bool:
+    @staticmethod
+    def _entry(session: Session, *flows: FlowKey) -> Entry:
+        is_mirrored = flows == (session.reverse_key,) and session.reply_side == FRONTEND
+        return Entry(session, session.reverse_key if is_mirrored else session.forward_key, flows)
+
+    def _store(self, session: Session) -> None:
+        request, answer = session.forward_key, session.reverse_key
+        has_one_end = session.reply_side == BACKEND and near_end(request) == near_end(answer)
+        both = self._entry(session, request, answer)
+        if has_one_end and self._store_at_end(near_end(request), both):
+            return
+        for key in (answer, request):
+            entry = self._entry(session, key)
+            if not self._store_at_end(near_end(key), entry):
+                self.flows[key] = entry
+
+    def _store_at_end(self, end: NearEnd, entry: Entry) -> bool:
+        """An earlier session gives way when it is over or closed, or used to be the same client's flow."""
+        old = self.ends.get(end)
+        gives_way = (
+            old is None
+            or old.front == entry.front
+            or old.session.state == "closed"
+            or self._is_over(old.session)
+        )
+        if gives_way:
+            self.ends[end] = entry
+        return gives_way
+
+    def _keep_answers(self, left: Session, new: Session) -> None:
+        """Late answers to a session that the client has just left still come from the VIP."""
+        if left.reverse_key != new.reverse_key:
+            self.flows[left.reverse_key] = self._entry(left, left.reverse_key)
+
+    def forget(self, end: NearEnd) -> None:
+        """No direction of any session is known at this near end any more."""
+        self.ends.pop(end, None)
+        for key in [key for key in self.flows if near_end(key) == end]:
+            del self.flows[key]
+
+    def _is_taken(self, session: Session, *, but_closed: bool = False) -> bool:
         """Whether answers to `session` would be taken for those to another one."""
-        other = self.flows.get(session.reverse_key)
-        if other is None or self._is_over(other.session):
+        answer = session.reverse_key
+        other = self.ends.get(near_end(answer))
+        if not other or not other.serves(answer):
+            other = self.flows.get(answer)
+        if other is None or self._is_over(other.session) or (but_closed and other.session.state == "closed"):
             return False
-        return (other.session.client, other.session.vip) != (session.client, session.vip)
+        return other.session.forward_key != session.forward_key
 
     def _visible(self, client: Address, backend: Address, vip: Address) -> Address:
         if client == backend:
@@ -321,10 +422,11 @@ class Model:
     def _egress(self, port: Port, direction: Direction) -> int | None:
         if port.side == FRONTEND:
             return port.out
-        leaving = self.ports.get(direction.port)
-        if leaving and leaving.side == FRONTEND and leaving.generation == direction.generation:
-            return direction.port
-        return self.frontends.get(direction.session.client[0]) if self.multi else port.out
+        session = direction.session
+        leaving = self.ports.get(session.port)
+        if leaving and leaving.side == FRONTEND and leaving.generation == session.generation:
+            return session.port
+        return self.frontends.get(session.client[0]) if self.multi else port.out
 
     # --- ICMP errors ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
 NO_PORT = 0xFFFF
 MAX_PORTS = 128
 SLOTS_PER_CHUNK = 64
-_CHUNK_BYTES = 6 * SLOTS_PER_CHUNK + 4
+_CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK
 
 EVENTS = (
     "new_session",
@@ -36,8 +37,8 @@ _SERVICE = struct.Struct("=II")
 _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
 _REWRITE = struct.Struct("=4s4s4sI")
 _LIMITS = 3
-_TUPLE = struct.Struct("!4s4sHHBB2x")
-_SESSION = struct.Struct("=4s4s2s2sIIHBB2sBx")
+_SESSION_KEY = struct.Struct("!4s4sHHBB2x")
+_SESSION = struct.Struct("=4s4s2s2s4s4s2s2sIIHBBB3x")
 _FRAGMENT = struct.Struct("=4s4sII")
 
 
@@ -47,7 +48,7 @@ def ip(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class Flow:
-    """struct tuple: one direction of a session as its packets look."""
+    """A packet's addresses and ports, and the side from which it enters."""
 
     saddr: str
     daddr: str
@@ -56,57 +57,53 @@ class Flow:
     proto: int
     side: int
 
-    def pack(self) -> bytes:
-        return _TUPLE.pack(ip(self.saddr), ip(self.daddr), self.sport, self.dport, self.proto, self.side)
+    @property
+    def ends(self) -> tuple[str, str, int, int]:
+        """The near and the far address and their ports."""
+        if self.side == FRONTEND:
+            return self.saddr, self.daddr, self.sport, self.dport
+        return self.daddr, self.saddr, self.dport, self.sport
+
+    def near_end(self) -> bytes:
+        """struct session_key with the clients' end alone."""
+        near, _, port, _ = self.ends
+        return _SESSION_KEY.pack(ip(near), bytes(4), port, 0, self.proto, 0)
+
+    def whole(self) -> bytes:
+        """struct session_key with both ends."""
+        near, far, near_port, far_port = self.ends
+        return _SESSION_KEY.pack(ip(near), ip(far), near_port, far_port, self.proto, self.side)
 
 
 @dataclass(frozen=True)
 class Session:
-    """struct session; times in ticks."""
+    """struct session; times in ticks, flows as near and far address and their ports."""
 
-    saddr: str
-    daddr: str
-    sport: int
-    dport: int
+    front: tuple[str, str, int, int]
+    back: tuple[str, str, int, int]
     last_seen: int
     port_generation: int
-    out: int
+    port: int
     state: int
-    twin_side: int
-    service_port: int
-    flags: int
+    mirrored: int
+    released: int
+
+    @property
+    def source_port(self) -> int:
+        """The client's port as the backend sees it."""
+        return self.back[2]
+
+    def serves(self, flow: Flow) -> bool:
+        return flow.ends == (self.front if flow.side == FRONTEND else self.back)
 
     @staticmethod
     def unpack(raw: bytes) -> Session:
-        saddr, daddr, sport, dport, seen, generation, out, state, side, vport, flags = _SESSION.unpack(raw)
-        return Session(
-            socket.inet_ntoa(saddr),
-            socket.inet_ntoa(daddr),
-            int.from_bytes(sport),
-            int.from_bytes(dport),
-            seen,
-            generation,
-            out,
-            state,
-            side,
-            int.from_bytes(vport),
-            flags,
+        fields = _SESSION.unpack(raw)
+        front, back = (
+            (*map(socket.inet_ntoa, fields[at : at + 2]), *map(int.from_bytes, fields[at + 2 : at + 4]))
+            for at in (0, 4)
         )
-
-    def pack(self) -> bytes:
-        ports = (port.to_bytes(2) for port in (self.sport, self.dport))
-        return _SESSION.pack(
-            ip(self.saddr),
-            ip(self.daddr),
-            *ports,
-            self.last_seen,
-            self.port_generation,
-            self.out,
-            self.state,
-            self.twin_side,
-            self.service_port.to_bytes(2),
-            self.flags,
-        )
+        return Session(front, back, *fields[8:])
 
 
 Endpoint = tuple[str, int]
@@ -215,11 +212,9 @@ class Tables:
         owners = [backends[slot % len(backends)] for slot in range(slots)]
         for start in range(0, slots, SLOTS_PER_CHUNK):
             part = owners[start : start + SLOTS_PER_CHUNK]
-            addresses = b"".join(ip(address) for address, _ in part).ljust(4 * SLOTS_PER_CHUNK, b"\0")
-            ports = b"".join(port.to_bytes(2) for _, port in part).ljust(2 * SLOTS_PER_CHUNK, b"\0")
-            self._write(
-                "slots", struct.pack("=I", self._next_chunk), addresses + ports + struct.pack("=I", first)
-            )
+            slots_of_chunk = b"".join(ip(address) + port.to_bytes(2) for address, port in part)
+            chunk = struct.pack("=I", first) + slots_of_chunk
+            self._write("slots", struct.pack("=I", self._next_chunk), chunk.ljust(_CHUNK_BYTES, b"\0"))
             self._next_chunk += 1
         return first, slots
 
@@ -238,7 +233,7 @@ class Tables:
         for chunk in self._chunks(first, slots):
             raw = bpf.lookup(self.datapath.maps["slots"], chunk, _CHUNK_BYTES)
             assert raw is not None
-            self._write("slots", chunk, raw[:-4] + struct.pack("=I", first + 1))
+            self._write("slots", chunk, struct.pack("=I", first + 1) + raw[4:])
 
     def erase_slots(self, vip: str, port: int, proto: int) -> None:
         self._erase_slots(*self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])
@@ -251,16 +246,23 @@ class Tables:
         self._write("src_ip_rewrite", bytes(4), value)
 
     def session(self, flow: Flow) -> Session | None:
-        raw = bpf.lookup(self.datapath.maps["sessions"], flow.pack(), _SESSION.size)
-        return None if raw is None else Session.unpack(raw)
+        """What packets of this flow find."""
+        for key in (flow.near_end(), flow.whole()):
+            raw = bpf.lookup(self.datapath.maps["sessions"], key, _SESSION.size)
+            if raw is None:
+                return None
+            session = Session.unpack(raw)
+            if session.serves(flow):
+                return session
+        return None
 
     def sessions(self) -> int:
-        """The number of entries; each session has two."""
+        """The number of entries."""
         return sum(1 for _ in maps.keys(self.datapath.maps["sessions"]))
 
     def age(self, ticks: int) -> None:
         """Makes all sessions and fragment notes older."""
-        for name, layout, at in (("sessions", _SESSION, 4), ("fragments", _FRAGMENT, 3)):
+        for name, layout, at in (("sessions", _SESSION, 8), ("fragments", _FRAGMENT, 3)):
             for key in list(maps.keys(self.datapath.maps[name])):
                 raw = bpf.lookup(self.datapath.maps[name], key, layout.size)
                 assert raw is not None
@@ -269,13 +271,14 @@ class Tables:
                 self._write(name, key, layout.pack(*fields))
 
     def forget(self, flow: Flow) -> None:
-        """Evicts one entry, as the kernel may when there is no room."""
-        bpf.delete(self.datapath.maps["sessions"], flow.pack())
-
-    def copy_session(self, source: Flow, target: Flow) -> None:
-        session = self.session(source)
-        assert session
-        self._write("sessions", target.pack(), session.pack())
+        """Evicts what is kept for the near end of a flow, as the kernel may when there is no room."""
+        end = flow.near_end()
+        for key in list(maps.keys(self.datapath.maps["sessions"])):
+            (*near, proto), (*other, other_proto) = (
+                operator.itemgetter(0, 2, 4)(_SESSION_KEY.unpack(packed)) for packed in (end, key)
+            )
+            if (near, proto) == (other, other_proto):
+                bpf.delete(self.datapath.maps["sessions"], key)
 
     def events(self) -> dict[str, int]:
         """The counters that are not zero."""

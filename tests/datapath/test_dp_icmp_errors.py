@@ -123,8 +123,8 @@ def test_error_about_a_request_from_a_replaced_source_port(lab: Lab, exchange: E
     lab.from_client(exchange.request(CLIENT, VIP, PLAIN))
     lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN))
     session = lab.tables.session(exchange.forward_flow(vip=OTHER_VIP))
-    assert session and session.sport != CLIENT_PORT
-    seen = quote(exchange.request(CLIENT, SERVER, PLAIN, session.sport, SERVER_PORT))
+    assert session and session.source_port != CLIENT_PORT
+    seen = quote(exchange.request(CLIENT, SERVER, PLAIN, session.source_port, SERVER_PORT))
     sent = quote(exchange.request(CLIENT, OTHER_VIP, PLAIN))
     outcome = lab.from_server(UNREACHABLE.quoting(seen, SERVER, CLIENT))
     assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(sent, OTHER_VIP, CLIENT))

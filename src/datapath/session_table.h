@@ -1,0 +1,150 @@
+/*
+ * Where sessions are kept. The near end of a flow is the same on both sides, as long as the backend sees the
+ * client as it is; so it alone is the key, one exact entry serves both directions, and a packet without
+ * session costs one lookup. A second entry is needed
+ * - for the answers, when the backend sees the client under another address or port, and
+ * - when the near end is in use by another session (of the same client port through another VIP, say): then
+ * each direction is kept under its whole flow, and found when the entry at the near end has turned out to be
+ * another's. Where nothing is found at the near end there is nothing under whole flows either: all lookups of
+ * those pass by the entry at the near end, which keeps the kernel from evicting it before them.
+ */
+
+static __always_inline struct session_key near_end(const struct flow *flow, __u8 proto) {
+  struct session_key key = {.flow = {.near = flow->near, .near_port = flow->near_port}, .proto = proto};
+  return key;
+}
+
+static __always_inline struct session_key whole_flow(const struct flow *flow, __u8 proto, __u8 side) {
+  struct session_key key = {.flow = *flow, .proto = proto, .side = side};
+  return key;
+}
+
+static __always_inline bool serves(const struct session *session, const struct flow *flow, __u8 side) {
+  return same_flow(flow_on(session, side), flow) && !(side == SIDE_BACKEND && session->released);
+}
+
+/* Returns the session of a flow. `key` becomes that of its entry, or one that is free for it. */
+static __always_inline struct session *find_entry(const struct flow *flow, __u8 proto, __u8 side,
+                                                  struct session_key *key) {
+  *key = near_end(flow, proto);
+  struct session *session = sessions.lookup(key);
+  if (!session || serves(session, flow, side)) return session;
+  *key = whole_flow(flow, proto, side);
+  session = sessions.lookup(key);
+  return session && serves(session, flow, side) ? session : 0;
+}
+
+/* Whether the backend sees the client as it is. */
+static __always_inline bool has_one_end(const struct session *session) {
+  return session->front.near == session->back.near && session->front.near_port == session->back.near_port;
+}
+
+/* Whether both directions find the same entry: the one with `key`. */
+static __always_inline bool serves_both(const struct session *session, const struct session_key *key) {
+  return key->side == SIDE_NONE && has_one_end(session);
+}
+
+/* Turns the entry for one direction of a session into that for the other; returns the side of that one. */
+static __always_inline __u8 turn(struct session *session, __u8 side) {
+  if (!is_hairpin(session)) return side == SIDE_FRONTEND ? SIDE_BACKEND : SIDE_FRONTEND;
+  struct flow front = session->front;
+  session->front = swapped(&session->back);
+  session->back = swapped(&front);
+  session->mirrored ^= 1;
+  return SIDE_FRONTEND;
+}
+
+/* Keeps the other entry of a session that has two alive, or makes it again if the kernel has evicted it. */
+static __always_inline void refresh_other(const struct session *session, __u8 proto, __u8 side) {
+  struct session other = *session;
+  side = turn(&other, side);
+  struct flow flow = side == SIDE_FRONTEND ? other.front : other.back;
+  struct session_key key;
+  struct session *entry = find_entry(&flow, proto, side, &key);
+  if (!entry) {
+    if (!is_closing(session)) sessions.update(&key, &other); /* what has been released stays so */
+  } else if (same_flow(&entry->front, &other.front) && same_flow(&entry->back, &other.back)) {
+    entry->last_seen = other.last_seen;
+    entry->state = other.state;
+    entry->port = other.port;
+    entry->port_generation = other.port_generation;
+  } /* else the client has reused its port for a newer session, which is none of this packet's business */
+}
+
+/* Notes that the session lives, and where its client is. Writes once a tick or when the state changes. */
+static __always_inline void refresh(struct session *session, const struct session_key *key,
+                                    const struct packet *pkt, __u32 now, const struct port *in,
+                                    __u16 in_index) {
+  __u8 state = next_state(session, pkt);
+  if (session->last_seen == now && session->state == state) return;
+  session->last_seen = now;
+  session->state = state;
+  if (from_client(session, pkt->tuple.side)) {
+    session->port = in_index;
+    session->port_generation = in->generation;
+  }
+  if (!serves_both(session, key)) refresh_other(session, pkt->tuple.proto, pkt->tuple.side);
+}
+
+/* What a new session adds to the table besides the entry for its requests; `flow` is that of its answers. */
+struct answers {
+  struct flow flow;
+  struct flow requests; /* what the answers' flow becomes */
+  __u8 side;
+};
+
+static __always_inline struct answers answers_to(const struct session *session) {
+  bool hairpin = is_hairpin(session);
+  struct answers answers = {
+      .flow = hairpin ? swapped(&session->back) : session->back,
+      .requests = hairpin ? swapped(&session->front) : session->front,
+      .side = hairpin ? SIDE_FRONTEND : SIDE_BACKEND,
+  };
+  return answers;
+}
+
+/*
+ * Whether answers to a new session would be taken for those to another one. One that has closed is kept only
+ * for stragglers and gives way; but the backend may remember it, so only if it `must`.
+ */
+static __always_inline bool answers_taken(const struct answers *answers, __u8 proto, __u32 now, bool must) {
+  struct session_key end = near_end(&answers->flow, proto);
+  struct session_key whole = whole_flow(&answers->flow, proto, answers->side);
+  bool mirrored = answers->side == SIDE_FRONTEND;
+  struct session *old = sessions.lookup(&end);
+  if (!old) return false;
+  if (!serves(old, &answers->flow, answers->side)) old = sessions.lookup(&whole);
+  if (!old || same_flow(mirrored ? &old->back : &old->front, &answers->requests)) return false;
+  return !expired(old, proto, now) && !(must && old->state == SESSION_CLOSED);
+}
+
+/* Stores one entry; `key` becomes its key. Fails when another CPU has just stored one for the same near end.
+ */
+static __always_inline bool store_entry(struct session *session, __u8 proto, __u8 side,
+                                        struct session_key *key) {
+  struct flow flow = side == SIDE_FRONTEND ? session->front : session->back;
+  *key = near_end(&flow, proto);
+  struct session *old = sessions.lookup(key);
+  if (!old) return sessions.insert(key, session) == 0;
+  bool gives_way = same_flow(&old->front, &session->front) || old->state == SESSION_CLOSED ||
+                   expired(old, proto, session->last_seen);
+  if (!gives_way) *key = whole_flow(&flow, proto, side);
+  sessions.update(key, session);
+  return true;
+}
+
+static __always_inline bool store_session(struct session *session, __u8 proto) {
+  struct session other = *session;
+  struct session_key key;
+  __u8 side = turn(&other, SIDE_FRONTEND);
+  if (!store_entry(&other, proto, side, &key)) return false;
+  return serves_both(&other, &key) || store_entry(session, proto, SIDE_FRONTEND, &key);
+}
+
+/* The client has just left the backend of `old` for that of `session`, but answers may still be on their way.
+ */
+static __always_inline void keep_answers(struct session *old, const struct session *session, __u8 proto) {
+  if (same_flow(&old->back, &session->back)) return;
+  struct session_key answers = whole_flow(&old->back, proto, SIDE_BACKEND);
+  sessions.update(&answers, old);
+}

@@ -1,0 +1,242 @@
+"""Several sessions of one client port: at most one can be kept for the client's end, and none may take the answers of
+another."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.datapath.lab import (
+    CLIENT_IF,
+    EXCHANGES,
+    SERVER_IF,
+    TCP_EXCHANGE,
+    Exchange,
+    Lab,
+    assert_dropped,
+    assert_out,
+)
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    OTHER_SERVER,
+    OTHER_VIP,
+    PLAIN,
+    SERVER,
+    SERVER_PORT,
+    VIP,
+    VIP_PORT,
+)
+
+each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+
+THIRD_VIP = "10.96.0.12"
+SOURCE_PORT_ATTEMPTS = 3  # the client's own port and two others
+
+
+def request(
+    lab: Lab,
+    vip: str,
+    server: str,
+    flags: str = "A",
+    *,
+    sport: int = CLIENT_PORT,
+    seen_port: int | None = None,
+    exchange: Exchange = TCP_EXCHANGE,
+) -> None:
+    """A packet of the client that must reach `server`, as if it came from `seen_port`."""
+    packet = exchange.request(CLIENT, vip, PLAIN, sport, flags=flags)
+    expected = exchange.request(CLIENT, server, PLAIN, seen_port or sport, SERVER_PORT, flags=flags)
+    assert_out(lab.from_client(packet), SERVER_IF, expected)
+
+
+def answer(
+    lab: Lab,
+    vip: str,
+    server: str,
+    flags: str = "A",
+    *,
+    sport: int = CLIENT_PORT,
+    seen_port: int | None = None,
+    exchange: Exchange = TCP_EXCHANGE,
+) -> None:
+    """A packet of `server` that the client must get from `vip`."""
+    packet = exchange.answer(server, CLIENT, PLAIN, dport=seen_port or sport, flags=flags)
+    expected = exchange.answer(vip, CLIENT, PLAIN, VIP_PORT, sport, flags=flags)
+    assert_out(lab.from_server(packet), CLIENT_IF, expected)
+
+
+def close(lab: Lab, vip: str, server: str, *, sport: int = CLIENT_PORT) -> None:
+    request(lab, vip, server, "FA", sport=sport)
+    answer(lab, vip, server, "FA", sport=sport)
+
+
+def source_port(lab: Lab, exchange: Exchange = TCP_EXCHANGE, vip: str = OTHER_VIP) -> int:
+    session = lab.tables.session(exchange.forward_flow(vip=vip))
+    assert session
+    return session.source_port
+
+
+@each_exchange
+def test_sessions_with_different_backends(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    for flags in ("S", "A", "A"):
+        for vip, server in ((VIP, SERVER), (OTHER_VIP, OTHER_SERVER)):
+            request(lab, vip, server, flags, exchange=exchange)
+            answer(lab, vip, server, exchange=exchange)
+    assert lab.tables.events() == {"new_session": 2}
+    assert lab.tables.sessions() == 3
+
+
+@each_exchange
+def test_they_keep_each_other_alive_in_either_direction(lab: Lab, exchange: Exchange) -> None:
+    """Both kinds of entry are refreshed by either side alone."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    for vip, server in ((VIP, SERVER), (OTHER_VIP, OTHER_SERVER)):
+        request(lab, vip, server, "S", exchange=exchange)
+        request(lab, vip, server, exchange=exchange)
+    for _ in range(8):
+        lab.tables.age(25)
+        request(lab, VIP, SERVER, exchange=exchange)
+        answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+    answer(lab, VIP, SERVER, exchange=exchange)
+    request(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+    assert lab.tables.events() == {"new_session": 2}
+
+
+@each_exchange
+def test_a_session_that_is_over_gives_its_place_away(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    lab.tables.age(90)
+    request(lab, OTHER_VIP, OTHER_SERVER, "S", exchange=exchange)
+    answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+    assert lab.tables.sessions() == 1
+
+
+def test_a_closed_session_gives_its_place_away(lab: Lab) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S")
+    close(lab, VIP, SERVER)
+    request(lab, OTHER_VIP, OTHER_SERVER, "S")
+    answer(lab, OTHER_VIP, OTHER_SERVER, "SA")
+    assert lab.tables.sessions() == 1
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_a_session_closed_on_one_side_does_not(lab: Lab, from_client: bool) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S")
+    (request if from_client else answer)(lab, VIP, SERVER, "FA")
+    request(lab, OTHER_VIP, OTHER_SERVER, "S")
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    (answer if from_client else request)(lab, VIP, SERVER, "PA")
+    (request if from_client else answer)(lab, VIP, SERVER, "A")
+    answer(lab, OTHER_VIP, OTHER_SERVER, "SA")
+
+
+@each_exchange
+def test_source_port_shared_by_two_vips(lab: Lab, exchange: Exchange) -> None:
+    """Both sessions look the same to the backend, unless the later one gets another source port."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    outcome = lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN))
+    other = source_port(lab, exchange)
+    assert other != CLIENT_PORT
+    assert other >= 1024
+    assert_out(outcome, SERVER_IF, exchange.request(CLIENT, SERVER, PLAIN, other, SERVER_PORT))
+    for _ in range(2):
+        answer(lab, VIP, SERVER, "SA", exchange=exchange)
+        answer(lab, OTHER_VIP, SERVER, "SA", seen_port=other, exchange=exchange)
+        request(lab, VIP, SERVER, "A", exchange=exchange)
+        request(lab, OTHER_VIP, SERVER, "A", seen_port=other, exchange=exchange)
+
+
+@each_exchange
+def test_a_replaced_source_port_is_not_given_to_its_owner(lab: Lab, exchange: Exchange) -> None:
+    """The client comes from the port that another session of its was given: the answers must not mix."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN))
+    other = source_port(lab, exchange)
+    lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport=other))
+    session = lab.tables.session(exchange.forward_flow(sport=other))
+    assert session
+    assert session.source_port not in (CLIENT_PORT, other)
+    answer(lab, OTHER_VIP, SERVER, seen_port=other, exchange=exchange)
+    answer(lab, VIP, SERVER, sport=other, seen_port=session.source_port, exchange=exchange)
+
+
+def other_source_ports(lab: Lab) -> list[int]:
+    """The source ports that a connection from CLIENT_PORT to OTHER_VIP tries one after the other, its own first."""
+    ports = [CLIENT_PORT]
+    for _ in range(SOURCE_PORT_ATTEMPTS - 1):
+        for port in ports:
+            request(lab, VIP, SERVER, "S", sport=port)
+        assert lab.from_client(TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)).out == SERVER_IF
+        ports.append(source_port(lab))
+        for port in ports:
+            lab.tables.forget(TCP_EXCHANGE.forward_flow(sport=port))
+    assert len(set(ports)) == SOURCE_PORT_ATTEMPTS
+    return ports
+
+
+def test_no_source_port_left(lab: Lab) -> None:
+    """With every alternative taken as well, the packet is dropped and counted."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    for port in other_source_ports(lab):
+        request(lab, VIP, SERVER, "S", sport=port)
+        request(lab, VIP, SERVER, "FA", sport=port)
+    assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)))
+    assert lab.count("source_ports") == 1
+
+
+def test_source_ports_of_closed_sessions_are_the_last_choice(lab: Lab) -> None:
+    """The backend may remember them for a while; but without them a busy client would run out of ports."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    ports = other_source_ports(lab)
+    for port in ports:
+        request(lab, VIP, SERVER, "S", sport=port)
+        close(lab, VIP, SERVER, sport=port)
+    request(lab, OTHER_VIP, SERVER, "S", seen_port=ports[-1])
+    answer(lab, OTHER_VIP, SERVER, "SA", seen_port=ports[-1])
+    assert lab.count("source_ports") == 0
+
+
+def test_one_client_port_for_many_services(lab: Lab) -> None:
+    """Connections to three services with the same backends, each closed before the port is used again."""
+    vips = (VIP, OTHER_VIP, THIRD_VIP)
+    for vip in vips:
+        lab.serve((SERVER, SERVER_PORT), vip=vip)
+    for _ in range(5):
+        for vip in vips:
+            assert lab.from_client(TCP_EXCHANGE.request(CLIENT, vip, PLAIN)).out == SERVER_IF
+            port = source_port(lab, vip=vip)
+            request(lab, vip, SERVER, "FA", seen_port=port)
+            answer(lab, vip, SERVER, "FA", seen_port=port)
+    assert set(lab.tables.events()) == {"new_session"}
+
+
+def test_concurrent_connections_of_one_client_port(lab: Lab) -> None:
+    """All of them at once: the one that is kept for the client's end, and those that are not."""
+    vips = [f"10.96.1.{number}" for number in range(1, 9)]
+    for vip in vips:
+        lab.serve((SERVER, SERVER_PORT), (OTHER_SERVER, SERVER_PORT), vip=vip)
+        assert lab.from_client(TCP_EXCHANGE.request(CLIENT, vip, PLAIN)).out == SERVER_IF
+    seen = set()
+    for vip in vips:
+        session = lab.tables.session(TCP_EXCHANGE.forward_flow(vip=vip))
+        assert session
+        _, server, port, _ = session.back
+        seen.add((server, port))
+        answer(lab, vip, server, "SA", seen_port=port)
+        request(lab, vip, server, "A", seen_port=port)
+    assert len(seen) == len(vips)
