@@ -19,6 +19,7 @@ from pcnhost.engine import bpf
 from testbed.lab import Lab
 
 CUBE = "lb"
+_SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 SLOTS_PER_CHUNK = 64
 _SERVICE = struct.Struct("=II")  # struct service: first_chunk, slots
 _CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK  # struct chunk: segment, then address and port of each slot
@@ -50,7 +51,12 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _worst(rows: list[dict[str, Any]]) -> dict[str, float]:
-    errors = [row["share error, equal weights"]["of the share"] for row in rows if row["backends"] <= 100]
+    errors = [
+        row[f"share error, {weights}"]["of the share"]
+        for row in rows
+        if row["backends"] <= 100
+        for weights in ("equal weights", "weights 1 to 10")
+    ]
     excesses = [row["changed for others"]["max"] - 1 / row["backends"] for row in rows]
     return {
         "share error up to 100 backends": max(errors),
@@ -63,31 +69,38 @@ def _measure(running: Host, number: int, removals: int) -> dict[str, Any]:
     chooser = random.Random(number)
     addresses = [services.backend(index, 0)["ip"] for index in range(number)]
     weighted = {address: chooser.randint(1, 10) for address in addresses}
-    weighted_owners = _owners(running, weighted)
+    _create(running, weighted)
+    weighted_owners = _owners(running)
     equal = dict.fromkeys(addresses, 1)
-    owners = _owners(running, equal)
     changed = []
     for gone in chooser.sample(addresses, min(removals, number)):
-        fewer = _owners(running, {address: 1 for address in addresses if address != gone})
+        _create(running, equal)
+        owners = _owners(running)
+        running.api.delete(f"{_SERVICE_PATH}/backend/{gone}")
+        fewer = _owners(running)
         changed.append(_changed_for_others(owners, fewer, gone))
     return {
         "backends": number,
         "slots": len(owners),
-        "slots after a removal": len(fewer),
         "share error, equal weights": _share_error(owners, equal),
         "share error, weights 1 to 10": _share_error(weighted_owners, weighted),
         "changed for others": {"median": statistics.median(changed), "max": max(changed)},
     }
 
 
-def _owners(running: Host, weights: Weights) -> list[str]:
-    """The owner of each slot, after the service has been given these backends."""
+def _create(running: Host, weights: Weights) -> None:
+    """The service with these backends, in the place of the one there was."""
+    if running.api.get(f"k8slbrp/{CUBE}/service"):
+        running.api.delete(_SERVICE_PATH)
     entries = [
         {"ip": address, "port": services.BACKEND_PORT, "weight": weight}
         for address, weight in weights.items()
     ]
-    body = {"backend": entries}
-    running.api.put(f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP", body)
+    running.api.post(_SERVICE_PATH, {"backend": entries})
+
+
+def _owners(running: Host) -> list[str]:
+    """The owner of each slot of the service."""
     table = kernel.open_map(running.map_path(CUBE, "services"))
     chunks = kernel.open_map(running.map_path(CUBE, "slots"))
     try:

@@ -8,6 +8,7 @@ namespace k8slbrp {
 namespace {
 
 constexpr uint32_t kFree = UINT32_MAX;
+constexpr uint64_t kSlotsOfLightest = 100;
 
 // The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
 uint64_t mix(uint64_t x) {
@@ -60,10 +61,17 @@ std::vector<uint32_t> quotas(const std::vector<Candidate> &candidates, uint32_t 
 
 }  // namespace
 
-uint32_t table_size(std::size_t backends) {
-  if (backends <= 1) return static_cast<uint32_t>(backends);
-  if (backends <= 10) return 1009;
-  return backends <= 100 ? 10007 : 65537;
+uint32_t table_size(const std::vector<Candidate> &candidates) {
+  if (candidates.size() <= 1) return static_cast<uint32_t>(candidates.size());
+  uint64_t total = 0;
+  uint64_t lightest = UINT32_MAX;
+  for (const auto &candidate : candidates) {
+    total += candidate.weight;
+    lightest = std::min<uint64_t>(lightest, candidate.weight);
+  }
+  for (const uint32_t size : {1009, 10007})
+    if (size * lightest >= kSlotsOfLightest * total) return size;
+  return 65537;
 }
 
 std::vector<uint32_t> assign_slots(const std::vector<Candidate> &candidates, uint32_t size) {

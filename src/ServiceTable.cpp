@@ -35,6 +35,13 @@ std::vector<Candidate> candidates_of(const ServiceId &id, const std::map<uint32_
   return candidates;
 }
 
+// A table that has become too large stays as it is, because another size would move most slots of the
+// backends that are left; with no more than one backend that does not matter.
+uint32_t slots_for(const std::vector<Candidate> &candidates, uint32_t current) {
+  const uint32_t needed = table_size(candidates);
+  return needed <= 1 ? needed : std::max(needed, current);
+}
+
 // Removes an entry that may be gone already, which is as good.
 template <class Table, class Key>
 void discard(Table &table, const Key &key) {
@@ -156,7 +163,7 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   const Entry old = found == entries_.end() ? Entry{} : found->second;
   Entry wanted;
   for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
-  wanted.segment.slots = table_size(candidates_of(id, backends).size());
+  wanted.segment.slots = slots_for(candidates_of(id, backends), old.segment.slots);
   check_room(id, wanted, old);
 
   write_segment(maps, wanted.segment, id, backends);

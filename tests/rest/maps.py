@@ -1,34 +1,59 @@
-"""Entries of the maps that a host has pinned, counted by stepping through their keys."""
+"""What the maps hold that a host has pinned for the services of a cube. Nobody may change them meanwhile."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import socket
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from pcnhost.engine import bpf
 
+SLOTS_PER_CHUNK = 64
+_SERVICE_KEY = struct.Struct("!4sHBx")
+_SERVICE = struct.Struct("=II")  # first chunk, slots
+_PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
+
 _libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
 
 
-def count(pin: Path) -> int:
-    """How many entries the map pinned at `pin` holds. Nobody may change it meanwhile."""
+def entries(pin: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of the map pinned at `pin`."""
     fd = bpf.open_pin(pin)
     assert fd is not None, f"nothing is pinned at {pin}"
     try:
-        size = bpf.map_spec(fd).key_size
+        spec = bpf.map_spec(fd)
         key: ctypes.Array[ctypes.c_char] | None = None
-        following = ctypes.create_string_buffer(size)
-        entries = 0
+        following = ctypes.create_string_buffer(spec.key_size)
         while _libbpf.bpf_map_get_next_key(fd, key, following) == 0:
-            entries += 1
-            key = ctypes.create_string_buffer(following.raw, size)
-        return entries
+            key = ctypes.create_string_buffer(following.raw, spec.key_size)
+            value = bpf.lookup(fd, key.raw, spec.value_size)
+            assert value is not None
+            yield key.raw, value
     finally:
         os.close(fd)
 
 
+def count(pin: Path) -> int:
+    return sum(1 for _ in entries(pin))
+
+
+def pins(state_dir: Path, cube: str) -> Path:
+    return state_dir / "cubes" / cube / "ingress0"
+
+
 def service_entries(state_dir: Path, cube: str) -> dict[str, int]:
     """Entries of the maps that hold the services of a cube."""
-    pins = state_dir / "cubes" / cube / "ingress0"
-    return {name: count(pins / name) for name in ("services", "backends", "slots")}
+    return {name: count(pins(state_dir, cube) / name) for name in ("services", "backends", "slots")}
+
+
+def slots(state_dir: Path, cube: str) -> dict[tuple[str, int, str], int]:
+    """Of each service, by VIP, port and protocol."""
+    found = {}
+    for packed, value in entries(pins(state_dir, cube) / "services"):
+        vip, port, proto = _SERVICE_KEY.unpack(packed)
+        if proto:
+            found[socket.inet_ntoa(vip), port, _PROTOCOLS[proto]] = _SERVICE.unpack(value)[1]
+    return found

@@ -157,11 +157,17 @@ class Tree:
     # --- what the kernel must hold
 
     def map_entries(self) -> dict[str, int]:
-        """Entries of the maps `services`, `backends` and `slots` that these services take."""
+        """Entries of the maps `services` and `backends` that these services take."""
         return {
             "services": len(self.services) + len({vip for vip, _, _ in self.services}),
             "backends": sum(len(service["backends"]) for service in self.services.values()),
-            "slots": sum(_chunks(service["backends"].values()) for service in self.services.values()),
+        }
+
+    def usable_backends(self) -> dict[Service, int]:
+        """Of each service, those that have a weight."""
+        return {
+            key: sum(1 for backend in service["backends"].values() if backend["weight"])
+            for key, service in self.services.items()
         }
 
 
@@ -183,10 +189,3 @@ def _backends(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if found.setdefault(backend.pop("ip"), backend) is not backend:
             raise Impossible  # twice in one list
     return found
-
-
-def _chunks(backends: Any) -> int:
-    """Chunks of 64 slots for the backends that have a weight."""
-    usable = sum(1 for backend in backends if backend["weight"])
-    slots = usable if usable < 2 else 1009 if usable <= 10 else 10007 if usable <= 100 else 65537
-    return -(-slots // 64)

@@ -1,0 +1,67 @@
+"""The size of a service's table, on which it depends how evenly and how steadily new sessions are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.api import Api
+from tests.rest.conftest import OwnHost
+from tests.rest.maps import SLOTS_PER_CHUNK, service_entries, slots
+
+pytestmark = pytest.mark.root
+
+CUBE = "tables"
+SERVICE = f"k8slbrp/{CUBE}/service/10.9.0.1/80/TCP"
+KEY = ("10.9.0.1", 80, "tcp")
+
+
+def backend(number: int, weight: int = 1) -> dict[str, object]:
+    return {"ip": f"10.1.0.{number}", "port": 8080, "weight": weight}
+
+
+@pytest.fixture
+def api(own_host: OwnHost) -> Iterator[Api]:
+    api = Api(own_host.authority)
+    api.post(f"k8slbrp/{CUBE}", {})
+    api.post(SERVICE, {"backend": [backend(number) for number in range(1, 12)]})
+    yield api
+    api.delete(f"k8slbrp/{CUBE}")
+
+
+def size(own_host: OwnHost) -> int:
+    found = slots(own_host.state_dir, CUBE)[KEY]
+    assert service_entries(own_host.state_dir, CUBE)["slots"] == -(-found // SLOTS_PER_CHUNK)
+    return found
+
+
+def test_a_table_keeps_its_size_until_one_backend_is_left(api: Api, own_host: OwnHost) -> None:
+    assert size(own_host) == 10007
+    for number in range(1, 10):
+        api.delete(f"{SERVICE}/backend/10.1.0.{number}")
+        assert size(own_host) == 10007
+    api.delete(f"{SERVICE}/backend/10.1.0.10")
+    assert size(own_host) == 1
+    api.post(f"{SERVICE}/backend", [backend(number) for number in range(1, 4)])
+    assert size(own_host) == 1009
+
+
+def test_a_list_that_is_replaced_keeps_the_size(api: Api, own_host: OwnHost) -> None:
+    api.put(f"{SERVICE}/backend", [backend(number) for number in range(20, 23)])
+    assert size(own_host) == 10007
+    api.delete(SERVICE)
+    api.post(SERVICE, {"backend": [backend(1), backend(2)]})
+    assert size(own_host) == 1009
+
+
+def test_a_light_backend_needs_a_large_table(api: Api, own_host: OwnHost) -> None:
+    api.delete(SERVICE)
+    api.post(SERVICE, {"backend": [backend(1), backend(2)]})
+    assert size(own_host) == 1009
+    api.patch(f"{SERVICE}/backend/10.1.0.2", {"weight": 50})
+    assert size(own_host) == 10007
+    api.patch(f"{SERVICE}/backend/10.1.0.2", {"weight": 500})
+    assert size(own_host) == 65537
+    api.patch(f"{SERVICE}/backend/10.1.0.1", {"weight": 0})
+    assert size(own_host) == 1
