@@ -49,6 +49,8 @@ def _targets() -> Iterator[Target]:
         for setup, case, limit in (
             ("multi", "tcp forward", 3),
             ("multi", "tcp reverse", 3),
+            ("multi", "udp forward", 3),
+            ("multi", "udp reverse", 3),
             ("multi", "pass", 2.5),
             ("opening", "new session", 14),
         ):

@@ -82,7 +82,7 @@ static __always_inline void let_go_of_answers(const struct packet *pkt) {
   struct flow flow = flow_of(&pkt->tuple);
   struct session_key key;
   struct session *session = find_entry(&flow, PROTO_TCP, SIDE_BACKEND, &key);
-  if (session && is_closing(session)) session->released = 1;
+  if (session && is_closing(session)) session->flags |= SESSION_RELEASED;
 }
 
 /* What is not for a service goes on as it came, whole: a VIP may be the address of a host as well. */

@@ -156,6 +156,7 @@ void ServiceTable::erase_endpoints(ServiceMaps &maps, const ServiceId &id, const
     discard(maps.backends, key_of(id, endpoint));
     --endpoints_used_;
   }
+  maps.removals.set(0, maps.removals.get(0) + 1);
 }
 
 void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
@@ -211,6 +212,7 @@ void ServiceTable::drop_leftovers(ServiceMaps &maps) {
     if (entry == entries_.end() || !entry->second.endpoints.count({key.ip, ntohs(key.port)}))
       discard(maps.backends, key);
   }
+  maps.removals.set(0, maps.removals.get(0) + 1);
   std::set<uint32_t> claimed;
   segments_.clear();
   for (const auto &[id, entry] : entries_) {

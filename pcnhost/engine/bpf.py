@@ -19,6 +19,8 @@ MAP_TYPE_PROG_ARRAY = 3
 MAP_TYPE_PERF_EVENT_ARRAY = 4
 MAP_TYPE_PERCPU_ARRAY = 6
 
+_TCX_EGRESS = 47
+
 _U32 = struct.Struct("=I")
 _VERIFIER_LOG_BYTES = 1 << 20
 _INSN_BYTES = 8
@@ -136,6 +138,13 @@ def open_pin(path: Path) -> int | None:
     """A new fd of the object pinned at `path`, None when nothing is pinned there."""
     fd = _libbpf.bpf_obj_get(os.fsencode(path))
     return fd if fd >= 0 else None
+
+
+def has_tcx_egress(ifindex: int) -> bool:
+    """Whether TCX (Linux 6.6) has programs on the way out of a netdev; listing TC filters does not show them."""
+    count = ctypes.c_uint32()
+    failed = _libbpf.bpf_prog_query(ifindex, _TCX_EGRESS, 0, None, None, ctypes.byref(count))
+    return not failed and count.value > 0
 
 
 def load_program(prog_type: int, name: str, insns: bytes) -> int:

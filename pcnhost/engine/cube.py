@@ -22,7 +22,7 @@ from pcnhost.errors import HostError
 
 INGRESS, EGRESS = "INGRESS", "EGRESS"
 DIRECTIONS = (INGRESS, EGRESS)
-_HOP_BYTES = 8
+_HOP_BYTES = 16
 
 Slot = tuple[str, int]  # direction, program index
 

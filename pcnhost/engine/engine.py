@@ -63,7 +63,7 @@ class Engine:
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
         self._slow_path = SlowPath(self._panel, self._receiver, log)
-        self._monitor = NetdevMonitor(self._links.netdev_gone, self._links.check_netdevs)
+        self._monitor = NetdevMonitor(self._links)
 
     @property
     def cubes(self) -> Mapping[str, Cube]:
@@ -193,6 +193,7 @@ class Engine:
         self._slow_path.close()
         self._monitor.close()
         self._packet_out.close()
+        self._links.stop_watching()
         for cube in self._cubes.values():
             self._forget(cube, keep_datapath)
         if not keep_datapath:

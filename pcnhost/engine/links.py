@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pcnhost.engine.cube import Cube
 
 NOWHERE = (0, 0)
-_HOP = struct.Struct("=II")  # struct _POLYCUBE_peer_info: ifindex, target
+_HOP = struct.Struct("=II6sH")  # struct _POLYCUBE_peer_info: ifindex, target, far_mac, direct
 
 Hop = tuple[int, int]
 
@@ -74,6 +74,7 @@ class Links:
                     port.peer = peer
             elif peer:
                 self._set_netdev(port, peer)
+                self._look_at_far_end(port)
             else:
                 port.adopted = False
                 self._leave(port)
@@ -101,6 +102,7 @@ class Links:
             for port in cube.ports.values():
                 if port.ifindex:
                     self._attach_egress(port, port.peer)
+                    self._look_at_far_end(port)
                 self._refresh(port)
 
     def netdev_gone(self, ifindex: int) -> None:
@@ -111,15 +113,32 @@ class Links:
                     self._log.info("netdev %s is gone, port %s goes down", name, port.path)
                     del self._by_netdev[name]
                     self._netdevs.gone(name)
-                    port.peer, port.ifindex = "", 0
+                    port.peer, port.ifindex, port.far_mac = "", 0, None
+                    self._refresh(port)
+
+    def netdev_changed(self, ifindex: int) -> None:
+        """The kernel has reported something about a netdev that is still there."""
+        with self._lock:
+            for port in self._by_netdev.values():
+                if port.ifindex == ifindex:
+                    self._look_at_far_end(port)
                     self._refresh(port)
 
     def check_netdevs(self) -> None:
-        """Looks for removed netdevs, for when their removal may have been missed."""
+        """Looks at all netdevs, for when reports about them may have been missed."""
         with self._lock:
             for port in list(self._by_netdev.values()):
-                if not self._netdevs.exists(port.ifindex):
+                if self._netdevs.exists(port.ifindex):
+                    self.netdev_changed(port.ifindex)
+                else:
                     self.netdev_gone(port.ifindex)
+
+    def stop_watching(self) -> None:
+        """No change of a netdev will be noticed any more: nothing may rely on how they are now."""
+        with self._lock:
+            for port in self._by_netdev.values():
+                port.far_mac = None
+                self._refresh(port)
 
     def end_adoption(self) -> None:
         """Forgets every forwarding entry that nobody has taken over."""
@@ -189,9 +208,13 @@ class Links:
         finally:
             os.close(program_fd)
 
+    def _look_at_far_end(self, port: Port) -> None:
+        """Finds out whether packets may skip the netdev that is the port's peer."""
+        port.far_mac = self._netdevs.far_mac(port.ifindex) if port.cube.hook is Hook.TC else None
+
     def _leave(self, port: Port) -> None:
         """Takes the port away from its peer."""
-        left, port.peer = port.peer, ""
+        left, port.peer, port.far_mac = port.peer, "", None
         if port.ifindex:
             self._refresh(port)
             port.ifindex = 0
@@ -230,7 +253,7 @@ class Links:
         if port.up:
             port.adopted = False
         if not port.adopted:
-            self._write(port.cube, port.index, *self._hops(port))
+            self._write(port.cube, port.index, *self._hops(port), port.far_mac)
 
     def _next(self, port: Port) -> Hop:
         """Where packets go that leave the cube by this port."""
@@ -250,8 +273,11 @@ class Links:
             return end, end
         return (0, target(port.index, egress_node(port.cube.id))), end
 
-    def _write(self, cube: Cube, index: int, after_ingress: Hop, after_egress: Hop) -> None:
-        cube.set_hops(index, _HOP.pack(*after_ingress), _HOP.pack(*after_egress))
+    def _write(
+        self, cube: Cube, index: int, after_ingress: Hop, after_egress: Hop, far_mac: bytes | None = None
+    ) -> None:
+        direct = (far_mac or bytes(6), far_mac is not None)
+        cube.set_hops(index, _HOP.pack(*after_ingress, *direct), _HOP.pack(*after_egress, bytes(6), False))
 
 
 def _check_present(port: Port) -> None:

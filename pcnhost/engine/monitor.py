@@ -1,4 +1,4 @@
-"""Notices when the kernel removes netdevs."""
+"""Notices when netdevs change or are removed."""
 
 import errno
 import os
@@ -6,26 +6,37 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Protocol
 
-_RTMGRP_LINK = 1
+_RTMGRP_LINK, _RTMGRP_TC = 1, 8
 _RTM_DELLINK = 17
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
-_LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
+_NETDEV = struct.Struct("=BxxxI")  # family and ifindex, the head of struct ifinfomsg and of struct tcmsg
 _RECEIVE_BYTES = 1 << 16
 _ALIGN = 4
 
 
+class NetdevListener(Protocol):
+    """Called from the monitor's thread."""
+
+    def netdev_gone(self, ifindex: int) -> None:
+        """It has left the network namespace."""
+
+    def netdev_changed(self, ifindex: int) -> None:
+        """It has other attributes, or the traffic control on it has changed."""
+
+    def check_netdevs(self) -> None:
+        """Reports have been lost."""
+
+
 class NetdevMonitor:
-    """Calls `gone(ifindex)` for every netdev that leaves the network namespace, from a thread of its own.
+    """Tells `listener` what happens to the netdevs of the network namespace, from a thread of its own."""
 
-    Calls `overrun()` when messages were lost."""
-
-    def __init__(self, gone: Callable[[int], None], overrun: Callable[[], None]) -> None:
-        self._gone = gone
-        self._overrun = overrun
+    def __init__(self, listener: NetdevListener) -> None:
+        self._listener = listener
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.bind((0, _RTMGRP_LINK))
+        self._socket.bind((0, _RTMGRP_LINK | _RTMGRP_TC))
         self._stop_reading, self._stop = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="netdev-monitor", daemon=True)
         self._thread.start()
@@ -46,21 +57,21 @@ class NetdevMonitor:
             except OSError as e:
                 if e.errno != errno.ENOBUFS:
                     raise
-                self._overrun()
+                self._listener.check_netdevs()
                 continue
-            for ifindex in removed_netdevs(messages):
-                self._gone(ifindex)
+            for gone, ifindex in reports(messages):
+                if gone:
+                    self._listener.netdev_gone(ifindex)
+                else:
+                    self._listener.netdev_changed(ifindex)
 
 
-def removed_netdevs(messages: bytes) -> list[int]:
-    """The ifindexes of the netdevs that a batch of rtnetlink messages reports as removed."""
-    answer = []
+def reports(messages: bytes) -> Iterator[tuple[bool, int]]:
+    """The netdevs that a batch of rtnetlink messages is about: whether it is gone, and its ifindex."""
     at = 0
     while at + _HEADER.size <= len(messages):
         length, kind, *_ = _HEADER.unpack_from(messages, at)
-        if kind == _RTM_DELLINK:
-            family, _, ifindex, *_ = _LINK.unpack_from(messages, at + _HEADER.size)
-            if family == socket.AF_UNSPEC:  # a bridge reports its ports with a family of its own
-                answer.append(ifindex)
+        family, ifindex = _NETDEV.unpack_from(messages, at + _HEADER.size)
+        if family == socket.AF_UNSPEC:  # a bridge reports its ports with a family of its own
+            yield kind == _RTM_DELLINK, ifindex
         at += max(length, _HEADER.size) + -length % _ALIGN
-    return answer

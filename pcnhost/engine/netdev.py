@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pcnhost.engine import state
-from pcnhost.engine.netlink import IFF_LOOPBACK, IFF_UP, TC_EGRESS, TC_INGRESS, Netlink, NetlinkError
+from pcnhost.engine import bpf, state
+from pcnhost.engine.netlink import (
+    IFF_LOOPBACK,
+    IFF_LOWER_UP,
+    IFF_UP,
+    TC_EGRESS,
+    TC_INGRESS,
+    Netlink,
+    NetlinkError,
+)
 
 _XDP_FLAGS_ONLY_IF_FREE = 1
 XDP_MODES = {"XDP_SKB": 2, "XDP_DRV": 4}  # cube type -> flag of the attachment
@@ -68,6 +76,36 @@ class Netdevs:
                 answer.append(entry)
         return answer
 
+    def far_mac(self, ifindex: int) -> bytes | None:
+        """The MAC address of a veth's other end if TC programs may put packets there at once, else None.
+
+        That skips the way out of this end, so nothing may be there that packets have to meet. And the kernel
+        drops such packets unless the other end is up and in another network namespace."""
+        try:
+            links = self._netlink.links(ifindex)
+            if not links or not self._is_bare_veth(links[0]):
+                return None
+            namespace = links[0].get_attr("IFLA_LINK_NETNSID")
+            if namespace is None:
+                return None
+            far = self._netlink.links(links[0].get_attr("IFLA_LINK"), IFLA_IF_NETNSID=namespace)
+        except NetlinkError:  # it is changing right now, which will be reported
+            return None
+        # An XDP program in the driver would be skipped, too.
+        if not far or far[0].get_nested("IFLA_XDP", "IFLA_XDP_ATTACHED"):
+            return None
+        return bytes.fromhex(far[0].get_attr("IFLA_ADDRESS").replace(":", ""))
+
+    def _is_bare_veth(self, link: Any) -> bool:
+        """Whether it is a veth with a link to its other end, and neither queues packets nor has programs for them."""
+        return (
+            link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") == "veth"
+            and bool(link["flags"] & IFF_LOWER_UP)
+            and link.get_attr("IFLA_QDISC") == "noqueue"
+            and not self._netlink.has_filters(link["index"], TC_EGRESS)
+            and not bpf.has_tcx_egress(link["index"])
+        )
+
     def attach_tc(self, name: str, ifindex: int, program_fd: int) -> None:
         """Sends what the netdev receives to a TC program, instead of to an earlier one of ours."""
         self._claim(name, ifindex, xdp_mode=0)
@@ -104,7 +142,7 @@ class Netdevs:
                 self._netlink.delete_filter(attachment.ifindex, hook)
         if attachment.own_clsact:
             with self._best_effort():
-                if not self._netlink.has_filters(attachment.ifindex):
+                if not self._netlink.has_filters(attachment.ifindex, TC_INGRESS, TC_EGRESS):
                     self._netlink.delete_clsact(attachment.ifindex)
 
     def gone(self, name: str) -> None:

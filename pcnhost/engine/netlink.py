@@ -7,9 +7,9 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-__all__ = ["IFF_LOOPBACK", "IFF_UP", "TC_EGRESS", "TC_INGRESS", "Netlink", "NetlinkError"]
+__all__ = ["IFF_LOOPBACK", "IFF_LOWER_UP", "IFF_UP", "TC_EGRESS", "TC_INGRESS", "Netlink", "NetlinkError"]
 
-IFF_UP, IFF_LOOPBACK = 1, 8
+IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP = 1, 8, 0x10000
 TC_INGRESS, TC_EGRESS = 0xFFFFFFF2, 0xFFFFFFF3  # the two hooks of a clsact qdisc
 _ETH_P_ALL = 3
 _FILTER_HANDLE = 0x50434E  # tells this host's filter from others of the same priority
@@ -30,7 +30,7 @@ class Netlink:
         self._thread.submit(self._ipr.close).result()
         self._thread.shutdown()
 
-    def links(self, *args: int, **filters: str) -> list[Any]:
+    def links(self, *args: int, **filters: int | str) -> list[Any]:
         """The netdevs with this index, or that match these attributes, or all."""
         try:
             return self._request("get_links", *args, **filters)
@@ -71,9 +71,9 @@ class Netlink:
     def delete_filter(self, ifindex: int, hook: int) -> None:
         self._request("tc", "del-filter", "bpf", ifindex, parent=hook, **_FILTER)
 
-    def has_filters(self, ifindex: int) -> bool:
-        """Whether anybody has a filter in the clsact qdisc."""
-        return any(self._request("get_filters", ifindex, parent=hook) for hook in (TC_INGRESS, TC_EGRESS))
+    def has_filters(self, ifindex: int, *hooks: int) -> bool:
+        """Whether anybody has a filter on one of the hooks of the clsact qdisc."""
+        return any(self._request("get_filters", ifindex, parent=hook) for hook in hooks)
 
     def _request(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
         return self._thread.submit(lambda: list(getattr(self._ipr, method)(*args, **kwargs) or ())).result()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Port:
     """A port, numbered `index` within its cube, leading to a peer: a netdev, a port of a cube, or nothing.
 
-    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, holding the engine's lock."""
+    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `far_mac`, holding the engine's
+    lock."""
 
     def __init__(self, cube: Cube, name: str, index: int, links: Links, adopted: bool) -> None:
         self.cube = cube
@@ -25,6 +26,7 @@ class Port:
         self.peer = ""
         self.up = False
         self.ifindex = 0  # of the peer when that is a netdev
+        self.far_mac: bytes | None = None  # of that netdev's other end when packets may be put there at once
         # Its forwarding entry comes from an earlier process and stays until the link is known better.
         self.adopted = adopted
         self._links = links

@@ -16,10 +16,14 @@ struct pkt_metadata {
 } __attribute__((packed, aligned(2)));
 
 /* Where a packet goes next: out of the netdev `ifindex`, or (when that is 0) into the program node
- * `target & 0xffff` as a packet of port `target >> 16`. All zero: nowhere. */
+ * `target & 0xffff` as a packet of port `target >> 16`. All zero: nowhere.
+ * With `direct` the netdev is one end of a veth pair that TC programs may skip: packets for `far_mac`, the
+ * address of the other end, can be put there at once. */
 struct _POLYCUBE_peer_info {
   u32 ifindex;
   u32 target;
+  u16 far_mac[3];
+  u16 direct;
 };
 
 BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, _POLYCUBE_peers, _POLYCUBE_MAX_PORTS);

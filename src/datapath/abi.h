@@ -92,7 +92,10 @@ struct chunk {
   struct slot slots[SLOTS_PER_CHUNK];
 };
 
-/* backends: present while a backend belongs to a service. UDP and ICMP sessions look here, TCP ones drain. */
+/*
+ * backends: present while a backend belongs to a service. UDP and ICMP sessions look here, TCP ones drain.
+ * removals[0] counts what has been taken out, so that they need to look again only when it has changed.
+ */
 struct backend_key {
   struct service_key service;
   __be32 ip;
@@ -136,10 +139,14 @@ struct session {
   __u32 port_generation; /* of port */
   __u16 port;            /* where the client is */
   __u8 state;            /* enum session_state */
-  __u8 mirrored; /* 1: answers of a hairpin, which enter where requests do: near ends are the backend's */
-  __u8 released; /* 1: packets that look like its answers are none any more */
-  __u8 pad[3];
+  __u8 flags;            /* SESSION_* */
+  __u32 removals;        /* when the backend was last found to be there */
 };
+
+/* Answers of a hairpin, which enter where requests do: the near ends are the backend's. */
+#define SESSION_MIRRORED 1
+/* What look like answers are none any more. */
+#define SESSION_RELEASED 2
 
 /* fragments: how later fragments of a translated datagram are rewritten. */
 struct fragment_key {

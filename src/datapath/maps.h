@@ -9,6 +9,7 @@ BPF_ARRAY(src_ip_rewrite, struct src_ip_rewrite, 1);
 BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
+BPF_ARRAY(removals, __u32, 1);
 BPF_TABLE("lru_hash", struct session_key, struct session, sessions, SESSION_ENTRIES);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, 8192);
 BPF_ARRAY(clock, struct clock, 1);

@@ -82,11 +82,27 @@ static __always_inline struct flow swapped(const struct flow *flow) {
 }
 
 static __always_inline bool from_client(const struct session *session, __u8 side) {
-  return side == SIDE_FRONTEND && !session->mirrored;
+  return side == SIDE_FRONTEND && !(session->flags & SESSION_MIRRORED);
 }
 
 static __always_inline bool is_opening(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+static __always_inline bool has_backend(struct session *session, __u8 proto) {
+  __u32 zero = 0;
+  __u32 *now = removals.lookup(&zero);
+  if (!now) return false;
+  __u32 count = *now; /* read before looking: what goes meanwhile is noticed next time */
+  if (session->removals == count) return true;
+  struct backend_key key = {
+      .service = {.vip = session->front.far, .vport = session->front.far_port, .proto = proto},
+      .ip = session->back.far,
+      .port = session->back.far_port,
+  };
+  if (!backends.lookup(&key)) return false;
+  session->removals = count;
+  return true;
 }
 
 /*
@@ -94,18 +110,13 @@ static __always_inline bool is_opening(const struct packet *pkt) {
  * of the tuple nor a removed backend may take it. UDP and ICMP have no opening, so for them each request asks
  * for a live backend.
  */
-static __always_inline bool may_take(const struct session *session, const struct packet *pkt) {
+static __always_inline bool may_take(struct session *session, const struct packet *pkt) {
   if (!from_client(session, pkt->tuple.side)) return true;
   if (pkt->tuple.proto == PROTO_TCP) {
     if (!is_opening(pkt)) return true;
     if (session->state != SESSION_OPENING) return false;
   }
-  struct backend_key key = {
-      .service = {.vip = session->front.far, .vport = session->front.far_port, .proto = pkt->tuple.proto},
-      .ip = session->back.far,
-      .port = session->back.far_port,
-  };
-  return backends.lookup(&key) != 0;
+  return has_backend(session, pkt->tuple.proto);
 }
 
 static __always_inline __u8 first_state(const struct packet *pkt) {

@@ -20,7 +20,8 @@ static __always_inline struct session_key whole_flow(const struct flow *flow, __
 }
 
 static __always_inline bool serves(const struct session *session, const struct flow *flow, __u8 side) {
-  return same_flow(flow_on(session, side), flow) && !(side == SIDE_BACKEND && session->released);
+  return same_flow(flow_on(session, side), flow) &&
+         !(side == SIDE_BACKEND && (session->flags & SESSION_RELEASED));
 }
 
 /* Returns the session of a flow. `key` becomes that of its entry, or one that is free for it. */
@@ -50,7 +51,7 @@ static __always_inline __u8 turn(struct session *session, __u8 side) {
   struct flow front = session->front;
   session->front = swapped(&session->back);
   session->back = swapped(&front);
-  session->mirrored ^= 1;
+  session->flags ^= SESSION_MIRRORED;
   return SIDE_FRONTEND;
 }
 

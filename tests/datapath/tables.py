@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,7 +38,7 @@ _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
 _REWRITE = struct.Struct("=4s4s4sI")
 _LIMITS = 3
 _SESSION_KEY = struct.Struct("!4s4sHHBB2x")
-_SESSION = struct.Struct("=4s4s2s2s4s4s2s2sIIHBBB3x")
+_SESSION = struct.Struct("=4s4s2s2s4s4s2s2sIIHBBI")
 _FRAGMENT = struct.Struct("=4s4sII")
 
 
@@ -85,8 +85,8 @@ class Session:
     port_generation: int
     port: int
     state: int
-    mirrored: int
-    released: int
+    flags: int
+    removals: int
 
     @property
     def source_port(self) -> int:
@@ -128,6 +128,7 @@ class Tables:
     multi: bool = False
     _next_chunk: int = 1
     _generation: int = 0
+    _removals: int = 0
     _segments: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     _endpoints: dict[bytes, set[Endpoint]] = field(default_factory=dict)
 
@@ -184,8 +185,7 @@ class Tables:
             self._write("backends", self._backend_key(key, endpoint), struct.pack("=I", 1))
         self._write("services", _SERVICE_KEY.pack(ip(vip), 0, 0), bytes(_SERVICE.size))
         self._write("services", key, _SERVICE.pack(*segment))
-        for endpoint in known - wanted:
-            bpf.delete(self.datapath.maps["backends"], self._backend_key(key, endpoint))
+        self._remove_backends(key, known - wanted)
         if old:
             self._erase_slots(*old)
         self._segments[key], self._endpoints[key] = segment, wanted
@@ -194,10 +194,15 @@ class Tables:
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         bpf.delete(self.datapath.maps["services"], key)
         self._erase_slots(*self._segments.pop(key))
-        for endpoint in self._endpoints.pop(key):
-            bpf.delete(self.datapath.maps["backends"], self._backend_key(key, endpoint))
+        self._remove_backends(key, self._endpoints.pop(key))
         if not any(other[:4] == key[:4] for other in self._segments):
             bpf.delete(self.datapath.maps["services"], _SERVICE_KEY.pack(ip(vip), 0, 0))
+
+    def _remove_backends(self, service: bytes, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            bpf.delete(self.datapath.maps["backends"], self._backend_key(service, endpoint))
+        self._removals += 1
+        self._write("removals", bytes(4), struct.pack("=I", self._removals))
 
     @staticmethod
     def _backend_key(service: bytes, endpoint: Endpoint) -> bytes:

@@ -61,12 +61,14 @@ def engine(start_engine: EngineFactory) -> Engine:
 
 
 @pytest.fixture
-def wires(netns: None) -> Iterator[Callable[[int], list[Wire]]]:
-    """Makes netdevs `w0`, `w1`, … for the engine, each a veth pair whose other end the test holds."""
+def wires(netns: None) -> Iterator[Callable[..., list[Wire]]]:
+    """Makes netdevs `w0`, `w1`, … for the engine, each a veth pair whose other end the test holds.
+
+    With `apart` that end is in a new network namespace."""
     made: list[Wire] = []
 
-    def make(count: int) -> list[Wire]:
-        fresh = [Wire(f"w{len(made) + i}") for i in range(count)]
+    def make(count: int, apart: bool = False) -> list[Wire]:
+        fresh = [Wire(f"w{len(made) + i}", apart) for i in range(count)]
         made.extend(fresh)
         return fresh
 

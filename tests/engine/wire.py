@@ -1,15 +1,25 @@
 """The test's end of a veth pair, and the frames on it."""
 
+from __future__ import annotations
+
 import contextlib
+import ctypes
+import os
 import socket
 import struct
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from pyroute2 import IPRoute
 
 from pcnhost.engine import bpf
 
+T = TypeVar("T")
+
+_CLONE_NEWNET = 0x40000000
 _ETH_P_ALL = 3
 _ETH_P_TEST = 0x88B5  # reserved for experiments
 _PACKET_OUTGOING = 4
@@ -55,20 +65,77 @@ def udp_frame(mac: bytes, source: str, destination: str, port: int, payload: byt
     return packet[:40] + udp_checksum(packet) + packet[42:]
 
 
-class Wire:
-    """Makes a veth pair `name` (for the engine) and `<name>x` (the test's end), both up."""
+def _set_up(name: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+    with IPRoute() as ipr:
+        ipr.link("set", index=ipr.link_lookup(ifname=name)[0], state="up")
 
-    def __init__(self, name: str) -> None:
+
+def _listen(name: str) -> socket.socket:
+    listening = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    listening.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+    listening.bind((name, _ETH_P_ALL))
+    return listening
+
+
+class Namespace:
+    """A network namespace: the calling thread's, or a new one."""
+
+    def __init__(self, new: bool) -> None:
+        create = (ctypes.CDLL(None).unshare, (_CLONE_NEWNET,)) if new else (None, ())
+        # A thread begins in the namespace of the one that makes it.
+        self._thread = ThreadPoolExecutor(1, "namespace", *create)
+        self.fd = self.run(lambda: os.open("/proc/thread-self/ns/net", os.O_RDONLY))
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Runs it in the namespace."""
+        return self._thread.submit(action).result()
+
+    def close(self) -> None:
+        os.close(self.fd)
+        self._thread.shutdown()
+
+
+class Wire:
+    """Makes a veth pair `name` (for the engine) and `<name>x` (the test's end), both up.
+
+    With `apart` the test's end is in a new network namespace."""
+
+    def __init__(self, name: str, apart: bool = False) -> None:
         self.name = name
+        self.far = f"{name}x"
+        self._namespace = Namespace(new=apart)
         with IPRoute() as ipr:
-            ipr.link("add", ifname=name, kind="veth", peer={"ifname": f"{name}x"})
-            for end in (name, f"{name}x"):
-                with contextlib.suppress(OSError):
-                    Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
-                ipr.link("set", index=ipr.link_lookup(ifname=end)[0], state="up")
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-        self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-        self.socket.bind((f"{name}x", _ETH_P_ALL))
+            peer = {"ifname": self.far, "net_ns_fd": self._namespace.fd}
+            ipr.link("add", ifname=name, kind="veth", peer=peer)
+        _set_up(name)
+        self._open()
+
+    def _open(self) -> None:
+        self.inside(lambda: _set_up(self.far))
+        self.socket = self.inside(lambda: _listen(self.far))
+
+    def inside(self, action: Callable[[], T]) -> T:
+        """Runs something where the test's end is."""
+        return self._namespace.run(action)
+
+    def set_far(self, **attributes: object) -> None:
+        """Changes something of the test's end."""
+
+        def change() -> None:
+            with IPRoute() as ipr:
+                ipr.link("set", index=ipr.link_lookup(ifname=self.far)[0], **attributes)
+
+        self.inside(change)
+
+    def move(self, apart: bool) -> None:
+        """Moves the test's end into a new namespace, or into that of the calling thread."""
+        namespace = Namespace(new=apart)
+        self.set_far(net_ns_fd=namespace.fd)
+        self.close()
+        self._namespace = namespace
+        self._open()
 
     def send(self, packet: bytes) -> None:
         self.socket.send(packet)
@@ -99,9 +166,7 @@ class Wire:
     def accept_native_xdp(self) -> None:
         """Lets frames arrive that come from XDP on the other end: veth wants an XDP program on both."""
         program = bpf.load_program(bpf.PROG_TYPE_XDP, "pass", _XDP_PASS)
-        with IPRoute() as ipr:
-            attach = [("IFLA_XDP_FD", program), ("IFLA_XDP_FLAGS", 4)]
-            ipr.link("set", index=ipr.link_lookup(ifname=f"{self.name}x")[0], xdp={"attrs": attach})
+        self.set_far(xdp={"attrs": [("IFLA_XDP_FD", program), ("IFLA_XDP_FLAGS", 4)]})
 
     def remove(self) -> None:
         """Deletes both netdevs."""
@@ -110,4 +175,6 @@ class Wire:
                 ipr.link("del", index=index)
 
     def close(self) -> None:
+        """Lets go of the test's end, which stays if it is in the calling thread's namespace."""
         self.socket.close()
+        self._namespace.close()
