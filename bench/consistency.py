@@ -1,4 +1,4 @@
-"""How evenly slots are shared and how few change owner, read from the map of slots that the service has filled."""
+"""How evenly new sessions are shared out and how few choose anew, from the maps that the service has filled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench import host as bench_host
 from bench import kernel, packets, services
 from bench.host import Host
@@ -21,10 +24,12 @@ from testbed.lab import Lab
 CUBE = "lb"
 _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 SLOTS_PER_CHUNK = 64
-_SERVICE = struct.Struct("=II")  # struct service: first_chunk, slots
+MAX_CANDIDATES = 15
+_SERVICE = struct.Struct(f"=4xI{8 * MAX_CANDIDATES}sI4x")  # struct service: count, candidates, first_chunk
 _CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK  # struct chunk: segment, then address and port of each slot
 _TCP = 6
-FLOWS = 1 << 17  # hashes, evenly spread
+FLOWS = 1 << 21  # hashes, evenly spread
+_HASHES = np.arange(FLOWS, dtype=np.uint64) * np.uint64((1 << 32) // FLOWS)
 
 Weights = dict[str, int]  # by address
 
@@ -37,7 +42,7 @@ class Scale:
     removals: int
 
 
-FULL = Scale((2, 3, 5, 8, 10, 11, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8)
+FULL = Scale((2, 3, 5, 8, 10, 15, 16, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8)
 QUICK = Scale((2, 10, 20), removals=2)
 
 
@@ -70,20 +75,19 @@ def _measure(running: Host, number: int, removals: int) -> dict[str, Any]:
     addresses = [services.backend(index, 0)["ip"] for index in range(number)]
     weighted = {address: chooser.randint(1, 10) for address in addresses}
     _create(running, weighted)
-    weighted_owners = _owners(running)
+    weighted_choices = _choices(running)
     equal = dict.fromkeys(addresses, 1)
     changed = []
     for gone in chooser.sample(addresses, min(removals, number)):
         _create(running, equal)
-        owners = _owners(running)
+        choices = _choices(running)
         running.api.delete(f"{_SERVICE_PATH}/backend/{gone}")
-        fewer = _owners(running)
-        changed.append(_changed_for_others(owners, fewer, gone))
+        changed.append(_changed_for_others(choices, _choices(running), gone))
     return {
         "backends": number,
-        "slots": len(owners),
-        "share error, equal weights": _share_error(owners, equal),
-        "share error, weights 1 to 10": _share_error(weighted_owners, weighted),
+        "slots": choices.slots,
+        "share error, equal weights": _share_error(choices, equal),
+        "share error, weights 1 to 10": _share_error(weighted_choices, weighted),
         "changed for others": {"median": statistics.median(changed), "max": max(changed)},
     }
 
@@ -99,21 +103,56 @@ def _create(running: Host, weights: Weights) -> None:
     running.api.post(_SERVICE_PATH, {"backend": entries})
 
 
-def _owners(running: Host) -> list[str]:
-    """The owner of each slot of the service."""
+@dataclass(frozen=True)
+class Choices:
+    """Which of `backends` each flow chooses, by index; `slots`: of how many, 0 if it chooses among candidates."""
+
+    slots: int
+    backends: list[str]
+    flows: NDArray[np.intp]
+
+    def shares(self) -> dict[str, float]:
+        found: Counter[str] = Counter()
+        for index, flows in enumerate(np.bincount(self.flows, minlength=len(self.backends))):
+            found[self.backends[index]] += int(flows)
+        return {address: flows / FLOWS for address, flows in found.items()}
+
+    def names(self) -> NDArray[np.uint32]:
+        """The address that each flow chooses, as a number."""
+        addresses = np.array([int(IPv4Address(address)) for address in self.backends], dtype=np.uint32)
+        return addresses[self.flows]
+
+
+def _choices(running: Host) -> Choices:
+    """What the datapath would choose for each flow, see src/datapath/select.h."""
     table = kernel.open_map(running.map_path(CUBE, "services"))
     chunks = kernel.open_map(running.map_path(CUBE, "slots"))
     try:
         key = IPv4Address(packets.vip(0)).packed + packets.VPORT.to_bytes(2, "big") + bytes([_TCP, 0])
-        first, slots = _SERVICE.unpack(_found(bpf.lookup(table, key, _SERVICE.size)))
+        count, candidates, first = _SERVICE.unpack(_found(bpf.lookup(table, key, _SERVICE.size)))
+        if first == 0:
+            return _among_candidates(candidates[: 8 * count])
         owners: list[str] = []
-        for index in range(first, first + -(-slots // SLOTS_PER_CHUNK)):
+        for index in range(first, first + -(-count // SLOTS_PER_CHUNK)):
             chunk = _found(bpf.lookup(chunks, bpf.u32(index), _CHUNK_BYTES))
             owners += (socket.inet_ntoa(chunk[at : at + 4]) for at in range(4, _CHUNK_BYTES, 6))
-        return owners[:slots]
+        return Choices(count, owners[:count], (_HASHES * np.uint64(count) >> np.uint64(32)).astype(np.intp))
     finally:
         os.close(table)
         os.close(chunks)
+
+
+def _among_candidates(packed: bytes) -> Choices:
+    factor, seeds = np.uint64(0xBF58476D1CE4E5B9), _HASHES * np.uint64(0x9E3779B97F4A7C15)
+    best = np.zeros(FLOWS, dtype=np.uint64)
+    chosen = np.zeros(FLOWS, dtype=np.intp)
+    for index, candidate in enumerate(np.frombuffer(packed, dtype=np.uint64)):
+        mixed = (candidate ^ seeds) * factor
+        score = (mixed ^ mixed >> np.uint64(29)) * factor
+        chosen[score > best] = index
+        best = np.maximum(best, score)
+    addresses = [socket.inet_ntoa(packed[at : at + 4]) for at in range(0, len(packed), 8)]
+    return Choices(0, addresses, chosen)
 
 
 def _found(value: bytes | None) -> bytes:
@@ -122,21 +161,19 @@ def _found(value: bytes | None) -> bytes:
     return value
 
 
-def _share_error(owners: list[str], weights: Weights) -> dict[str, float]:
+def _share_error(choices: Choices, weights: Weights) -> dict[str, float]:
     """The worst deviation of a share from the one its weight deserves: as part of that, and of all sessions."""
-    slots, total = Counter(owners), sum(weights.values())
+    shares, total = choices.shares(), sum(weights.values())
     deserved = {address: weight / total for address, weight in weights.items()}
-    deviation = {address: abs(slots[address] / len(owners) - share) for address, share in deserved.items()}
+    deviation = {address: abs(shares.get(address, 0) - share) for address, share in deserved.items()}
     return {
         "of the share": round(max(deviation[address] / deserved[address] for address in weights), 6),
         "of all": round(max(deviation.values()), 6),
     }
 
 
-def _changed_for_others(before: list[str], after: list[str], gone: str) -> float:
+def _changed_for_others(before: Choices, after: Choices, gone: str) -> float:
     """Of all flows, the part that did not choose `gone` before and chooses somebody else than before now."""
-    changed = 0
-    for flow in range(FLOWS):
-        was = before[flow * len(before) // FLOWS]
-        changed += was != gone and was != after[flow * len(after) // FLOWS]
+    was, is_now = before.names(), after.names()
+    changed = int(np.count_nonzero((was != int(IPv4Address(gone))) & (was != is_now)))
     return round(changed / FLOWS, 6)

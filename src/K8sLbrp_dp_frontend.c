@@ -48,17 +48,17 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
                                                  struct session *session) {
   if (pkt->tuple.proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
   struct service_key key = service_of(&pkt->tuple);
-  struct service *entry = services.lookup(&key);
-  if (!entry) return NOT_A_SERVICE;
+  struct service *service = services.lookup(&key);
+  if (!service) return NOT_A_SERVICE;
   __u32 hash = flow_hash(&pkt->tuple);
-  struct service service = *entry;
-  if (service.slots == 0) return NO_BACKEND;
-  if (!select_backend(&service, hash, session)) {
-    entry = services.lookup(&key);
-    if (!entry) return NOT_A_SERVICE;
-    service = *entry;
-    if (service.slots == 0) return NO_BACKEND;
-    if (!select_backend(&service, hash, session)) return TABLE_CHANGED;
+  if (service->count == 0) return NO_BACKEND;
+  if (service->first_chunk == 0) {
+    if (!choose_candidate(service, hash, session)) return TABLE_CHANGED;
+  } else if (!choose_slot(service->first_chunk, service->count, hash, session)) {
+    service = services.lookup(&key);
+    if (!service) return NOT_A_SERVICE;
+    if (service->first_chunk == 0) return service->count == 0 ? NO_BACKEND : TABLE_CHANGED;
+    if (!choose_slot(service->first_chunk, service->count, hash, session)) return TABLE_CHANGED;
   }
   session->front = flow_of(&pkt->tuple);
   session->back.near = visible_source(session->front.near, session->back.far, session->front.far);

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <numeric>
 #include <vector>
 
 #include "Maglev.h"
@@ -27,19 +27,53 @@ uint16_t port_of(const ServiceId &id, const Backend &backend) {
   return id.protocol == IPPROTO_ICMP ? 0 : backend.port;
 }
 
-std::vector<Candidate> candidates_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
-  std::vector<Candidate> candidates;
-  for (const auto &[ip, backend] : backends)
-    if (backend.weight > 0)
-      candidates.push_back({uint64_t{ntohl(ip)} << 16 | port_of(id, backend), backend.weight});
-  return candidates;
+}  // namespace
+
+// Backends that take new sessions, with the weights divided by what they have in common.
+struct Usable {
+  std::vector<abi::slot> endpoints;
+  std::vector<uint32_t> weights;
+
+  Usable(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+    uint32_t divisor = 0;
+    for (const auto &[ip, backend] : backends) {
+      if (backend.weight == 0) continue;
+      endpoints.push_back({ip, htons(port_of(id, backend))});
+      weights.push_back(backend.weight);
+      divisor = std::gcd(divisor, uint32_t{backend.weight});
+    }
+    for (auto &weight : weights) weight /= divisor;
+  }
+
+  uint64_t total_weight() const { return std::accumulate(weights.begin(), weights.end(), uint64_t{0}); }
+
+  std::vector<Candidate> candidates() const {
+    std::vector<Candidate> all;
+    for (std::size_t i = 0; i < endpoints.size(); ++i)
+      all.push_back({uint64_t{ntohl(endpoints[i].ip)} << 16 | ntohs(endpoints[i].port), weights[i]});
+    return all;
+  }
+};
+
+namespace {
+
+// A table stays, and as large as it is, when backends leave: anything else would move most choices of the
+// backends that are left. With no more than one backend that does not matter.
+uint32_t slots_for(const Usable &usable, uint32_t current) {
+  if (usable.endpoints.size() <= 1) return 0;
+  if (current == 0 && usable.total_weight() <= MAX_CANDIDATES) return 0;
+  return std::max(table_size(usable.candidates()), current);
 }
 
-// A table that has become too large stays as it is, because another size would move most slots of the
-// backends that are left; with no more than one backend that does not matter.
-uint32_t slots_for(const std::vector<Candidate> &candidates, uint32_t current) {
-  const uint32_t needed = table_size(candidates);
-  return needed <= 1 ? needed : std::max(needed, current);
+// The candidates of a service without slots: a backend stands there as often as its weight says. Those that
+// are left over repeat the first, which changes nothing.
+void set_candidates(abi::service &entry, const Usable &usable) {
+  if (usable.endpoints.empty()) return;
+  for (std::size_t i = 0; i < usable.endpoints.size(); ++i)
+    for (uint32_t replica = 0; replica < usable.weights[i]; ++replica)
+      entry.candidates[entry.count++] = {usable.endpoints[i].ip, usable.endpoints[i].port,
+                                         static_cast<uint16_t>(replica)};
+  for (uint32_t i = entry.count; i < MAX_CANDIDATES; ++i) entry.candidates[i] = entry.candidates[0];
 }
 
 // Removes an entry that may be gone already, which is as good.
@@ -99,14 +133,15 @@ uint32_t ServiceTable::unused_chunks(uint32_t count) {
   return first;
 }
 
-void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const ServiceId &id,
-                                 const std::map<uint32_t, Backend> &backends) {
-  if (segment.slots == 0) return;
-  std::vector<abi::slot> endpoints;
-  for (const auto &[ip, backend] : backends)
-    if (backend.weight > 0) endpoints.push_back({ip, htons(port_of(id, backend))});
-  const auto owners = assign_slots(candidates_of(id, backends), segment.slots);
-
+// Writes what new sessions choose from, and returns the service's entry, which is to lead there.
+abi::service ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const Usable &usable) {
+  abi::service entry{};
+  entry.version = entry.version_again = ++version_;
+  if (segment.slots == 0) {
+    set_candidates(entry, usable);
+    return entry;
+  }
+  const auto owners = assign_slots(usable.candidates(), segment.slots);
   segment.first_chunk = unused_chunks(segment.chunks());
   segments_.emplace(segment.first_chunk, segment.chunks());
   chunks_used_ += segment.chunks();
@@ -115,15 +150,17 @@ void ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const Serv
       abi::chunk chunk{};
       chunk.segment = segment.first_chunk;
       const uint32_t first = c * SLOTS_PER_CHUNK;
-      for (uint32_t s = first; s < std::min(first + SLOTS_PER_CHUNK, segment.slots); ++s) {
-        chunk.slots[s - first] = endpoints[owners[s]];
-      }
+      for (uint32_t s = first; s < std::min(first + SLOTS_PER_CHUNK, segment.slots); ++s)
+        chunk.slots[s - first] = usable.endpoints[owners[s]];
       maps.slots.set(segment.first_chunk + c, chunk);
     }
   } catch (...) {
     erase_segment(maps, segment);
     throw;
   }
+  entry.count = segment.slots;
+  entry.first_chunk = segment.first_chunk;
+  return entry;
 }
 
 void ServiceTable::erase_segment(ServiceMaps &maps, const Segment &segment) {
@@ -164,15 +201,16 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   const Entry old = found == entries_.end() ? Entry{} : found->second;
   Entry wanted;
   for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
-  wanted.segment.slots = slots_for(candidates_of(id, backends), old.segment.slots);
+  const Usable usable(id, backends);
+  wanted.segment.slots = slots_for(usable, old.segment.slots);
   check_room(id, wanted, old);
 
-  write_segment(maps, wanted.segment, id, backends);
+  const auto service = write_segment(maps, wanted.segment, usable);
   try {
     add_endpoints(maps, id, wanted.endpoints, old.endpoints);
     try {
       maps.services.set(vip_mark(id.vip), abi::service{});
-      maps.services.set(key_of(id), {wanted.segment.first_chunk, wanted.segment.slots});
+      maps.services.set(key_of(id), service);
     } catch (...) {
       erase_endpoints(maps, id, wanted.endpoints, old.endpoints);
       if (!services_of_vip_.count(id.vip)) discard(maps.services, vip_mark(id.vip));

@@ -11,6 +11,8 @@
 
 namespace k8slbrp {
 
+struct Usable;
+
 // Not thread-safe: the cube's configuration lock protects it.
 class ServiceTable {
  public:
@@ -41,8 +43,7 @@ class ServiceTable {
 
   void check_room(const ServiceId &id, const Entry &wanted, const Entry &old) const;
   uint32_t unused_chunks(uint32_t count);
-  void write_segment(ServiceMaps &maps, Segment &segment, const ServiceId &id,
-                     const std::map<uint32_t, Backend> &backends);
+  abi::service write_segment(ServiceMaps &maps, Segment &segment, const Usable &usable);
   void erase_segment(ServiceMaps &maps, const Segment &segment);
   void add_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &wanted, const Endpoints &old);
   void erase_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &old, const Endpoints &kept);
@@ -51,6 +52,7 @@ class ServiceTable {
   std::map<uint32_t, uint32_t> services_of_vip_;
   std::map<uint32_t, uint32_t> segments_;  // first chunk, number of chunks
   uint32_t next_chunk_ = 1;
+  uint32_t version_ = 0;
   uint32_t chunks_used_ = 0;
   uint32_t endpoints_used_ = 0;
 };

@@ -67,11 +67,26 @@ struct service_key {
   __u8 pad;
 };
 
-/* A service owns `slots` consecutive slots, starting with the first of chunk `first_chunk`. 0 slots: reject.
+/* `replica` tells apart the entries of a backend that has several, for its weight. Compared as one number. */
+struct candidate {
+  __be32 ip;
+  __be16 port;
+  __u16 replica;
+};
+
+/*
+ * Either a few candidates, or `count` consecutive slots starting with the first of chunk `first_chunk`. The
+ * kernel may hand the memory of a deleted entry to a new one while a packet still looks at it: then the two
+ * versions, which are read in the opposite order in which memory is copied, differ.
  */
+#define MAX_CANDIDATES 15 /* the key, its header in the kernel and this fill three cache lines */
+
 struct service {
-  __u32 first_chunk;
-  __u32 slots;
+  __u32 version;
+  __u32 count; /* 0: reject */
+  struct candidate candidates[MAX_CANDIDATES];
+  __u32 first_chunk; /* 0: candidates */
+  __u32 version_again;
 };
 
 struct slot {

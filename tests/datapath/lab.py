@@ -71,11 +71,14 @@ class Lab:
     def from_server(self, packet: bytes) -> Outcome:
         return self.datapath.send(SERVER_IF, packet)
 
-    def serve(self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT) -> None:
+    def serve(
+        self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT, slots: bool = False
+    ) -> None:
         """Makes `vip` a service of all protocols with these backends."""
         for proto in (IPPROTO_TCP, IPPROTO_UDP):
-            self.tables.set_service(vip, port, proto, backends)
-        self.tables.set_service(vip, 0, IPPROTO_ICMP, [(address, 0) for address, _ in backends])
+            self.tables.set_service(vip, port, proto, backends, slots=slots)
+        pinged = [(address, 0) for address, _ in backends]
+        self.tables.set_service(vip, 0, IPPROTO_ICMP, pinged, slots=slots)
 
     def count(self, event: str) -> int:
         return self.tables.events().get(event, 0)

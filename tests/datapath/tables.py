@@ -17,6 +17,7 @@ ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
 NO_PORT = 0xFFFF
 MAX_PORTS = 128
 SLOTS_PER_CHUNK = 64
+MAX_CANDIDATES = 15
 _CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK
 
 EVENTS = (
@@ -33,7 +34,7 @@ EVENTS = (
 
 _PORT = struct.Struct("=BBH4sI")
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct("=II")
+_SERVICE = struct.Struct(f"=II{8 * MAX_CANDIDATES}sII")
 _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
 _REWRITE = struct.Struct("=4s4s4sI")
 _LIMITS = 3
@@ -129,6 +130,7 @@ class Tables:
     _next_chunk: int = 1
     _generation: int = 0
     _removals: int = 0
+    _version: int = 0
     _segments: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     _endpoints: dict[bytes, set[Endpoint]] = field(default_factory=dict)
 
@@ -174,17 +176,26 @@ class Tables:
         self.datapath.disconnect(index)
 
     def set_service(
-        self, vip: str, port: int, proto: int, backends: Sequence[Endpoint], drained: Sequence[Endpoint] = ()
+        self,
+        vip: str,
+        port: int,
+        proto: int,
+        backends: Sequence[Endpoint],
+        drained: Sequence[Endpoint] = (),
+        *,
+        slots: bool = False,
     ) -> None:
-        """Each of `backends` gets the same share of the slots, `drained` ones belong to the service without."""
+        """Each of `backends` gets the same share, `drained` ones belong to the service without. New sessions choose
+        from candidates where possible, or from `slots`."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         old = self._segments.get(key)
-        segment = self._write_slots(backends)
+        slots = slots or len(backends) > MAX_CANDIDATES
+        segment = self._write_slots(backends) if slots else (0, 0)
         known, wanted = self._endpoints.get(key, set()), {*backends, *drained}
         for endpoint in wanted:
             self._write("backends", self._backend_key(key, endpoint), struct.pack("=I", 1))
         self._write("services", _SERVICE_KEY.pack(ip(vip), 0, 0), bytes(_SERVICE.size))
-        self._write("services", key, _SERVICE.pack(*segment))
+        self._write_service(key, segment, () if slots else backends)
         self._remove_backends(key, known - wanted)
         if old:
             self._erase_slots(*old)
@@ -204,6 +215,23 @@ class Tables:
         self._removals += 1
         self._write("removals", bytes(4), struct.pack("=I", self._removals))
 
+    def _write_service(self, key: bytes, segment: tuple[int, int], candidates: Sequence[Endpoint]) -> None:
+        """What is left over of the candidates repeats the first."""
+        self._version += 1
+        first_chunk, count = segment
+        packed = [ip(address) + port.to_bytes(2) + bytes(2) for address, port in candidates]
+        filled = b"".join(packed + packed[:1] * (MAX_CANDIDATES - len(packed)))
+        entry = (self._version, count or len(packed), filled, first_chunk, self._version)
+        self._write("services", key, _SERVICE.pack(*entry))
+
+    def tear_service(self, vip: str, port: int, proto: int) -> None:
+        """Leaves the entry as if the kernel were just using its memory again."""
+        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        raw = bpf.lookup(self.datapath.maps["services"], key, _SERVICE.size)
+        assert raw is not None
+        version, *rest = _SERVICE.unpack(raw)
+        self._write("services", key, _SERVICE.pack(version + 1, *rest))
+
     @staticmethod
     def _backend_key(service: bytes, endpoint: Endpoint) -> bytes:
         return service + struct.pack("!4sH2x", ip(endpoint[0]), endpoint[1])
@@ -212,7 +240,7 @@ class Tables:
         """First chunk and number of slots of a new segment: three chunks, the last one not full."""
         if not backends:
             return 0, 0
-        slots = 1 if len(backends) == 1 else 2 * SLOTS_PER_CHUNK + 3
+        slots = 2 * SLOTS_PER_CHUNK + 3
         first = self._next_chunk
         owners = [backends[slot % len(backends)] for slot in range(slots)]
         for start in range(0, slots, SLOTS_PER_CHUNK):

@@ -13,7 +13,7 @@ from pcnhost.engine import bpf
 
 SLOTS_PER_CHUNK = 64
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct("=II")  # first chunk, slots
+_SERVICE = struct.Struct("=4xI120xI4x")  # count, first chunk
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 
 _libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -50,10 +50,11 @@ def service_entries(state_dir: Path, cube: str) -> dict[str, int]:
 
 
 def slots(state_dir: Path, cube: str) -> dict[tuple[str, int, str], int]:
-    """Of each service, by VIP, port and protocol."""
+    """Of each service, by VIP, port and protocol; 0 for those that have candidates instead."""
     found = {}
     for packed, value in entries(pins(state_dir, cube) / "services"):
         vip, port, proto = _SERVICE_KEY.unpack(packed)
         if proto:
-            found[socket.inet_ntoa(vip), port, _PROTOCOLS[proto]] = _SERVICE.unpack(value)[1]
+            count, first_chunk = _SERVICE.unpack(value)
+            found[socket.inet_ntoa(vip), port, _PROTOCOLS[proto]] = count if first_chunk else 0
     return found

@@ -60,7 +60,7 @@ def cycle(client: Client, number: int) -> None:
     service = f"service/10.9.{number // 256 % 256}.{number % 256}/{vport}/{proto}/"
     backends = [{"ip": f"10.1.{n}.{number % 256}", "port": 1 + number % 65535} for n in range(4)]
     client.send("POST", service, {"name": f"s{number}", "backend": backends[:2]})
-    client.send("POST", service + f"backend/{backends[2]['ip']}/", {"port": 1, "weight": number % 5})
+    client.send("POST", service + f"backend/{backends[2]['ip']}/", {"port": 1, "weight": number % 5 * 7})
     client.send("POST", service + "backend/", backends[3:])
     client.send("PATCH", service + f"backend/{backends[0]['ip']}/weight/", number % 3)
     if number % 2:
@@ -85,9 +85,10 @@ def test_memory_and_maps_do_not_grow(client: Client, own_host: OwnHost) -> None:
 
 def test_services_stay_apart_from_those_that_come_and_go(client: Client, own_host: OwnHost) -> None:
     """Entries of a living service are neither lost nor doubled while its neighbours change."""
-    client.send("POST", "service/10.9.0.1/65000/TCP/", {"backend": [{"ip": "10.1.0.1", "port": 80}]})
+    backends = [{"ip": f"10.1.0.{n}", "port": 80, "weight": n} for n in (1, 20)]
+    client.send("POST", "service/10.9.0.1/65000/TCP/", {"backend": backends})
     alive = service_entries(own_host.state_dir, "soak")
-    assert alive == {"services": 2, "backends": 1, "slots": 1}
+    assert alive == {"services": 2, "backends": 2, "slots": 157}
     for number in range(CYCLES // 20):
         cycle(client, number)
     assert service_entries(own_host.state_dir, "soak") == alive

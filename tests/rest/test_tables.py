@@ -17,15 +17,16 @@ SERVICE = f"k8slbrp/{CUBE}/service/10.9.0.1/80/TCP"
 KEY = ("10.9.0.1", 80, "tcp")
 
 
-def backend(number: int, weight: int = 1) -> dict[str, object]:
-    return {"ip": f"10.1.0.{number}", "port": 8080, "weight": weight}
+def backends(count: int, first: int = 1, weight: int = 1) -> list[dict[str, object]]:
+    return [
+        {"ip": f"10.1.0.{number}", "port": 8080, "weight": weight} for number in range(first, first + count)
+    ]
 
 
 @pytest.fixture
 def api(own_host: OwnHost) -> Iterator[Api]:
     api = Api(own_host.authority)
     api.post(f"k8slbrp/{CUBE}", {})
-    api.post(SERVICE, {"backend": [backend(number) for number in range(1, 12)]})
     yield api
     api.delete(f"k8slbrp/{CUBE}")
 
@@ -36,32 +37,44 @@ def size(own_host: OwnHost) -> int:
     return found
 
 
-def test_a_table_keeps_its_size_until_one_backend_is_left(api: Api, own_host: OwnHost) -> None:
+def test_few_backends_need_no_table(api: Api, own_host: OwnHost) -> None:
+    api.post(SERVICE, {"backend": backends(15)})
+    assert size(own_host) == 0
+    api.post(f"{SERVICE}/backend", backends(1, first=16))
     assert size(own_host) == 10007
-    for number in range(1, 10):
-        api.delete(f"{SERVICE}/backend/10.1.0.{number}")
+
+
+def test_few_backends_are_those_whose_weights_are_few(api: Api, own_host: OwnHost) -> None:
+    api.post(SERVICE, {"backend": [*backends(1, 1, 10), *backends(1, 2, 20), *backends(1, 3, 120)]})
+    assert size(own_host) == 0
+    api.patch(f"{SERVICE}/backend/10.1.0.3", {"weight": 121})
+    assert size(own_host) == 10007
+
+
+def test_a_table_keeps_its_size_until_one_backend_is_left(api: Api, own_host: OwnHost) -> None:
+    api.post(SERVICE, {"backend": backends(16)})
+    for number in range(1, 15):
         assert size(own_host) == 10007
-    api.delete(f"{SERVICE}/backend/10.1.0.10")
-    assert size(own_host) == 1
-    api.post(f"{SERVICE}/backend", [backend(number) for number in range(1, 4)])
-    assert size(own_host) == 1009
+        api.delete(f"{SERVICE}/backend/10.1.0.{number}")
+    api.delete(f"{SERVICE}/backend/10.1.0.15")
+    assert size(own_host) == 0
+    api.post(f"{SERVICE}/backend", backends(3))
+    assert size(own_host) == 0
 
 
 def test_a_list_that_is_replaced_keeps_the_size(api: Api, own_host: OwnHost) -> None:
-    api.put(f"{SERVICE}/backend", [backend(number) for number in range(20, 23)])
+    api.post(SERVICE, {"backend": backends(16)})
+    api.put(f"{SERVICE}/backend", backends(3, first=20))
     assert size(own_host) == 10007
     api.delete(SERVICE)
-    api.post(SERVICE, {"backend": [backend(1), backend(2)]})
-    assert size(own_host) == 1009
+    api.post(SERVICE, {"backend": backends(3, first=20)})
+    assert size(own_host) == 0
 
 
 def test_a_light_backend_needs_a_large_table(api: Api, own_host: OwnHost) -> None:
-    api.delete(SERVICE)
-    api.post(SERVICE, {"backend": [backend(1), backend(2)]})
-    assert size(own_host) == 1009
-    api.patch(f"{SERVICE}/backend/10.1.0.2", {"weight": 50})
+    api.post(SERVICE, {"backend": [*backends(1), *backends(1, 2, weight=15)]})
     assert size(own_host) == 10007
     api.patch(f"{SERVICE}/backend/10.1.0.2", {"weight": 500})
     assert size(own_host) == 65537
     api.patch(f"{SERVICE}/backend/10.1.0.1", {"weight": 0})
-    assert size(own_host) == 1
+    assert size(own_host) == 0
