@@ -22,28 +22,27 @@ static __always_inline int forward(struct CTXTYPE *skb, u32 port) {
   return next->ifindex ? TC_ACT_OK : _pcn_enter_node(skb, next->target);
 }
 #else
-/* Of a packet that crosses a link, the kernel reads the Ethernet header anew; of one put at the far end, it
- * does not. So that end has to be the receiver, and the protocol what the kernel takes it for already. */
-static __always_inline bool _pcn_goes_direct(struct CTXTYPE *skb, const struct _POLYCUBE_peer_info *peer) {
-  const u16 *frame = (void *)(long)skb->data;
-  if (!peer->direct || (void *)(frame + 7) > (void *)(long)skb->data_end) return false;
-  return frame[0] == peer->far_mac[0] && frame[1] == peer->far_mac[1] && frame[2] == peer->far_mac[2] &&
-         frame[6] == skb->protocol;
-}
-
-static __always_inline int forward(struct CTXTYPE *skb, u32 port) {
-  struct _POLYCUBE_peer_info *peer = _POLYCUBE_peers.lookup(&port);
-  if (!peer) return TC_ACT_SHOT;
-  if (!peer->ifindex) return _pcn_enter_node(skb, peer->target);
+/* Sends the packet out of a netdev. */
+static __always_inline int _pcn_leave(struct CTXTYPE *skb, const struct _POLYCUBE_peer_info *peer) {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 10, 0)
-  if (_pcn_goes_direct(skb, peer)) {
-    /* What crossing the link would do. */
+  /* Of a packet that crosses a link, the kernel reads the Ethernet header anew; of one put at the far end, it
+   * does not. So that end has to be the receiver, and the protocol what the kernel takes it for already. */
+  const u16 *frame = (void *)(long)skb->data;
+  if (peer->direct && (void *)(frame + 7) <= (void *)(long)skb->data_end && frame[0] == peer->far_mac[0] &&
+      frame[1] == peer->far_mac[1] && frame[2] == peer->far_mac[2] && frame[6] == skb->protocol) {
+    /* The rest of what crossing the link would do. */
     bpf_skb_change_type(skb, PACKET_HOST);
     skb->mark = 0;
     return bpf_redirect_peer(peer->ifindex, 0);
   }
 #endif
   return bpf_redirect(peer->ifindex, 0);
+}
+
+static __always_inline int forward(struct CTXTYPE *skb, u32 port) {
+  struct _POLYCUBE_peer_info *peer = _POLYCUBE_peers.lookup(&port);
+  if (!peer) return TC_ACT_SHOT;
+  return peer->ifindex ? _pcn_leave(skb, peer) : _pcn_enter_node(skb, peer->target);
 }
 #endif
 
