@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,7 +168,7 @@ def _starts(scale: Scale) -> dict[str, Any]:
     """Until a host answers: cold, as after a boot, and again with what it left in the kernel; from the same dump."""
     taken: dict[str, list[float]] = {"empty, ms": [], "cold, ms": [], "warm, ms": []}
     for _ in range(scale.starts):
-        with _forgetful_lab() as lab, bench_host.running(lab) as host:
+        with Lab() as lab, bench_host.running(lab) as host:
             lab.stop(host.process)
             for name, samples in taken.items():
                 if name == "cold, ms":
@@ -194,14 +193,3 @@ def _start(lab: Lab, host: Host, scale: Scale, fill: bool) -> float:
         raise RuntimeError(f"{found} of {scale.services} services are there")
     lab.stop(process)
     return milliseconds
-
-
-@contextmanager
-def _forgetful_lab() -> Iterator[Lab]:
-    """For hosts with a dump: they leave their maps in the kernel, where nobody would come back for them."""
-    lab = Lab()
-    try:
-        with lab:
-            yield lab
-    finally:
-        state.remove(Path("/sys/fs/bpf") / lab.prefix)

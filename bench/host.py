@@ -55,4 +55,4 @@ def running(lab: Lab, *options: str) -> Iterator[Host]:
         log = Path(scratch) / "pcnhost.log"
         api, process = start_host(lab, None, "--loglevel", "warn", *options, log=log)
         load_service(api)
-        yield Host(api, process, Path("/sys/fs/bpf") / lab.prefix, Path(scratch))
+        yield Host(api, process, lab.state_dir, Path(scratch))

@@ -22,21 +22,17 @@ static __always_inline __u32 egress(const struct session *session, const struct 
   return in->side == SIDE_FRONTEND ? in->out : backend_egress(session, in);
 }
 
+/* `session` is what was found under `key`: null, or one that lives. */
 static __always_inline action_t handle_flow(struct CTXTYPE *ctx, const struct packet *pkt,
-                                            const struct port *in, __u16 in_index) {
-  __u32 now = current_tick();
+                                            const struct port *in, __u16 in_index, struct session *session,
+                                            const struct session_key *key, bool vacant, __u32 now) {
   struct session opened = {};
-  struct session_key key;
-  struct flow flow = flow_of(&pkt->tuple);
-  struct session *session = find_entry(&flow, pkt->tuple.proto, in->side, &key);
-  bool vacant = !session && key.side == SIDE_NONE;
-  if (session && expired(session, pkt->tuple.proto, now)) session = 0;
   if (session && may_take(session, pkt)) {
-    refresh(session, &key, pkt, now, in, in_index);
+    refresh(session, key, pkt, now, in, in_index);
   } else {
     if (in->side == SIDE_BACKEND) return ACTION_UNMATCHED;
     struct session left = {};
-    bool leaves = session && serves_both(session, &key);
+    bool leaves = session && serves_both(session, key);
     if (leaves) left = *session; /* its memory may be used again as soon as it is replaced */
     enum opening outcome = open_session(pkt, in, in_index, now, vacant, &opened);
     if (outcome != OPENED) return not_opened(pkt, outcome);
@@ -49,6 +45,34 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, const struct pa
   return translate(ctx, pkt, &to) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
+static __always_inline action_t handle_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                  const struct icmp_error *error, const struct port *in,
+                                                  const struct session *session) {
+  if (!session) return in->side == SIDE_FRONTEND ? frontend_icmp_error(error) : ACTION_UNMATCHED;
+  struct translation to = translation_of(session, in->side);
+  __u32 out = egress(session, in);
+  return translate_icmp_error(ctx, pkt, error, &to) ? out : drop(EVENT_DROP_MALFORMED);
+}
+
+/* What may belong to a session: packets of a flow, and errors about them. */
+static __always_inline action_t handle_session(struct CTXTYPE *ctx, const struct packet *pkt,
+                                               const struct port *in, __u16 in_index, bool is_error) {
+  struct tuple tuple = pkt->tuple;
+  struct icmp_error error = {};
+  if (is_error) {
+    if (!parse_icmp_error(ctx, pkt, &error)) return ACTION_UNMATCHED;
+    tuple = error.expected;
+  }
+  __u32 now = current_tick();
+  struct flow flow = flow_of(&tuple);
+  struct session_key key;
+  struct session *session = find_entry(&flow, tuple.proto, in->side, &key);
+  bool vacant = !session && key.side == SIDE_NONE;
+  if (session && expired(session, tuple.proto, now)) session = 0;
+  if (is_error) return handle_icmp_error(ctx, pkt, &error, in, session);
+  return handle_flow(ctx, pkt, in, in_index, session, &key, vacant, now);
+}
+
 static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, const struct packet *pkt,
                                                 const struct port *in) {
   struct fragment *note = find_fragment(pkt, current_tick());
@@ -57,32 +81,16 @@ static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, const struc
   return translate_fragment(ctx, pkt, note) ? out : drop(EVENT_DROP_MALFORMED);
 }
 
-static __always_inline action_t handle_icmp_error(struct CTXTYPE *ctx, const struct packet *pkt,
-                                                  const struct port *in) {
-  struct icmp_error error = {};
-  struct session *session = 0;
-  struct session_key key;
-  if (parse_icmp_error(ctx, pkt, &error)) {
-    struct flow flow = flow_of(&error.expected);
-    session = find_entry(&flow, error.expected.proto, in->side, &key);
-  }
-  if (!session || expired(session, error.expected.proto, current_tick()))
-    return in->side == SIDE_FRONTEND ? frontend_icmp_error(&error) : ACTION_UNMATCHED;
-  struct translation to = translation_of(session, in->side);
-  __u32 out = egress(session, in);
-  return translate_icmp_error(ctx, pkt, &error, &to) ? out : drop(EVENT_DROP_MALFORMED);
-}
-
 static __always_inline action_t decide(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
                                        __u16 in_index) {
   bool from_frontend = in->side == SIDE_FRONTEND;
-  switch (parse(ctx, pkt)) {
+  enum packet_class class = parse(ctx, pkt);
+  switch (class) {
     case PACKET_FLOW:
-      return handle_flow(ctx, pkt, in, in_index);
+    case PACKET_ICMP_ERROR:
+      return handle_session(ctx, pkt, in, in_index, class == PACKET_ICMP_ERROR);
     case PACKET_FRAGMENT:
       return handle_fragment(ctx, pkt, in);
-    case PACKET_ICMP_ERROR:
-      return handle_icmp_error(ctx, pkt, in);
     case PACKET_OTHER_IP:
       return ACTION_UNMATCHED;
     case PACKET_ARP:

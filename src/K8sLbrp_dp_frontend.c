@@ -22,6 +22,7 @@ static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be
  */
 static __always_inline enum opening remember_beside_others(struct session *session, __u8 proto, __u32 hash) {
   struct answers answers = answers_to(session);
+  hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   bool taken = true;
 #pragma unroll
   for (int attempt = 1; taken && attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {

@@ -31,7 +31,7 @@ def start_host(
     port = port or free_port()
     output = log.open("a") if log else None
     argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
-    argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", f"/sys/fs/bpf/{lab.prefix}", *options]
+    argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir), *options]
     process = lab.start(argv, cwd=PROJECT, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     api = Api(f"127.0.0.1:{port}")
     for _ in range(300):

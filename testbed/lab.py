@@ -1,4 +1,4 @@
-"""Network namespaces, veth pairs and processes that vanish together, whatever happens.
+"""Network namespaces, veth pairs, processes and what they pin that vanish together, whatever happens.
 
 Everything has a unique name, so that labs can run beside each other. Needs root and iproute2.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,10 +19,14 @@ _numbers = itertools.count()
 
 
 class Lab:
-    """A context manager that owns namespaces, interfaces and processes, and removes them at exit."""
+    """A context manager that owns namespaces, interfaces and processes, and removes them at exit.
+
+    So it does with `state_dir`, where its host may pin maps.
+    """
 
     def __init__(self) -> None:
         self.prefix = f"k{os.getpid()}x{next(_numbers)}"
+        self.state_dir = Path(f"/sys/fs/bpf/{self.prefix}")
         self._namespaces: list[str] = []
         self._links: list[str] = []
         self._processes: list[subprocess.Popen[str]] = []
@@ -105,6 +111,7 @@ class Lab:
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
         self._links.clear()
         self._namespaces.clear()
+        shutil.rmtree(self.state_dir, ignore_errors=True)
 
 
 def in_namespace(namespace: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,24 @@ def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
         return loaded[hook]
 
     yield load
+    for datapath in loaded.values():
+        datapath.close()
+
+
+@pytest.fixture(scope="module")
+def timeless() -> Iterator[Callable[[Hook], Datapath]]:
+    """Programs whose clock stands still unless the test moves it, on one CPU with its counters."""
+    loaded: dict[Hook, Datapath] = {}
+    cpus = os.sched_getaffinity(0)
+
+    def load(hook: Hook) -> Datapath:
+        if hook not in loaded:
+            loaded[hook] = Datapath(hook, own_clock=True)
+        os.sched_setaffinity(0, {min(cpus)})
+        return loaded[hook]
+
+    yield load
+    os.sched_setaffinity(0, cpus)
     for datapath in loaded.values():
         datapath.close()
 

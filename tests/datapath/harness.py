@@ -136,7 +136,7 @@ class Datapath:
         self._set_peer(port, 0)
 
     def _set_peer(self, port: int, target: int) -> None:
-        bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II", 0, target))
+        bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II8x", 0, target))
 
     def set_clock(self, tick: int) -> None:
         """The time, if this copy has a clock of its own. A tick is about a second."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -20,24 +20,6 @@ FIXED_SEED = 20240229
 RANDOM_SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(1 << 32)))
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def timeless() -> Iterator[Callable[[Hook], Datapath]]:
-    """Programs whose clock stands still unless the test moves it, on one CPU with its counters."""
-    loaded: dict[Hook, Datapath] = {}
-    cpus = os.sched_getaffinity(0)
-
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook, own_clock=True)
-        os.sched_setaffinity(0, {min(cpus)})
-        return loaded[hook]
-
-    yield load
-    os.sched_setaffinity(0, cpus)
-    for datapath in loaded.values():
-        datapath.close()
 
 
 @pytest.mark.parametrize("seed", [FIXED_SEED, RANDOM_SEED], ids=["fixed", "random"])

@@ -3,8 +3,12 @@ another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from pcnhost.engine.source import Hook
+from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
@@ -30,7 +34,14 @@ from tests.datapath.packets import (
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
 THIRD_VIP = "10.96.0.12"
+SYN_TO_OTHER_VIP = TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)
 SOURCE_PORT_ATTEMPTS = 3  # the client's own port and two others
+
+
+@pytest.fixture(scope="module")
+def datapaths(timeless: Callable[[Hook], Datapath]) -> Callable[[Hook], Datapath]:
+    """Which source ports are tried depends on the time: here it stands still."""
+    return timeless
 
 
 def request(
@@ -65,9 +76,9 @@ def answer(
     assert_out(lab.from_server(packet), CLIENT_IF, expected)
 
 
-def close(lab: Lab, vip: str, server: str, *, sport: int = CLIENT_PORT) -> None:
-    request(lab, vip, server, "FA", sport=sport)
-    answer(lab, vip, server, "FA", sport=sport)
+def close(lab: Lab, vip: str, server: str) -> None:
+    request(lab, vip, server, "FA")
+    answer(lab, vip, server, "FA")
 
 
 def source_port(lab: Lab, exchange: Exchange = TCP_EXCHANGE, vip: str = OTHER_VIP) -> int:
@@ -173,39 +184,41 @@ def test_a_replaced_source_port_is_not_given_to_its_owner(lab: Lab, exchange: Ex
     answer(lab, VIP, SERVER, sport=other, seen_port=session.source_port, exchange=exchange)
 
 
-def other_source_ports(lab: Lab) -> list[int]:
-    """The source ports that a connection from CLIENT_PORT to OTHER_VIP tries one after the other, its own first."""
+def open_at_all_source_ports(lab: Lab, last_flags: str) -> list[int]:
+    """Connects to VIP from all ports that a connection to OTHER_VIP from CLIENT_PORT would try in this tick, in their
+    order, and sends the client's FIN and `last_flags` of the server."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
     ports = [CLIENT_PORT]
     for _ in range(SOURCE_PORT_ATTEMPTS - 1):
         for port in ports:
             request(lab, VIP, SERVER, "S", sport=port)
-        assert lab.from_client(TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)).out == SERVER_IF
+        assert lab.from_client(SYN_TO_OTHER_VIP).out == SERVER_IF
         ports.append(source_port(lab))
         for port in ports:
             lab.tables.forget(TCP_EXCHANGE.forward_flow(sport=port))
     assert len(set(ports)) == SOURCE_PORT_ATTEMPTS
+    for port in ports:
+        request(lab, VIP, SERVER, "S", sport=port)
+        request(lab, VIP, SERVER, "FA", sport=port)
+        answer(lab, VIP, SERVER, last_flags, sport=port)
     return ports
 
 
 def test_no_source_port_left(lab: Lab) -> None:
-    """With every alternative taken as well, the packet is dropped and counted."""
-    lab.serve((SERVER, SERVER_PORT))
-    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
-    for port in other_source_ports(lab):
-        request(lab, VIP, SERVER, "S", sport=port)
-        request(lab, VIP, SERVER, "FA", sport=port)
-    assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)))
+    """With every alternative taken as well, the packet is dropped and counted; a second later it tries others."""
+    lab.datapath.set_clock(1000)
+    ports = open_at_all_source_ports(lab, last_flags="A")
+    assert_dropped(lab.from_client(SYN_TO_OTHER_VIP))
     assert lab.count("source_ports") == 1
+    lab.datapath.set_clock(1001)
+    assert lab.from_client(SYN_TO_OTHER_VIP).out == SERVER_IF
+    assert source_port(lab) not in ports
 
 
 def test_source_ports_of_closed_sessions_are_the_last_choice(lab: Lab) -> None:
     """The backend may remember them for a while; but without them a busy client would run out of ports."""
-    lab.serve((SERVER, SERVER_PORT))
-    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
-    ports = other_source_ports(lab)
-    for port in ports:
-        request(lab, VIP, SERVER, "S", sport=port)
-        close(lab, VIP, SERVER, sport=port)
+    ports = open_at_all_source_ports(lab, last_flags="FA")
     request(lab, OTHER_VIP, SERVER, "S", seen_port=ports[-1])
     answer(lab, OTHER_VIP, SERVER, "SA", seen_port=ports[-1])
     assert lab.count("source_ports") == 0

@@ -34,7 +34,7 @@ class Live:
     api: Api
 
     def __post_init__(self) -> None:
-        self.send = sender(first_program(Path("/sys/fs/bpf") / self.lab.prefix), in_port=1)
+        self.send = sender(first_program(self.lab.state_dir), in_port=1)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_transfer_survives_a_syn_flood(tmp_path: Path) -> None:
         topology.create_multi(api, "lb1", network)
         backends = [{"ip": ip, "port": topology.SERVER_PORT} for ip in network.server_ips]
         api.post(TCP_PATH, {"backend": backends})
-        send = sender(first_program(Path("/sys/fs/bpf") / lab.prefix), in_port=1)
+        send = sender(first_program(lab.state_dir), in_port=1)
         transfer = lab.start([sys.executable, "-c", UPLOADS], network.clients[0])
         for number in range(1_000_000):
             send(flow(number, prefix="10.12"), SYN)

@@ -40,7 +40,7 @@ def own_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
         log = tmp_path_factory.mktemp("own") / "log"
         api, process = start_host(lab, None, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=log)
         authority = api.url.split("/")[2]
-        yield OwnHost(authority, process.pid, Path(f"/sys/fs/bpf/{lab.prefix}"), log)
+        yield OwnHost(authority, process.pid, lab.state_dir, log)
         assert process.poll() is None, f"the host has ended by itself with {process.returncode}, see {log}"
 
 
