@@ -142,7 +142,6 @@ void K8slbrp::publish_ports() {
     entry.side = is_backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
     entry.multi = multi;
     entry.out = !is_backend ? backend : multi ? NO_PORT : frontend;
-    entry.ip = port->ip();
     entry.generation = port->generation();
   }
   for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, entries[index]);

@@ -4,7 +4,6 @@ Up: perf buffers, each read by a thread of its own. Down: a TAP netdev of the ho
 begins with where it goes (`struct packet_out` of host_programs.h), so threads do not get in each other's way.
 """
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -19,6 +18,7 @@ from pcnhost.engine.events import Receiver
 from pcnhost.engine.netdev import XDP_MODES
 from pcnhost.engine.netlink import TC_INGRESS, Netlink
 from pcnhost.engine.panel import Panel
+from pcnhost.engine.perf import PerfBuffer
 from pcnhost.engine.source import Hook
 
 METADATA_BYTES = 26  # struct PacketIn
@@ -29,22 +29,6 @@ _CUBE_ID = struct.Struct("=H")
 _LOG_CUBE_ID = struct.Struct("=2xH")
 
 _PACKET_PAGES, _LOG_PAGES = 128, 32
-
-_libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-_SampleCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32)
-_LostCallback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)
-_libbpf.perf_buffer__new.restype = ctypes.c_void_p
-_libbpf.perf_buffer__new.argtypes = [
-    ctypes.c_int,
-    ctypes.c_size_t,
-    _SampleCallback,
-    _LostCallback,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-]
-_libbpf.perf_buffer__consume.argtypes = [ctypes.c_void_p]
-_libbpf.perf_buffer__epoll_fd.argtypes = [ctypes.c_void_p]
-_libbpf.perf_buffer__free.argtypes = [ctypes.c_void_p]
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI = 0x2, 0x1000
@@ -64,10 +48,7 @@ class PerfReader:
         self._receive = receive
         self._log = log
         self._stop_reading, self._stop = os.pipe2(os.O_CLOEXEC)
-        self._callbacks = _SampleCallback(self._sample), _LostCallback(self._lost)
-        self._buffer = _libbpf.perf_buffer__new(map_fd, pages, *self._callbacks, None, None)
-        if not self._buffer:
-            raise OSError(ctypes.get_errno(), f"cannot open the perf buffer of {name}")
+        self._buffer = PerfBuffer(map_fd, pages, self._sample, self._lost)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -79,21 +60,21 @@ class PerfReader:
 
     def _run(self) -> None:
         waiting = select.poll()
-        waiting.register(_libbpf.perf_buffer__epoll_fd(self._buffer), select.POLLIN)
+        waiting.register(self._buffer, select.POLLIN)
         waiting.register(self._stop_reading)
         while self._stop_reading not in dict(waiting.poll()):
             # Not perf_buffer__poll(): a perf event says only once that it has something, and just has.
-            _libbpf.perf_buffer__consume(self._buffer)
-        _libbpf.perf_buffer__free(self._buffer)
+            self._buffer.consume()
+        self._buffer.close()
         os.close(self._stop_reading)
 
-    def _sample(self, _: int, __: int, data: int, size: int) -> None:
+    def _sample(self, record: bytes) -> None:
         try:
-            self._receive(ctypes.string_at(data, size))
+            self._receive(record)
         except Exception:
             self._log.exception("Error processing packet in event")
 
-    def _lost(self, _: int, cpu: int, count: int) -> None:
+    def _lost(self, cpu: int, count: int) -> None:
         self._log.warning("%s: %d records lost on cpu %d", self._name, count, cpu)
 
 

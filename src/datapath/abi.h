@@ -44,7 +44,6 @@ struct port {
   __u8 side;  /* enum side */
   __u8 multi; /* 1 in MULTI mode */
   __u16 out;  /* where unmatched packets go; NO_PORT: look up by destination address, or drop */
-  __be32 ip;  /* FRONTEND in MULTI mode */
   __u32
       generation; /* new for every port ever created: sessions of a deleted port do not match its successor */
 };

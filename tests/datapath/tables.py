@@ -32,7 +32,7 @@ EVENTS = (
     "table_changed",
 )
 
-_PORT = struct.Struct("=BBH4sI")
+_PORT = struct.Struct("=BBHI")
 _SERVICE_KEY = struct.Struct("!4sHBx")
 _SERVICE = struct.Struct(f"=II{8 * MAX_CANDIDATES}sII")
 _BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
@@ -153,7 +153,7 @@ class Tables:
     def add_port(self, index: int, side: int, out: int = NO_PORT, address: str = "0.0.0.0") -> int:
         """A port with a neighbour; returns its generation, which no port had before."""
         self._generation += 1
-        entry = _PORT.pack(side, self.multi, out, ip(address), self._generation)
+        entry = _PORT.pack(side, self.multi, out, self._generation)
         self._write("ports", struct.pack("=I", index), entry)
         if self.multi and side == FRONTEND:
             self._write("frontends", ip(address), struct.pack("=H", index))
@@ -165,8 +165,8 @@ class Tables:
         key = struct.pack("=I", index)
         raw = bpf.lookup(self.datapath.maps["ports"], key, _PORT.size)
         assert raw is not None
-        side, multi, _, address, generation = _PORT.unpack(raw)
-        self._write("ports", key, _PORT.pack(side, multi, out, address, generation))
+        side, multi, _, generation = _PORT.unpack(raw)
+        self._write("ports", key, _PORT.pack(side, multi, out, generation))
 
     def remove_port(self, index: int) -> None:
         for key in list(maps.keys(self.datapath.maps["frontends"])):

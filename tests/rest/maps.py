@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import struct
@@ -10,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcnhost.engine import bpf
+from tests.datapath.maps import keys
 
 SLOTS_PER_CHUNK = 64
 _SERVICE_KEY = struct.Struct("!4sHBx")
 _SERVICE = struct.Struct("=4xI120xI4x")  # count, first chunk
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
-
-_libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
 
 
 def entries(pin: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -24,14 +22,10 @@ def entries(pin: Path) -> Iterator[tuple[bytes, bytes]]:
     fd = bpf.open_pin(pin)
     assert fd is not None, f"nothing is pinned at {pin}"
     try:
-        spec = bpf.map_spec(fd)
-        key: ctypes.Array[ctypes.c_char] | None = None
-        following = ctypes.create_string_buffer(spec.key_size)
-        while _libbpf.bpf_map_get_next_key(fd, key, following) == 0:
-            key = ctypes.create_string_buffer(following.raw, spec.key_size)
-            value = bpf.lookup(fd, key.raw, spec.value_size)
+        for key in keys(fd):
+            value = bpf.lookup(fd, key, bpf.map_spec(fd).value_size)
             assert value is not None
-            yield key.raw, value
+            yield key, value
     finally:
         os.close(fd)
 
