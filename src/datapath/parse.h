@@ -155,6 +155,12 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
   return is_icmp_error(icmp->type) ? PACKET_ICMP_ERROR : PACKET_OTHER_IP;
 }
 
+/* `value`, but the verifier does not know it any more. `unknown`: what it does not know either. */
+static __always_inline __u64 hidden(__u64 value, __u64 unknown) {
+  asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
+  return value;
+}
+
 static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packet *pkt) {
   linearize(ctx, ETH_HLEN + sizeof(struct iphdr) + TCP_HEADER);
   void *data = packet_data(ctx);
@@ -173,6 +179,8 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
       l3 += sizeof(*tag);
     }
   }
+  /* Else the verifier follows all that comes after once for each number of tags. */
+  l3 = hidden(l3, type) & L3_MASK;
   pkt->l3 = l3;
   if (type == bpf_htons(ETH_P_ARP)) return PACKET_ARP;
   if (type != bpf_htons(ETH_P_IP)) return PACKET_NOT_IP;
