@@ -8,7 +8,7 @@ allowed.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
 from tests.datapath.headers import ECHO_REQUEST, SHORTEST_L4, Datagram, Kind, classify, quoted_flow, word
@@ -87,8 +87,8 @@ class Session:
 
 @dataclass
 class Entry:
-    """What the table of sessions has for `flows`: one direction of a session or both. `front` identifies it among
-    those of a near end."""
+    """What the table of sessions has for `flows`: one direction of a session or both, with a `session` of its own.
+    `front` identifies it among those of a near end."""
 
     session: Session
     front: FlowKey
@@ -364,7 +364,7 @@ class Model:
     @staticmethod
     def _entry(session: Session, *flows: FlowKey) -> Entry:
         is_mirrored = flows == (session.reverse_key,) and session.reply_side == FRONTEND
-        return Entry(session, session.reverse_key if is_mirrored else session.forward_key, flows)
+        return Entry(replace(session), session.reverse_key if is_mirrored else session.forward_key, flows)
 
     def _store(self, session: Session) -> None:
         request, answer = session.forward_key, session.reverse_key
