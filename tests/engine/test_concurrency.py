@@ -91,3 +91,4 @@ def test_nothing_gets_confused(engine: Engine, wires: Callable[[int], list[Wire]
         pass
     a.send(frame(b"all is well"))
     assert b.receive() == frame(b"all is well")
+    pairs[4].close()

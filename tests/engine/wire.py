@@ -93,7 +93,10 @@ class Namespace:
         return self._thread.submit(action).result()
 
     def close(self) -> None:
-        os.close(self.fd)
+        """May be called again."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
         self._thread.shutdown()
 
 
