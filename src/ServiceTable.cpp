@@ -85,6 +85,9 @@ void discard(Table &table, const Key &key) {
   }
 }
 
+// Makes sessions without handshake look for their backends again.
+void announce_removal(ServiceMaps &maps) { maps.removals.set(0, maps.removals.get(0) + 1); }
+
 // The typed tables offer no way to step through the keys alone.
 template <class Key, class Table>
 std::vector<Key> keys_of(Table &table) {
@@ -188,12 +191,14 @@ void ServiceTable::add_endpoints(ServiceMaps &maps, const ServiceId &id, const E
 
 void ServiceTable::erase_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &old,
                                    const Endpoints &kept) {
+  bool any = false;
   for (const auto &endpoint : old) {
     if (kept.count(endpoint)) continue;
     discard(maps.backends, key_of(id, endpoint));
     --endpoints_used_;
+    any = true;
   }
-  maps.removals.set(0, maps.removals.get(0) + 1);
+  if (any) announce_removal(maps);
 }
 
 void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
@@ -250,7 +255,7 @@ void ServiceTable::drop_leftovers(ServiceMaps &maps) {
     if (entry == entries_.end() || !entry->second.endpoints.count({key.ip, ntohs(key.port)}))
       discard(maps.backends, key);
   }
-  maps.removals.set(0, maps.removals.get(0) + 1);
+  announce_removal(maps);
   std::set<uint32_t> claimed;
   segments_.clear();
   for (const auto &[id, entry] : entries_) {
