@@ -11,6 +11,10 @@ MAX_PORTS = 128
 MAX_PROGRAMS = 64
 MAX_NODES = 1024
 
+# BCC asks clang for debug information, which nobody here reads, and for optimization, which it does by itself
+# afterwards, once more. Without them a large program takes half the time.
+_FASTER_BUILD = ("-g0", "-Xclang", "-disable-llvm-passes")
+
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR", "CRITICAL", "OFF")
 
 _LITERAL_OR_COMMENT = re.compile(
@@ -115,5 +119,4 @@ def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str
     }
     if hook is Hook.XDP:
         defines |= {"MOD_NAME": cube_name, "RETURNCODE": "XDP_DROP", "POLYCUBE_XDP": 1}
-    # BCC asks for debug information, which nobody here reads and which costs a tenth of the time.
-    return ["-g0", *(f"-D{name}={value}" for name, value in defines.items())]
+    return [*_FASTER_BUILD, *(f"-D{name}={value}" for name, value in defines.items())]
