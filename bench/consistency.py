@@ -24,7 +24,7 @@ from testbed.lab import Lab
 CUBE = "lb"
 _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 SLOTS_PER_CHUNK = 64
-MAX_CANDIDATES = 15
+MAX_CANDIDATES = 14
 _SERVICE = struct.Struct(f"=4xI{8 * MAX_CANDIDATES}sI4x")  # struct service: count, candidates, first_chunk
 _CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK  # struct chunk: segment, then address and port of each slot
 _TCP = 6
@@ -42,7 +42,7 @@ class Scale:
     removals: int
 
 
-FULL = Scale((2, 3, 5, 8, 10, 15, 16, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8)
+FULL = Scale((2, 3, 5, 8, 10, 14, 15, 16, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8)
 QUICK = Scale((2, 10, 20), removals=2)
 
 

@@ -15,9 +15,6 @@ namespace {
 
 abi::service_key key_of(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
 
-// The mark that an address is a VIP, whatever the ports of its services.
-abi::service_key vip_mark(uint32_t vip) { return {vip, 0, 0, 0}; }
-
 abi::backend_key key_of(const ServiceId &id, const std::pair<uint32_t, uint16_t> &endpoint) {
   return {key_of(id), endpoint.first, htons(endpoint.second), 0};
 }
@@ -103,12 +100,9 @@ ServiceTable::ServiceTable(ServiceMaps maps) {
 }
 
 void ServiceTable::check_room(const ServiceId &id, const Entry &wanted, const Entry &old) const {
-  const bool known = entries_.count(id) != 0;
-  const std::size_t services =
-      entries_.size() + services_of_vip_.size() + (known ? 0 : 1) + (services_of_vip_.count(id.vip) ? 0 : 1);
-  if (services > MAX_SERVICES)
+  if (!entries_.count(id) && entries_.size() >= MAX_SERVICES)
     throw bad_value("service: the cube is full, it holds at most " + std::to_string(MAX_SERVICES) +
-                    " services and virtual addresses");
+                    " services");
   // The old slots stay until the new ones are in use.
   if (chunks_used_ + wanted.segment.chunks() > MAX_CHUNKS)
     throw bad_value("backend: the cube is full, all " + std::to_string(MAX_CHUNKS * SLOTS_PER_CHUNK) +
@@ -214,11 +208,11 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   try {
     add_endpoints(maps, id, wanted.endpoints, old.endpoints);
     try {
-      maps.services.set(vip_mark(id.vip), abi::service{});
+      maps.vips.set(id.vip, 1);
       maps.services.set(key_of(id), service);
     } catch (...) {
       erase_endpoints(maps, id, wanted.endpoints, old.endpoints);
-      if (!services_of_vip_.count(id.vip)) discard(maps.services, vip_mark(id.vip));
+      if (!services_of_vip_.count(id.vip)) discard(maps.vips, id.vip);
       throw;
     }
   } catch (...) {
@@ -239,17 +233,16 @@ void ServiceTable::remove(ServiceMaps &maps, const ServiceId &id) {
   erase_segment(maps, found->second.segment);
   if (--services_of_vip_[id.vip] == 0) {
     services_of_vip_.erase(id.vip);
-    discard(maps.services, vip_mark(id.vip));
+    discard(maps.vips, id.vip);
   }
   entries_.erase(found);
 }
 
 void ServiceTable::drop_leftovers(ServiceMaps &maps) {
-  for (const auto &key : keys_of<abi::service_key>(maps.services)) {
-    const bool claimed = key.proto == 0 ? services_of_vip_.count(key.vip) != 0
-                                        : entries_.count({key.vip, ntohs(key.vport), key.proto}) != 0;
-    if (!claimed) discard(maps.services, key);
-  }
+  for (const auto &key : keys_of<abi::service_key>(maps.services))
+    if (!entries_.count({key.vip, ntohs(key.vport), key.proto})) discard(maps.services, key);
+  for (const auto vip : keys_of<uint32_t>(maps.vips))
+    if (!services_of_vip_.count(vip)) discard(maps.vips, vip);
   for (const auto &key : keys_of<abi::backend_key>(maps.backends)) {
     const auto entry = entries_.find({key.service.vip, ntohs(key.service.vport), key.service.proto});
     if (entry == entries_.end() || !entry->second.endpoints.count({key.ip, ntohs(key.port)}))

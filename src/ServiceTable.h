@@ -1,4 +1,4 @@
-// The services as the kernel sees them: the maps `services`, `slots` and `backends`.
+// The services as the kernel sees them: the maps `services`, `vips`, `slots` and `backends`.
 #pragma once
 
 #include <cstdint>

@@ -11,12 +11,14 @@ namespace k8slbrp {
 
 struct ServiceMaps {
   polycube::service::HashTable<abi::service_key, abi::service> services;
+  polycube::service::HashTable<uint32_t, uint32_t> vips;
   polycube::service::HashTable<uint32_t, abi::chunk> slots;
   polycube::service::HashTable<abi::backend_key, uint32_t> backends;
   polycube::service::ArrayTable<uint32_t> removals;
 
   explicit ServiceMaps(polycube::service::BaseCube &cube)
       : services(cube.get_hash_table<abi::service_key, abi::service>("services")),
+        vips(cube.get_hash_table<uint32_t, uint32_t>("vips")),
         slots(cube.get_hash_table<uint32_t, abi::chunk>("slots")),
         backends(cube.get_hash_table<abi::backend_key, uint32_t>("backends")),
         removals(cube.get_array_table<uint32_t>("removals")) {}

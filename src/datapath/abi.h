@@ -30,8 +30,7 @@ enum event {
   EVENT_COUNT = 9,
 };
 
-/* Upper bounds of the maps that grow with use. A VIP takes one entry of `services` besides those of its
- * services. */
+/* Upper bounds of the maps that grow with use. */
 #define MAX_SERVICES 65536
 #define MAX_CHUNKS 524288
 #define MAX_BACKENDS 262144
@@ -57,8 +56,7 @@ struct src_ip_rewrite {
   __u32 enabled;
 };
 
-/* services: proto is an IP protocol; vport is 0 for ICMP. proto 0 and vport 0 marks "this address is a VIP".
- */
+/* services: proto is an IP protocol; vport is 0 for ICMP. */
 struct service_key {
   __be32 vip;
   __be16 vport;
@@ -78,7 +76,7 @@ struct candidate {
  * kernel may hand the memory of a deleted entry to a new one while a packet still looks at it: then the two
  * versions, which are read in the opposite order in which memory is copied, differ.
  */
-#define MAX_CANDIDATES 15 /* the key, its header in the kernel and this fill three cache lines */
+#define MAX_CANDIDATES 14 /* the kernel's headers, the key and the value fill three cache lines */
 
 struct service {
   __u32 version;

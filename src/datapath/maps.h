@@ -1,12 +1,13 @@
 /*
- * The maps of a cube. Sizes are upper bounds: services, slots and backends take memory only for what they
- * hold; sessions and fragments are allocated whole (see docs/datapath.md for the figures). SESSION_ENTRIES is
- * defined by the control plane.
+ * The maps of a cube. Sizes are upper bounds: services, vips, slots and backends take memory only for what
+ * they hold; sessions and fragments are allocated whole (see docs/datapath.md for the figures).
+ * SESSION_ENTRIES is defined by the control plane.
  */
 BPF_ARRAY(ports, struct port, MAX_PORTS);
 BPF_HASH(frontends, __be32, __u16, MAX_PORTS);
 BPF_ARRAY(src_ip_rewrite, struct src_ip_rewrite, 1);
 BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", __be32, __u32, vips, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);

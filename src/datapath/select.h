@@ -10,10 +10,8 @@ static __always_inline __u32 flow_hash(const struct tuple *tuple) {
   return hash >> 32;
 }
 
-static __always_inline bool is_vip(__be32 address) {
-  struct service_key key = {.vip = address};
-  return services.lookup(&key) != 0;
-}
+/* Whatever the ports of its services. */
+static __always_inline bool is_vip(__be32 address) { return vips.lookup(&address) != 0; }
 
 static __always_inline struct service_key service_of(const struct tuple *tuple) {
   struct service_key key = {.vip = tuple->daddr, .vport = tuple->dport, .proto = tuple->proto};

@@ -17,7 +17,7 @@ ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
 NO_PORT = 0xFFFF
 MAX_PORTS = 128
 SLOTS_PER_CHUNK = 64
-MAX_CANDIDATES = 15
+MAX_CANDIDATES = 14
 _CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK
 
 EVENTS = (
@@ -136,7 +136,7 @@ class Tables:
 
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
-        for name in ("frontends", "services", "slots", "backends", "sessions", "fragments"):
+        for name in ("frontends", "services", "vips", "slots", "backends", "sessions", "fragments"):
             maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
@@ -194,7 +194,7 @@ class Tables:
         known, wanted = self._endpoints.get(key, set()), {*backends, *drained}
         for endpoint in wanted:
             self._write("backends", self._backend_key(key, endpoint), struct.pack("=I", 1))
-        self._write("services", _SERVICE_KEY.pack(ip(vip), 0, 0), bytes(_SERVICE.size))
+        self._write("vips", ip(vip), struct.pack("=I", 1))
         self._write_service(key, segment, () if slots else backends)
         self._remove_backends(key, known - wanted)
         if old:
@@ -207,7 +207,7 @@ class Tables:
         self._erase_slots(*self._segments.pop(key))
         self._remove_backends(key, self._endpoints.pop(key))
         if not any(other[:4] == key[:4] for other in self._segments):
-            bpf.delete(self.datapath.maps["services"], _SERVICE_KEY.pack(ip(vip), 0, 0))
+            bpf.delete(self.datapath.maps["vips"], ip(vip))
 
     def _remove_backends(self, service: bytes, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:

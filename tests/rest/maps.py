@@ -13,7 +13,7 @@ from tests.datapath.maps import keys
 
 SLOTS_PER_CHUNK = 64
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct("=4xI120xI4x")  # count, first chunk
+_SERVICE = struct.Struct("=4xI112xI4x")  # count, first chunk
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 
 
@@ -40,7 +40,7 @@ def pins(state_dir: Path, cube: str) -> Path:
 
 def service_entries(state_dir: Path, cube: str) -> dict[str, int]:
     """Entries of the maps that hold the services of a cube."""
-    return {name: count(pins(state_dir, cube) / name) for name in ("services", "backends", "slots")}
+    return {name: count(pins(state_dir, cube) / name) for name in ("services", "vips", "backends", "slots")}
 
 
 def slots(state_dir: Path, cube: str) -> dict[tuple[str, int, str], int]:
@@ -48,7 +48,6 @@ def slots(state_dir: Path, cube: str) -> dict[tuple[str, int, str], int]:
     found = {}
     for packed, value in entries(pins(state_dir, cube) / "services"):
         vip, port, proto = _SERVICE_KEY.unpack(packed)
-        if proto:
-            count, first_chunk = _SERVICE.unpack(value)
-            found[socket.inet_ntoa(vip), port, _PROTOCOLS[proto]] = count if first_chunk else 0
+        count, first_chunk = _SERVICE.unpack(value)
+        found[socket.inet_ntoa(vip), port, _PROTOCOLS[proto]] = count if first_chunk else 0
     return found

@@ -38,16 +38,16 @@ def size(own_host: OwnHost) -> int:
 
 
 def test_few_backends_need_no_table(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": backends(15)})
+    api.post(SERVICE, {"backend": backends(14)})
     assert size(own_host) == 0
-    api.post(f"{SERVICE}/backend", backends(1, first=16))
+    api.post(f"{SERVICE}/backend", backends(1, first=15))
     assert size(own_host) == 10007
 
 
 def test_few_backends_are_those_whose_weights_are_few(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": [*backends(1, 1, 10), *backends(1, 2, 20), *backends(1, 3, 120)]})
+    api.post(SERVICE, {"backend": [*backends(1, 1, 10), *backends(1, 2, 20), *backends(1, 3, 110)]})
     assert size(own_host) == 0
-    api.patch(f"{SERVICE}/backend/10.1.0.3", {"weight": 121})
+    api.patch(f"{SERVICE}/backend/10.1.0.3", {"weight": 111})
     assert size(own_host) == 10007
 
 

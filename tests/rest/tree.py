@@ -157,9 +157,10 @@ class Tree:
     # --- what the kernel must hold
 
     def map_entries(self) -> dict[str, int]:
-        """Entries of the maps `services` and `backends` that these services take."""
+        """Entries of the maps `services`, `vips` and `backends` that these services take."""
         return {
-            "services": len(self.services) + len({vip for vip, _, _ in self.services}),
+            "services": len(self.services),
+            "vips": len({vip for vip, _, _ in self.services}),
             "backends": sum(len(service["backends"]) for service in self.services.values()),
         }
 
