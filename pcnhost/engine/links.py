@@ -101,8 +101,7 @@ class Links:
         with self._lock:
             for port in cube.ports.values():
                 if port.ifindex:
-                    self._attach_egress(port, port.peer)
-                    self._look_at_far_end(port)
+                    self._change_egress(port)
                 self._refresh(port)
 
     def netdev_gone(self, ifindex: int) -> None:
@@ -207,6 +206,15 @@ class Links:
             self._netdevs.set_egress(netdev, program_fd)
         finally:
             os.close(program_fd)
+
+    def _change_egress(self, port: Port) -> None:
+        try:
+            self._attach_egress(port, port.peer)
+        except NetlinkError:
+            if self._netdevs.exists(port.ifindex):
+                raise
+            return  # it has just gone, which will be reported
+        self._look_at_far_end(port)
 
     def _look_at_far_end(self, port: Port) -> None:
         """Finds out whether packets may skip the netdev that is the port's peer."""

@@ -68,6 +68,24 @@ def test_coming_and_going(engine: Engine, wires: Wires, kind: str) -> None:
 
 
 @KINDS
+def test_netdev_that_goes_meanwhile(engine: Engine, wires: Wires, kind: str) -> None:
+    """It is the kernel's report that takes the port down; until then nobody minds."""
+    a, b, c = wires(3)
+    cube, _ = create(engine, CABLE, type=kind)
+    cube.add_port("p0", {"peer": "w0"})
+    gone = cube.add_port("p1", {"peer": "w1"})
+    with engine._lock:  # the report has to wait
+        b.remove()
+        cube.add_program(ONE_WAY, 0, "EGRESS")
+    assert eventually(lambda: not gone.peer)
+    gone.set_peer("w2")
+    c.send(frame(b"is dropped"))
+    assert a.silent()
+    a.send(frame(b"passes"))
+    assert c.receive() == frame(b"passes")
+
+
+@KINDS
 def test_chain_of_egress_programs(engine: Engine, wires: Wires, kind: str) -> None:
     a, b = wires(2)
     first = program("call_egress_program(ctx, 1); return RX_DROP;")
