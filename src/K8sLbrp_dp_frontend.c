@@ -21,19 +21,21 @@ static __always_inline __be32 visible_source(__be32 client, __be32 backend, __be
  * gets another source port.
  */
 static __always_inline enum opening remember_beside_others(struct session *session, __u8 proto, __u32 hash) {
-  struct answers answers = answers_to(session);
+  struct session answers = *session;
+  __u8 side = turn(&answers, SIDE_FRONTEND);
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   bool taken = true;
 #pragma unroll
   for (int attempt = 1; taken && attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
-    taken = answers_taken(&answers, proto, session->last_seen, attempt == SOURCE_PORT_ATTEMPTS);
+    taken = is_taken(&answers, proto, side, attempt == SOURCE_PORT_ATTEMPTS);
     if (!taken) continue;
     hash = hash * 0x9e3779b1 + 1;
     session->back.near_port = bpf_htons(FIRST_SOURCE_PORT + (hash >> 16) % (65536 - FIRST_SOURCE_PORT));
-    answers = answers_to(session);
+    answers = *session;
+    turn(&answers, SIDE_FRONTEND);
   }
   if (taken) return NO_SOURCE_PORT;
-  return store_session(session, proto) ? OPENED : TABLE_CHANGED;
+  return store_session(session, &answers, proto, side) ? OPENED : TABLE_CHANGED;
 }
 
 /* Usually nothing else is known of the client's end: then one insertion is all. */

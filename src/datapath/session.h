@@ -48,6 +48,11 @@ static __always_inline const struct flow *flow_on(const struct session *session,
   return side == SIDE_FRONTEND ? &session->front : &session->back;
 }
 
+/* Entries of the same direction may differ in what has been seen of it. */
+static __always_inline bool same_session(const struct session *a, const struct session *b) {
+  return same_flow(&a->front, &b->front) && same_flow(&a->back, &b->back);
+}
+
 /* What a packet of a session carries when it leaves. */
 struct translation {
   __be32 saddr;

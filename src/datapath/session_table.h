@@ -59,12 +59,12 @@ static __always_inline __u8 turn(struct session *session, __u8 side) {
 static __always_inline void refresh_other(const struct session *session, __u8 proto, __u8 side) {
   struct session other = *session;
   side = turn(&other, side);
-  struct flow flow = side == SIDE_FRONTEND ? other.front : other.back;
+  struct flow flow = *flow_on(&other, side);
   struct session_key key;
   struct session *entry = find_entry(&flow, proto, side, &key);
   if (!entry) {
     if (!is_closing(session)) sessions.update(&key, &other); /* what has been released stays so */
-  } else if (same_flow(&entry->front, &other.front) && same_flow(&entry->back, &other.back)) {
+  } else if (same_session(entry, &other)) {
     entry->last_seen = other.last_seen;
     entry->state = other.state;
     entry->port = other.port;
@@ -87,43 +87,24 @@ static __always_inline void refresh(struct session *session, const struct sessio
   if (!serves_both(session, key)) refresh_other(session, pkt->tuple.proto, pkt->tuple.side);
 }
 
-/* What a new session adds to the table besides the entry for its requests; `flow` is that of its answers. */
-struct answers {
-  struct flow flow;
-  struct flow requests; /* what the answers' flow becomes */
-  __u8 side;
-};
-
-static __always_inline struct answers answers_to(const struct session *session) {
-  bool hairpin = is_hairpin(session);
-  struct answers answers = {
-      .flow = hairpin ? swapped(&session->back) : session->back,
-      .requests = hairpin ? swapped(&session->front) : session->front,
-      .side = hairpin ? SIDE_FRONTEND : SIDE_BACKEND,
-  };
-  return answers;
-}
-
 /*
- * Whether answers to a new session would be taken for those to another one. One that has closed is kept only
- * for stragglers and gives way; but the backend may remember it, so only if it `must`.
+ * Whether the flow that `answers`, the entry of a new session for them, is to serve belongs to another
+ * session. One that has closed is kept only for stragglers and gives way; but the backend may remember it, so
+ * only if it `must`.
  */
-static __always_inline bool answers_taken(const struct answers *answers, __u8 proto, __u32 now, bool must) {
-  struct session_key end = near_end(&answers->flow, proto);
-  struct session_key whole = whole_flow(&answers->flow, proto, answers->side);
-  bool mirrored = answers->side == SIDE_FRONTEND;
-  struct session *old = sessions.lookup(&end);
-  if (!old) return false;
-  if (!serves(old, &answers->flow, answers->side)) old = sessions.lookup(&whole);
-  if (!old || same_flow(mirrored ? &old->back : &old->front, &answers->requests)) return false;
-  return !expired(old, proto, now) && !(must && old->state == SESSION_CLOSED);
+static __always_inline bool is_taken(const struct session *answers, __u8 proto, __u8 side, bool must) {
+  struct session_key key;
+  struct flow flow = *flow_on(answers, side);
+  struct session *old = find_entry(&flow, proto, side, &key);
+  if (!old || same_session(old, answers)) return false;
+  return !expired(old, proto, answers->last_seen) && !(must && old->state == SESSION_CLOSED);
 }
 
 /* Stores one entry; `key` becomes its key. Fails when another CPU has just stored one for the same near end.
  */
 static __always_inline bool store_entry(struct session *session, __u8 proto, __u8 side,
                                         struct session_key *key) {
-  struct flow flow = side == SIDE_FRONTEND ? session->front : session->back;
+  struct flow flow = *flow_on(session, side);
   *key = near_end(&flow, proto);
   struct session *old = sessions.lookup(key);
   if (!old) return sessions.insert(key, session) == 0;
@@ -134,12 +115,12 @@ static __always_inline bool store_entry(struct session *session, __u8 proto, __u
   return true;
 }
 
-static __always_inline bool store_session(struct session *session, __u8 proto) {
-  struct session other = *session;
+/* Stores a new session, whose entry for the answers is `answers`, which enter on `side`. */
+static __always_inline bool store_session(struct session *session, struct session *answers, __u8 proto,
+                                          __u8 side) {
   struct session_key key;
-  __u8 side = turn(&other, SIDE_FRONTEND);
-  if (!store_entry(&other, proto, side, &key)) return false;
-  return serves_both(&other, &key) || store_entry(session, proto, SIDE_FRONTEND, &key);
+  if (!store_entry(answers, proto, side, &key)) return false;
+  return serves_both(answers, &key) || store_entry(session, proto, SIDE_FRONTEND, &key);
 }
 
 /* The client has just left the backend of `old` for that of `session`, but answers may still be on their way.

@@ -403,13 +403,10 @@ class Model:
 
     def _is_taken(self, session: Session, *, but_closed: bool = False) -> bool:
         """Whether answers to `session` would be taken for those to another one."""
-        answer = session.reverse_key
-        other = self.ends.get(near_end(answer))
-        if not other or not other.serves(answer):
-            other = self.flows.get(answer)
-        if other is None or self._is_over(other.session) or (but_closed and other.session.state == "closed"):
+        found = self._live(session.reverse_key)
+        if found is None or (but_closed and found.session.state == "closed"):
             return False
-        return other.session.forward_key != session.forward_key
+        return found.session.forward_key != session.forward_key
 
     def _visible(self, client: Address, backend: Address, vip: Address) -> Address:
         if client == backend:
