@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import Any
 
-from bench import stats
+from bench import cputime, stats
 from bench.driver import program_text
 from codegen.datapath import join
 from pcnhost.engine import source
@@ -31,7 +32,21 @@ def measure(quick: bool) -> dict[str, Any]:
         for name, text in texts.items()
     }
     taken = stats.in_turns(measurements, rounds)
-    return {hook.name: _report({name: taken[f"{hook.name}/{name}"] for name in texts}) for hook in Hook}
+    return {
+        "CPU time in TC, ms": {name: _by_library(text, rounds) for name, text in texts.items()},
+        **{hook.name: _report({name: taken[f"{hook.name}/{name}"] for name in texts}) for hook in Hook},
+    }
+
+
+def _by_library(text: str, times: int) -> dict[str, float]:
+    """Milliseconds of one compilation."""
+
+    def compile_often() -> None:
+        for _ in range(times):
+            _compile_ms(text, Hook.TC)
+
+    spent = cputime.by_library(compile_often, os.getpid())
+    return {library: round(ms / times, 1) for library, ms in spent.items()}
 
 
 def _compile_ms(text: str, hook: Hook) -> float:

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from bench import cputime, stats
 from bench import host as bench_host
-from bench import stats
 from bench.balancers import BALANCERS, IPERF_PORT, SERVER_PORT, Way
 from bench.host import Host
 from testbed.host import PROJECT
@@ -26,6 +26,10 @@ UDP_SESSIONS = 20_000
 _seeds = itertools.count()
 
 
+# Short samples in many turns: what disturbs one way disturbs its neighbour alike.
+SECONDS = "0.4"
+
+
 @dataclass(frozen=True)
 class Scale:
     """Rounds of samples, and the numbers of services. Throughput takes a second a sample, so it gets fewer."""
@@ -33,13 +37,11 @@ class Scale:
     rounds: int
     long_rounds: int
     services: tuple[int, ...]
+    profile_seconds: str
 
 
-# Short samples in many turns: what disturbs one way disturbs its neighbour alike.
-SECONDS = "0.4"
-
-FULL = Scale(rounds=15, long_rounds=7, services=(10, 10_000))
-QUICK = Scale(rounds=1, long_rounds=1, services=(10,))
+FULL = Scale(rounds=15, long_rounds=7, services=(10, 10_000), profile_seconds="4")
+QUICK = Scale(rounds=1, long_rounds=1, services=(10,), profile_seconds=SECONDS)
 
 Figures = dict[str, float]
 
@@ -51,10 +53,17 @@ def measure(quick: bool) -> dict[str, Any]:
     report: dict[str, Any] = {
         "units": {name: metric.unit for name, metric in METRICS.items()},
         "parallel connections": PARALLEL,
+        "CPU time of a new connection, us": {},
     }
     for number_of_services in scale.services:
         with Lab() as lab, bench_host.running(lab) as running:
-            report[f"{number_of_services} services"] = _measure(lab, running, number_of_services, scale)
+            setup = f"{number_of_services} services"
+            ways = _ways(lab, running, number_of_services)
+            report[setup] = _measure(ways, scale)
+            report["CPU time of a new connection, us"][setup] = {
+                name: cputime.of_each(partial(_connect_on_one_cpu, way, scale.profile_seconds))
+                for name, way in ways.items()
+            }
     return report
 
 
@@ -64,13 +73,17 @@ def build_load() -> None:
     subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", str(_LOAD), str(source)], check=True)
 
 
-def _measure(lab: Lab, running: Host, number_of_services: int, scale: Scale) -> dict[str, Any]:
+def _ways(lab: Lab, running: Host, number_of_services: int) -> dict[str, Way]:
     ways = {}
     for name, balancer in BALANCERS.items():
         ways[name] = balancer(lab, running, name, number_of_services)
         _start_servers(lab, ways[name])
     for way in ways.values():
         _wait_until_reachable(way)
+    return ways
+
+
+def _measure(ways: dict[str, Way], scale: Scale) -> dict[str, Any]:
     report: dict[str, Any] = {}
     for probe in PROBES:
         measurements = {
@@ -119,8 +132,8 @@ def _pinned(cpu: int, *argv: str) -> list[str]:
     return ["taskset", "-c", str(sorted(os.sched_getaffinity(0))[cpu]), *argv]
 
 
-def _load(way: Way, *arguments: str) -> Figures:
-    answer: Figures = json.loads(run(_pinned(0, str(_LOAD), *arguments), way.client))
+def _load(way: Way, *arguments: str, cpu: int = 0) -> Figures:
+    answer: Figures = json.loads(run(_pinned(cpu, str(_LOAD), *arguments), way.client))
     if not answer.get("connections", 1):
         raise RuntimeError(f"nobody answers at {arguments[1]}")
     return answer
@@ -142,6 +155,15 @@ def _connections(way: Way) -> Figures:
     arguments = (str(way.addresses), str(way.port), SECONDS, str(PARALLEL))
     figures = _load(way, "connect", way.first, *arguments)
     return {"connections": figures["per_second"], "failed": figures["failed"]}
+
+
+def _connect_on_one_cpu(way: Way, seconds: str) -> float:
+    """How many connections there were. On the servers' CPU, so that it is never idle: a virtual one that often is
+    loses samples."""
+    figures = _load(
+        way, "connect", way.first, str(way.addresses), str(way.port), seconds, str(PARALLEL), cpu=-1
+    )
+    return figures["connections"]
 
 
 def _udp_sessions(way: Way) -> Figures:

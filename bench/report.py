@@ -7,7 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from bench.cputime import AREAS
 from bench.endtoend import METRICS
+from bench.profile import HERTZ
 from bench.stats import Summary, figure
 
 
@@ -18,7 +20,7 @@ def document(report: dict[str, Any]) -> str:
     )
     environment.filters |= {"spread": _spread, "figure": figure}
     template = (resources.files(__package__) / "benchmarks.md.j2").read_text()
-    return environment.from_string(template).render(report=report, metrics=METRICS)
+    return environment.from_string(template).render(report=report, metrics=METRICS, areas=AREAS, hertz=HERTZ)
 
 
 def _spread(summary: Summary) -> str:

@@ -90,6 +90,14 @@ def test_every_way_was_measured_end_to_end(results: dict[str, Any]) -> None:
         assert ways["redirect"]["ratio"]["median"] == 1
 
 
+def test_cpu_time_of_connections(results: dict[str, Any]) -> None:
+    for ways in results["end_to_end"]["CPU time of a new connection, us"].values():
+        assert ways.keys() == WAYS
+        assert ways["nftables"]["netfilter"] > 1
+        assert ways["cube_tc"]["BPF"] > ways["nftables"].get("BPF", 0)
+        assert all(spent["TCP and sockets"] > sum(spent.values()) / 5 for spent in ways.values())
+
+
 def test_control_plane_figures(results: dict[str, Any]) -> None:
     part = results["control_plane"]
     assert part["one endpoint change, ms"].keys() == {"add", "remove", "reweight"}
@@ -109,6 +117,12 @@ def test_consistency_rows(results: dict[str, Any]) -> None:
 
 def test_compiling_the_datapath_takes_longer_than_the_wrapper(results: dict[str, Any]) -> None:
     assert all(results["compile"][hook]["ratio"]["median"] > 1 for hook in ("TC", "XDP"))
+
+
+def test_optimizing_takes_the_most_of_it(results: dict[str, Any]) -> None:
+    spent = results["compile"]["CPU time in TC, ms"]
+    (llvm,) = (library for library in spent["datapath"] if library.startswith("libLLVM"))
+    assert spent["datapath"][llvm] > 3 * spent["wrapper"][llvm]
 
 
 def test_every_target_has_a_verdict(results: dict[str, Any]) -> None:
