@@ -1,7 +1,8 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
- * parse.h (what a packet is), session.h, session_table.h and select.h (who gets it), rewrite.h, fragments.h,
- * icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below, which puts them together.
+ * parse.h (what a packet is), session.h, retire.h, session_table.h and select.h (who gets it), rewrite.h,
+ * fragments.h, icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below, which puts them
+ * together.
  */
 #include "datapath/abi.h"
 #include "datapath/maps.h"
@@ -9,6 +10,7 @@
 #include "datapath/support.h"
 #include "datapath/action.h"
 #include "datapath/session.h"
+#include "datapath/retire.h"
 #include "datapath/session_table.h"
 #include "datapath/rewrite.h"
 #include "datapath/select.h"

@@ -132,15 +132,16 @@ struct session_key {
   __u16 pad;
 };
 
-/* TCP sessions close in two steps; of a closed one only stragglers are left. Others stay in the first two
- * states.
+/* UDP and ICMP go from one of the first three states to the next. TCP sessions close in two steps; of a
+ * closed one only stragglers are left.
  */
 enum session_state {
   SESSION_OPENING = 0,
-  SESSION_ESTABLISHED = 1,
-  SESSION_CLIENT_DONE = 2,  /* the client has sent a FIN */
-  SESSION_BACKEND_DONE = 3, /* the backend has */
-  SESSION_CLOSED = 4,       /* both have, or one of them an RST */
+  SESSION_ANSWERED = 1, /* UDP and ICMP: perhaps there was no more to it than this */
+  SESSION_ESTABLISHED = 2,
+  SESSION_CLIENT_DONE = 3,  /* the client has sent a FIN */
+  SESSION_BACKEND_DONE = 4, /* the backend has */
+  SESSION_CLOSED = 5,       /* both have, or one of them an RST */
 };
 
 /* One flow on each side, which become one another. */
@@ -159,6 +160,8 @@ struct session {
 #define SESSION_MIRRORED 1
 /* What look like answers are none any more. */
 #define SESSION_RELEASED 2
+/* Kept for a near end at which others have been looked for: those are found by way of this entry only. */
+#define SESSION_PASSED 4
 
 /* fragments: how later fragments of a translated datagram are rewritten. */
 struct fragment_key {

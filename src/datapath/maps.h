@@ -3,6 +3,8 @@
  * they hold; sessions and fragments are allocated whole (see docs/datapath.md for the figures).
  * SESSION_ENTRIES is defined by the control plane.
  */
+#define RETIRED_ENTRIES (SESSION_ENTRIES / 2)
+
 BPF_ARRAY(ports, struct port, MAX_PORTS);
 BPF_HASH(frontends, __be32, __u16, MAX_PORTS);
 BPF_ARRAY(src_ip_rewrite, struct src_ip_rewrite, 1);
@@ -12,6 +14,8 @@ BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);
 BPF_TABLE("lru_hash", struct session_key, struct session, sessions, SESSION_ENTRIES);
+BPF_ARRAY(retired, struct session_key, RETIRED_ENTRIES);
+BPF_ARRAY(retired_next, __u32, 1);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, 8192);
 BPF_ARRAY(clock, struct clock, 1);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);

@@ -129,10 +129,13 @@ static __always_inline __u8 first_state(const struct packet *pkt) {
   return pkt->tcp_flags & TCP_FIN ? SESSION_CLIENT_DONE : SESSION_ESTABLISHED;
 }
 
-static __always_inline __u8 next_state(const struct session *session, const struct packet *pkt) {
+static __always_inline __u8 next_state(const struct session *session, const struct packet *pkt, __u32 now) {
   bool request = from_client(session, pkt->tuple.side);
   __u8 state = session->state;
-  if (pkt->tuple.proto != PROTO_TCP) return request ? state : SESSION_ESTABLISHED;
+  if (pkt->tuple.proto != PROTO_TCP) {
+    if (!request) return state == SESSION_OPENING ? SESSION_ANSWERED : state;
+    return state == SESSION_ANSWERED && session->last_seen != now ? SESSION_ESTABLISHED : state;
+  }
   if (pkt->tcp_flags & TCP_RST) return SESSION_CLOSED;
   if (pkt->tcp_flags & TCP_FIN) {
     __u8 done = request ? SESSION_CLIENT_DONE : SESSION_BACKEND_DONE;

@@ -30,6 +30,7 @@ static __always_inline struct session *find_entry(const struct flow *flow, __u8 
   *key = near_end(flow, proto);
   struct session *session = sessions.lookup(key);
   if (!session || serves(session, flow, side)) return session;
+  if (!(session->flags & SESSION_PASSED)) session->flags |= SESSION_PASSED;
   *key = whole_flow(flow, proto, side);
   session = sessions.lookup(key);
   return session && serves(session, flow, side) ? session : 0;
@@ -56,7 +57,8 @@ static __always_inline __u8 turn(struct session *session, __u8 side) {
 }
 
 /* Keeps the other entry of a session that has two alive, or makes it again if the kernel has evicted it. */
-static __always_inline void refresh_other(const struct session *session, __u8 proto, __u8 side) {
+static __always_inline void refresh_other(const struct session *session, __u8 proto, __u8 side,
+                                          bool retires) {
   struct session other = *session;
   side = turn(&other, side);
   struct flow flow = *flow_on(&other, side);
@@ -69,6 +71,7 @@ static __always_inline void refresh_other(const struct session *session, __u8 pr
     entry->state = other.state;
     entry->port = other.port;
     entry->port_generation = other.port_generation;
+    if (retires) retire(&key, other.last_seen);
   } /* else the client has reused its port for a newer session, which is none of this packet's business */
 }
 
@@ -76,15 +79,17 @@ static __always_inline void refresh_other(const struct session *session, __u8 pr
 static __always_inline void refresh(struct session *session, const struct session_key *key,
                                     const struct packet *pkt, __u32 now, const struct port *in,
                                     __u16 in_index) {
-  __u8 state = next_state(session, pkt);
+  __u8 state = next_state(session, pkt, now);
   if (session->last_seen == now && session->state == state) return;
+  bool retires = retires_in(state) && session->state != state;
   session->last_seen = now;
   session->state = state;
   if (from_client(session, pkt->tuple.side)) {
     session->port = in_index;
     session->port_generation = in->generation;
   }
-  if (!serves_both(session, key)) refresh_other(session, pkt->tuple.proto, pkt->tuple.side);
+  if (retires) retire(key, now);
+  if (!serves_both(session, key)) refresh_other(session, pkt->tuple.proto, pkt->tuple.side, retires);
 }
 
 /*
@@ -110,7 +115,10 @@ static __always_inline bool store_entry(struct session *session, __u8 proto, __u
   if (!old) return sessions.insert(key, session) == 0;
   bool gives_way = same_flow(&old->front, &session->front) || old->state == SESSION_CLOSED ||
                    expired(old, proto, session->last_seen);
-  if (!gives_way) *key = whole_flow(&flow, proto, side);
+  if (gives_way)
+    session->flags |= old->flags & SESSION_PASSED;
+  else
+    *key = whole_flow(&flow, proto, side);
   sessions.update(key, session);
   return true;
 }

@@ -18,6 +18,7 @@ from tests.datapath.punts import PuntReader
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 SESSION_ENTRIES = 1 << 16
+RETIRED_ENTRIES = 64  # few, so that tests see what happens when it is their turn
 
 VLAN_TCI = 0x6042  # priority 3, VLAN 66
 _ENTRY_NODE, _EXIT_NODE = 1, 2
@@ -72,6 +73,7 @@ static __always_inline u64 test_time(void) {
 @cache
 def _program_text(own_clock: bool) -> str:
     text = f"#define SESSION_ENTRIES {SESSION_ENTRIES}\n" + join([SOURCES / "K8sLbrp_dp.c"])
+    text = text.replace("(SESSION_ENTRIES / 2)", str(RETIRED_ENTRIES))
     return _CLOCK + text if own_clock else text
 
 

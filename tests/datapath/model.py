@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 
+from tests.datapath.harness import RETIRED_ENTRIES
 from tests.datapath.headers import ECHO_REQUEST, SHORTEST_L4, Datagram, Kind, classify, quoted_flow, word
 from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRONTEND, REJECT
 
@@ -18,6 +19,9 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 SLOW_PATH_BUDGET = 256
 FRAGMENT_TIMEOUT = 30
 LOWEST_SOURCE_PORT = 1024
+STRAGGLER_TICKS = 2
+CLOSING = ("client done", "backend done", "closed")
+RETIRING = ("answered", "closed")
 
 Address = bytes
 Endpoint = tuple[Address, int]
@@ -93,6 +97,7 @@ class Entry:
     session: Session
     front: FlowKey
     flows: tuple[FlowKey, ...]
+    is_passed: bool = False
 
     def serves(self, key: FlowKey) -> bool:
         is_released = self.session.released and key == self.session.reverse_key and key[5] == BACKEND
@@ -148,6 +153,8 @@ class Model:
     events: Counter[str] = field(default_factory=Counter)
     _spent: Counter[tuple[int, int]] = field(default_factory=Counter)
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
+    _retired: dict[int, NearEnd | FlowKey] = field(default_factory=dict)
+    _retirements: int = 0
 
     def expect(self, in_port: int, frame: bytes, observed: bytes) -> Expected:
         """What must become of `frame`, given that the datapath has made `observed` of it."""
@@ -247,7 +254,7 @@ class Model:
                 return self._punt(datagram.data, REJECT)
             direction = self._open(key, service, datagram, in_port, observed)
             if left and len(left.entry.flows) == 2:
-                self._keep_answers(left.session, direction.session)
+                self._keep_answers(left.entry, direction.session)
         out = self._egress(port, direction)
         if datagram.is_first_fragment:
             self.notes[self._note_key(port, datagram)] = Note(*direction.result[:2], out, self.now)
@@ -258,6 +265,7 @@ class Model:
         """Where no session is kept for the near end, the ones of whole flows are not found either."""
         entry = self.ends.get(near_end(key))
         if entry and not entry.serves(key):
+            entry.is_passed = True
             entry = self.flows.get(key)
         if entry is None or not entry.serves(key):
             return None
@@ -287,8 +295,10 @@ class Model:
         session, before = direction.session, (direction.session.state, direction.session.seen)
         session.seen = self.now
         if session.proto != IPPROTO_TCP:
-            if not direction.is_forward:
+            if session.state == "answered" and direction.is_forward and before[1] != self.now:
                 session.state = "established"
+            elif session.state == "opening" and not direction.is_forward:
+                session.state = "answered"
         elif datagram.tcp_flags & RST:
             session.state = "closed"
         elif datagram.tcp_flags & FIN:
@@ -301,14 +311,19 @@ class Model:
         # the moment at which the client's port is noted, and a lost other direction comes back
         if direction.is_forward:
             session.port, session.generation = in_port, self.ports[in_port].generation
+        retires = before[0] != session.state and session.state in RETIRING
+        if retires:
+            self._retire(direction.entry)
         if len(direction.entry.flows) == 1:
             other = session.reverse_key if direction.is_forward else session.forward_key
-            self._refresh_other(session, other)
+            self._refresh_other(direction.entry, other, retires)
 
-    def _refresh_other(self, session: Session, other: FlowKey) -> None:
+    def _refresh_other(self, refreshed: Entry, other: FlowKey, retires: bool) -> None:
+        session = refreshed.session
         found = self._find(other)
-        if found is None and session.state in ("opening", "established"):
+        if found is None and session.state not in CLOSING:
             entry = self._entry(session, other)
+            entry.is_passed = refreshed.is_passed
             if near_end(other) in self.ends:
                 self.flows[other] = entry
             else:
@@ -320,13 +335,30 @@ class Model:
             earlier = found.session
             earlier.state, earlier.seen = session.state, session.seen
             earlier.port, earlier.generation = session.port, session.generation
+            if retires:
+                self._retire(found.entry)
+
+    def _retire(self, entry: Entry) -> None:
+        """The one whose turn it is goes if nobody needs it."""
+        place = self._retirements % RETIRED_ENTRIES
+        self._retirements += 1
+        key = self._retired.get(place)
+        end = near_end(entry.flows[0])
+        self._retired[place] = end if self.ends.get(end) is entry else entry.flows[0]
+        if key is None:
+            return
+        oldest = self.ends.get(key) if len(key) == 3 else self.flows.get(key)
+        if oldest is None or oldest.is_passed or self.now - oldest.session.seen < STRAGGLER_TICKS:
+            return
+        if oldest.session.state in RETIRING or self._is_over(oldest.session):
+            _ = self.ends.pop(key) if len(key) == 3 else self.flows.pop(key)
 
     def _release_port(self, key: FlowKey, datagram: Datagram) -> None:
         """A connection past the load balancer takes over the port of a session that is being closed."""
         if datagram.proto == IPPROTO_TCP and datagram.tcp_flags & (SYN | ACK | RST) == SYN:
             src, dst, sport, dport, proto, _ = key
             answers = self._find((dst, src, dport, sport, proto, BACKEND))
-            if answers and answers.session.state not in ("opening", "established"):
+            if answers and answers.session.state in CLOSING:
                 answers.session.released = True
 
     def _open(
@@ -387,13 +419,16 @@ class Model:
             or self._is_over(old.session)
         )
         if gives_way:
+            entry.is_passed = old is not None and old.is_passed
             self.ends[end] = entry
         return gives_way
 
-    def _keep_answers(self, left: Session, new: Session) -> None:
+    def _keep_answers(self, left: Entry, new: Session) -> None:
         """Late answers to a session that the client has just left still come from the VIP."""
-        if left.reverse_key != new.reverse_key:
-            self.flows[left.reverse_key] = self._entry(left, left.reverse_key)
+        answers = left.session.reverse_key
+        if answers != new.reverse_key:
+            self.flows[answers] = self._entry(left.session, answers)
+            self.flows[answers].is_passed = left.is_passed
 
     def forget(self, end: NearEnd) -> None:
         """No direction of any session is known at this near end any more."""

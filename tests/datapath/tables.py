@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import socket
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -142,10 +143,19 @@ class Tables:
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
             self.datapath.disconnect(index)
         self.set_rewrite(None)
+        self._clear_retired()
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         self.reset_limits()
         self._segments.clear()
         self._endpoints.clear()
+
+    def _clear_retired(self) -> None:
+        raw = bpf.lookup(self.datapath.maps["retired_next"], bytes(4), 4)
+        assert raw is not None
+        entries = bpf.map_spec(self.datapath.maps["retired"]).max_entries
+        for index in range(min(entries, int.from_bytes(raw, sys.byteorder))):
+            self._write("retired", struct.pack("=I", index), bytes(_SESSION_KEY.size))
+        self._write("retired_next", bytes(4), bytes(4))
 
     def _write(self, name: str, key: bytes, value: bytes) -> None:
         bpf.update(self.datapath.maps[name], key, value)
@@ -319,4 +329,5 @@ class Tables:
         return {name: total for name, total in zip(EVENTS, totals, strict=True) if total}
 
     def reset_limits(self) -> None:
+        self._clear_retired()
         maps.clear_per_cpu(self.datapath.maps["limits"], _LIMITS)

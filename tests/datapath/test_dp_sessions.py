@@ -28,7 +28,7 @@ from tests.datapath.packets import (
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
 
-OPENING, ESTABLISHED, CLIENT_DONE, BACKEND_DONE, CLOSED = range(5)
+OPENING, ANSWERED, ESTABLISHED, CLIENT_DONE, BACKEND_DONE, CLOSED = range(6)
 REWRITE = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
 
@@ -66,6 +66,7 @@ def state(lab: Lab, exchange: Exchange, server: str = SERVER) -> int:
 def establish(lab: Lab, exchange: Exchange, server: str) -> None:
     request(lab, exchange, server, "S")
     answer(lab, exchange, server, "SA")
+    lab.tables.age(1)  # without handshake, going on for a while is what counts
     request(lab, exchange, server, "A")
     assert state(lab, exchange, server) == ESTABLISHED
 
@@ -232,22 +233,54 @@ idle_sessions = pytest.mark.parametrize(
         (TCP_EXCHANGE, "A", 86400),
         (TCP_EXCHANGE, "FA", 120),
         (UDP_EXCHANGE, "S", 30),
+        (UDP_EXCHANGE, "SA", 30),
         (UDP_EXCHANGE, "A", 180),
         (PING_EXCHANGE, "S", 30),
         (PING_EXCHANGE, "A", 30),
     ],
-    ids=["tcp-opening", "tcp-established", "tcp-closing", "udp-unanswered", "udp", "ping-unanswered", "ping"],
+    ids=[
+        "tcp-opening",
+        "tcp-established",
+        "tcp-closing",
+        "udp-unanswered",
+        "udp-answered",
+        "udp",
+        "ping-unanswered",
+        "ping",
+    ],
 )
 
 
 def idle(lab: Lab, exchange: Exchange, last: str, ticks: int) -> None:
     lab.serve((SERVER, SERVER_PORT))
-    if last == "S":
+    if last in ("S", "SA"):
         request(lab, exchange, SERVER, "S")
+        if last == "SA":
+            answer(lab, exchange, SERVER)
     else:
         establish(lab, exchange, SERVER)
         request(lab, exchange, SERVER, last)
     lab.tables.age(ticks)
+
+
+@without_handshake
+def test_states_without_handshake(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, exchange, SERVER)
+    assert state(lab, exchange) == OPENING
+    lab.tables.age(5)
+    request(lab, exchange, SERVER)
+    assert state(lab, exchange) == OPENING
+    for ask in (answer, request, answer):
+        ask(lab, exchange, SERVER)
+        assert state(lab, exchange) == ANSWERED
+    lab.tables.age(5)
+    answer(lab, exchange, SERVER)
+    assert state(lab, exchange) == ANSWERED
+    lab.tables.age(5)
+    for ask in (request, answer, request):
+        ask(lab, exchange, SERVER)
+        assert state(lab, exchange) == ESTABLISHED
 
 
 @idle_sessions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from testbed.api import Api
 from testbed.host import load_service, start_host
 from testbed.lab import Lab
 
-from .live import ACK, SYN, Flow, first_program, sender
+from .live import ACK, RST, SYN, Flow, first_program, sender
 
 pytestmark = pytest.mark.root
 
@@ -121,6 +122,24 @@ def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
         if number % 4 == 0:
             use = number // 4 % len(busy)
             assert live.send(flow(use), ACK) == busy[use], f"session lost after {number} flows"
+
+
+@pytest.mark.parametrize("live", [4096], indirect=True)
+def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
+    """Four times as many as the cube remembers; those that have ended go first."""
+    live.api.post(TCP_PATH, {"backend": [{"ip": backend(n), "port": PORT} for n in range(10)]})
+    idle = {n: live.send(flow(n), SYN) for n in range(1000)}
+    for number in idle:
+        live.send(flow(number), ACK)
+    for n in range(9):
+        live.api.delete(f"{TCP_PATH}/backend/{backend(n)}")
+    for number in range(4 * 4096):
+        if number % 2000 == 0:
+            time.sleep(2.2)  # stragglers of sessions that have just ended find them for two ticks
+        for flags in (SYN, RST):
+            live.send(flow(number, prefix="10.11"), flags)
+    lost = [n for n, chosen in idle.items() if live.send(flow(n), ACK) != chosen]
+    assert lost == []
 
 
 # Uploads over one connection until standard input ends, then says how many.
