@@ -158,8 +158,8 @@ def _connections(way: Way) -> Figures:
 
 
 def _connect_on_one_cpu(way: Way, seconds: str) -> float:
-    """How many connections there were. On the servers' CPU, so that it is never idle: a virtual one that often is
-    loses samples."""
+    """How many connections there were. On the servers' CPU: it is never idle, so that the areas add up to the time
+    that passes."""
     figures = _load(
         way, "connect", way.first, str(way.addresses), str(way.port), seconds, str(PARALLEL), cpu=-1
     )

@@ -9,7 +9,7 @@ struct place {
 };
 
 BPF_HASH(counts, struct place, u64, 65536);
-BPF_STACK_TRACE(stacks, 32768);
+BPF_STACK_TRACE(stacks, 131072);
 
 int sample(struct bpf_perf_event_data *ctx) {
   struct place place = {.process = bpf_get_current_pid_tgid() >> 32, .stack = stacks.get_stackid(ctx, 0)};
