@@ -11,7 +11,7 @@ from bench import cputime, stats
 from bench.driver import program_text
 from codegen.datapath import join
 from pcnhost.engine import source
-from pcnhost.engine.compile import compile_text
+from pcnhost.engine.compile import Module, compile_text
 from pcnhost.engine.source import Hook
 from testbed.host import PROJECT
 
@@ -33,9 +33,16 @@ def measure(quick: bool) -> dict[str, Any]:
     }
     taken = stats.in_turns(measurements, rounds)
     return {
+        "instructions": {hook.name: _instructions(datapath, hook) for hook in Hook},
         "CPU time in TC, ms": {name: _by_library(text, rounds) for name, text in texts.items()},
         **{hook.name: _report({name: taken[f"{hook.name}/{name}"] for name in texts}) for hook in Hook},
     }
+
+
+def _instructions(text: str, hook: Hook) -> int:
+    module = _compiled(text, hook)
+    module.close()
+    return sum(len(code) for code in module.functions.values()) // 8
 
 
 def _by_library(text: str, times: int) -> dict[str, float]:
@@ -51,9 +58,13 @@ def _by_library(text: str, times: int) -> dict[str, float]:
 
 def _compile_ms(text: str, hook: Hook) -> float:
     start = time.perf_counter()
-    flags = source.cflags(hook, "cube", 0, False, "INFO")
-    compile_text(source.complete(source.parse(text).text, hook), flags).close()
+    _compiled(text, hook).close()
     return (time.perf_counter() - start) * 1e3
+
+
+def _compiled(text: str, hook: Hook) -> Module:
+    flags = source.cflags(hook, "cube", 0, False, "INFO")
+    return compile_text(source.complete(source.parse(text).text, hook), flags)
 
 
 def _report(taken: dict[str, list[float]]) -> dict[str, Any]:
