@@ -5,8 +5,7 @@
  * LRU otherwise.
  */
 
-/* Stragglers come within this time at most: nothing is removed that has been seen in this tick or the last.
- */
+/* Time for stragglers: what has been seen in this tick or the last stays. */
 #define STRAGGLER_TICKS 2
 
 static __always_inline bool retires_in(__u8 state) {

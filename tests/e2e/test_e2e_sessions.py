@@ -108,15 +108,20 @@ def test_ten_thousand_sessions_under_a_thousand_changes(live: Live) -> None:
     assert moved == []
 
 
-@pytest.mark.parametrize("live", [4096], indirect=True)
-def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
+def kept_by_their_sessions(live: Live, count: int) -> dict[int, tuple[str, int]]:
+    """The backends of flows 0 to `count` - 1; by now the service would choose otherwise for most of them."""
     live.api.post(TCP_PATH, {"backend": [{"ip": backend(n), "port": PORT} for n in range(10)]})
-    busy = {n: live.send(flow(n), SYN) for n in range(200)}
-    for number in busy:
+    sent = {number: live.send(flow(number), SYN) for number in range(count)}
+    for number in sent:
         live.send(flow(number), ACK)
-    # From here on the table would choose otherwise for most of them: only their sessions keep them in place.
     for n in range(9):
         live.api.delete(f"{TCP_PATH}/backend/{backend(n)}")
+    return sent
+
+
+@pytest.mark.parametrize("live", [4096], indirect=True)
+def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
+    busy = kept_by_their_sessions(live, 200)
     for number in range(4 * 4096):
         live.send(flow(number, prefix="10.11"), SYN)
         if number % 4 == 0:
@@ -127,12 +132,7 @@ def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
 @pytest.mark.parametrize("live", [4096], indirect=True)
 def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
     """Four times as many as the cube remembers; those that have ended go first."""
-    live.api.post(TCP_PATH, {"backend": [{"ip": backend(n), "port": PORT} for n in range(10)]})
-    idle = {n: live.send(flow(n), SYN) for n in range(1000)}
-    for number in idle:
-        live.send(flow(number), ACK)
-    for n in range(9):
-        live.api.delete(f"{TCP_PATH}/backend/{backend(n)}")
+    idle = kept_by_their_sessions(live, 1000)
     for number in range(4 * 4096):
         if number % 2000 == 0:
             time.sleep(2.2)  # stragglers of sessions that have just ended find them for two ticks

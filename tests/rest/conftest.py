@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from testbed.api import Api
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
 from tests.rest.daemon import Daemon
+
+CUBE = "own"
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,15 @@ def own_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
         authority = api.url.split("/")[2]
         yield OwnHost(authority, process.pid, lab.state_dir, log)
         assert process.poll() is None, f"the host has ended by itself with {process.returncode}, see {log}"
+
+
+@pytest.fixture
+def api(own_host: OwnHost) -> Iterator[Api]:
+    """The API of `own_host`, which has a cube CUBE as long as the test runs."""
+    api = Api(own_host.authority)
+    api.post(f"k8slbrp/{CUBE}", {})
+    yield api
+    api.delete(f"k8slbrp/{CUBE}")
 
 
 @pytest.fixture(scope="session")

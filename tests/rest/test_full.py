@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from testbed.api import Api, ApiError
-from tests.rest.conftest import OwnHost
+from tests.rest.conftest import CUBE, OwnHost
 from tests.rest.maps import service_entries
 
 pytestmark = pytest.mark.root
 
-CUBE = "full"
 BATCH = 1000
 MAX_SERVICES, MAX_BACKENDS, MAX_CHUNKS = 65_536, 262_144, 524_288
 CHUNKS_OF_LARGEST_TABLE = 1025  # of 65,537 slots, 64 in each
 
 Body = dict[str, Any]
-
-
-@pytest.fixture
-def api(own_host: OwnHost) -> Iterator[Api]:
-    api = Api(own_host.authority)
-    api.post(f"k8slbrp/{CUBE}", {})
-    yield api
-    api.delete(f"k8slbrp/{CUBE}")
 
 
 def service(number: int, backends: list[Body]) -> Body:

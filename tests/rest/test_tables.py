@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from testbed.api import Api
-from tests.rest.conftest import OwnHost
+from tests.rest.conftest import CUBE, OwnHost
 from tests.rest.maps import SLOTS_PER_CHUNK, service_entries, slots
 
 pytestmark = pytest.mark.root
 
-CUBE = "tables"
 SERVICE = f"k8slbrp/{CUBE}/service/10.9.0.1/80/TCP"
 KEY = ("10.9.0.1", 80, "tcp")
 
@@ -21,14 +18,6 @@ def backends(count: int, first: int = 1, weight: int = 1) -> list[dict[str, obje
     return [
         {"ip": f"10.1.0.{number}", "port": 8080, "weight": weight} for number in range(first, first + count)
     ]
-
-
-@pytest.fixture
-def api(own_host: OwnHost) -> Iterator[Api]:
-    api = Api(own_host.authority)
-    api.post(f"k8slbrp/{CUBE}", {})
-    yield api
-    api.delete(f"k8slbrp/{CUBE}")
 
 
 def size(own_host: OwnHost) -> int:
