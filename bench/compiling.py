@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import Any
@@ -52,7 +51,7 @@ def _by_library(text: str, times: int) -> dict[str, float]:
         for _ in range(times):
             _compile_ms(text, Hook.TC)
 
-    spent = cputime.by_library(compile_often, os.getpid())
+    spent = cputime.by_library(compile_often)
     return {library: round(ms / times, 1) for library, ms in spent.items()}
 
 

@@ -40,11 +40,12 @@ class Sampler:
             self.samples[place] += number
         self._bpf.cleanup()
 
-    def seconds(self, area_of: Callable[[Place], str]) -> dict[str, float]:
-        """CPU time by area, most of it first."""
+    def seconds(self, area_of: Callable[[Place], str | None]) -> dict[str, float]:
+        """CPU time by area, most of it first; without places that belong to none."""
         areas: Counter[str] = Counter()
         for place, number in self.samples.items():
-            areas[area_of(place)] += number
+            if (area := area_of(place)) is not None:
+                areas[area] += number
         return {area: number / HERTZ for area, number in areas.most_common()}
 
     def _read(self) -> Iterator[tuple[Place, int]]:

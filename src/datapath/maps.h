@@ -1,6 +1,6 @@
 /*
  * The maps of a cube. Sizes are upper bounds: services, vips, slots and backends take memory only for what
- * they hold; sessions and fragments are allocated whole (see docs/datapath.md for the figures).
+ * they hold; sessions, retired and fragments are allocated whole (see docs/datapath.md for the figures).
  * SESSION_ENTRIES is defined by the control plane.
  */
 #define RETIRED_ENTRIES (SESSION_ENTRIES / 2)

@@ -22,8 +22,8 @@ static __always_inline void retire(const struct session_key *key, __u32 now) {
   __u32 zero = 0;
   __u32 *next = retired_next.lookup(&zero);
   if (!next) return;
-  __u32 index =
-      (*next)++ % RETIRED_ENTRIES; /* two CPUs may take the same: then the LRU gets one entry more */
+  /* Two CPUs may take the same place: then one entry more is left to the LRU. */
+  __u32 index = (*next)++ % RETIRED_ENTRIES;
   struct session_key *place = retired.lookup(&index);
   if (!place) return;
   struct session_key oldest = *place;

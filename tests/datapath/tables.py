@@ -329,5 +329,4 @@ class Tables:
         return {name: total for name, total in zip(EVENTS, totals, strict=True) if total}
 
     def reset_limits(self) -> None:
-        self._clear_retired()
         maps.clear_per_cpu(self.datapath.maps["limits"], _LIMITS)

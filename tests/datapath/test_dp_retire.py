@@ -20,6 +20,7 @@ from tests.datapath.packets import (
     VIP,
     VIP_PORT,
 )
+from tests.datapath.talk import answer, request
 
 FIRST_PORT = 2000
 each_exchange = pytest.mark.parametrize("exchange", [TCP_EXCHANGE, UDP_EXCHANGE], ids=str)
@@ -37,29 +38,15 @@ def lab(lab: Lab) -> Lab:
     return lab
 
 
-def request(lab: Lab, exchange: Exchange, sport: int, flags: str = "A", vip: str = VIP) -> bool:
-    """Whether the backend of `vip` gets the client's packet."""
-    server = SERVER if vip == VIP else OTHER_SERVER
-    outcome = lab.from_client(exchange.request(CLIENT, vip, PLAIN, sport, flags=flags))
-    return outcome.frame == exchange.request(CLIENT, server, PLAIN, sport, SERVER_PORT, flags=flags)
-
-
-def answer(lab: Lab, exchange: Exchange, dport: int, flags: str = "A", vip: str = VIP) -> bool:
-    """Whether the client gets the server's packet from `vip`."""
-    server = SERVER if vip == VIP else OTHER_SERVER
-    outcome = lab.from_server(exchange.answer(server, CLIENT, PLAIN, dport=dport, flags=flags))
-    return outcome.frame == exchange.answer(vip, CLIENT, PLAIN, VIP_PORT, dport, flags=flags)
-
-
 def use(lab: Lab, exchange: Exchange, sport: int) -> None:
     """A short session, from its first packet to its last."""
-    assert request(lab, exchange, sport, "S")
-    assert answer(lab, exchange, sport, "SA")
+    request(lab, VIP, SERVER, "S", sport=sport, exchange=exchange)
+    answer(lab, VIP, SERVER, "SA", sport=sport, exchange=exchange)
     if exchange is TCP_EXCHANGE:
         for flags in ("A", "FA"):
-            assert request(lab, exchange, sport, flags)
-        assert answer(lab, exchange, sport, "FA")
-        assert request(lab, exchange, sport, "A")
+            request(lab, VIP, SERVER, flags, sport=sport, exchange=exchange)
+        answer(lab, VIP, SERVER, "FA", sport=sport, exchange=exchange)
+        request(lab, VIP, SERVER, "A", sport=sport, exchange=exchange)
 
 
 def use_many(lab: Lab, exchange: Exchange, number: int = RETIRED_ENTRIES) -> None:
@@ -83,20 +70,20 @@ def test_stragglers_have_time(lab: Lab, exchange: Exchange) -> None:
     use(lab, exchange, CLIENT_PORT)
     lab.tables.age(1)
     use_many(lab, exchange)
-    assert answer(lab, exchange, CLIENT_PORT)
+    answer(lab, VIP, SERVER, exchange=exchange)
 
 
 @each_exchange
 def test_sessions_in_use_stay(lab: Lab, exchange: Exchange) -> None:
-    assert request(lab, exchange, CLIENT_PORT, "S")
-    assert answer(lab, exchange, CLIENT_PORT, "SA")
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    answer(lab, VIP, SERVER, "SA", exchange=exchange)
     lab.tables.age(2)
-    assert request(lab, exchange, CLIENT_PORT)
+    request(lab, VIP, SERVER, exchange=exchange)
     lab.tables.age(100)
     for _ in range(3):
         use_many(lab, exchange)
         lab.tables.age(2)
-    assert answer(lab, exchange, CLIENT_PORT)
+    answer(lab, VIP, SERVER, exchange=exchange)
     assert lab.tables.sessions() == RETIRED_ENTRIES + 1
 
 
@@ -104,24 +91,24 @@ def test_a_tuple_that_is_used_again_stays(lab: Lab) -> None:
     use(lab, TCP_EXCHANGE, CLIENT_PORT)
     lab.tables.age(2)
     for flags in ("S", "A"):
-        assert request(lab, TCP_EXCHANGE, CLIENT_PORT, flags)
+        request(lab, VIP, SERVER, flags)
     lab.tables.age(1000)
     use_many(lab, TCP_EXCHANGE)
-    assert answer(lab, TCP_EXCHANGE, CLIENT_PORT)
+    answer(lab, VIP, SERVER)
 
 
 @each_exchange
 def test_a_session_by_way_of_which_others_are_found_stays(lab: Lab, exchange: Exchange) -> None:
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
-    assert request(lab, exchange, CLIENT_PORT, "S")
-    assert request(lab, exchange, CLIENT_PORT, "S", vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    request(lab, OTHER_VIP, OTHER_SERVER, "S", exchange=exchange)
     for flags in ("FA", "A"):
-        assert answer(lab, exchange, CLIENT_PORT, flags)
-        assert request(lab, exchange, CLIENT_PORT, flags)
+        answer(lab, VIP, SERVER, flags, exchange=exchange)
+        request(lab, VIP, SERVER, flags, exchange=exchange)
     lab.tables.age(20)
     use_many(lab, exchange)
-    assert answer(lab, exchange, CLIENT_PORT, vip=OTHER_VIP)
-    assert request(lab, exchange, CLIENT_PORT, vip=OTHER_VIP)
+    answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+    request(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
 
 
 @each_exchange

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.datapath import talk
 from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
@@ -35,17 +36,12 @@ VIRTUAL_CLIENT = "10.9.8.1"
 
 def request(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None:
     """A packet of the client, which must reach `server`."""
-    packet = exchange.request(CLIENT, VIP, PLAIN, flags=flags)
-    expected = exchange.request(CLIENT, server, PLAIN, dport=SERVER_PORT, flags=flags)
-    assert_out(lab.from_client(packet), SERVER_IF, expected)
+    talk.request(lab, VIP, server, flags, exchange=exchange)
 
 
 def answer(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None:
     """A packet of `server`, which the client must get from the VIP."""
-    packet = exchange.answer(server, CLIENT, PLAIN, flags=flags)
-    assert_out(
-        lab.from_server(packet), CLIENT_IF, exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT, flags=flags)
-    )
+    talk.answer(lab, VIP, server, flags, exchange=exchange)
 
 
 def untranslated_answer(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None:

@@ -10,7 +10,6 @@ import pytest
 from pcnhost.engine.source import Hook
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
-    CLIENT_IF,
     EXCHANGES,
     SERVER_IF,
     TCP_EXCHANGE,
@@ -28,8 +27,8 @@ from tests.datapath.packets import (
     SERVER,
     SERVER_PORT,
     VIP,
-    VIP_PORT,
 )
+from tests.datapath.talk import answer, request
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
@@ -42,38 +41,6 @@ SOURCE_PORT_ATTEMPTS = 3  # the client's own port and two others
 def datapaths(timeless: Callable[[Hook], Datapath]) -> Callable[[Hook], Datapath]:
     """Which source ports are tried depends on the time: here it stands still."""
     return timeless
-
-
-def request(
-    lab: Lab,
-    vip: str,
-    server: str,
-    flags: str = "A",
-    *,
-    sport: int = CLIENT_PORT,
-    seen_port: int | None = None,
-    exchange: Exchange = TCP_EXCHANGE,
-) -> None:
-    """A packet of the client that must reach `server`, as if it came from `seen_port`."""
-    packet = exchange.request(CLIENT, vip, PLAIN, sport, flags=flags)
-    expected = exchange.request(CLIENT, server, PLAIN, seen_port or sport, SERVER_PORT, flags=flags)
-    assert_out(lab.from_client(packet), SERVER_IF, expected)
-
-
-def answer(
-    lab: Lab,
-    vip: str,
-    server: str,
-    flags: str = "A",
-    *,
-    sport: int = CLIENT_PORT,
-    seen_port: int | None = None,
-    exchange: Exchange = TCP_EXCHANGE,
-) -> None:
-    """A packet of `server` that the client must get from `vip`."""
-    packet = exchange.answer(server, CLIENT, PLAIN, dport=seen_port or sport, flags=flags)
-    expected = exchange.answer(vip, CLIENT, PLAIN, VIP_PORT, sport, flags=flags)
-    assert_out(lab.from_server(packet), CLIENT_IF, expected)
 
 
 def close(lab: Lab, vip: str, server: str) -> None:
