@@ -153,6 +153,9 @@ def test_one_request_after_the_other(client: Client, own_host: OwnHost, requests
 @given(requests=st.lists(HOST_REQUESTS, min_size=20, max_size=20))
 @settings(MANY, max_examples=100)
 def test_requests_to_the_host(client: Client, requests: list[tuple[str, str, str | None]]) -> None:
+    empty(client)
+    # One port, that is: two might well be connected.
+    assert client.send("POST", f"{CUBE_PATH}ports/p/", '{"type": "BACKEND"}')[0] == 201
     before = client.cube()
     for method, path, body in requests:
         client.send(method, f"/polycube/v1/{path}", body)
