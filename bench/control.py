@@ -145,15 +145,22 @@ def _attach(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
 
 
 def _memory(running: Host) -> dict[str, Any]:
-    """Kernel memory by map, and the resident memory of the host's process."""
+    """Kernel memory by map, and the resident memory of the host and of its compiler, a process of its own."""
     maps = {path.name: _map_mib(path) for path in sorted(running.map_path(CUBE, "").iterdir())}
-    status = Path(f"/proc/{running.process.pid}/status").read_text()
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    host = running.process.pid
+    children = " ".join(path.read_text() for path in Path(f"/proc/{host}/task").glob("*/children"))
     return {
         "maps": round(sum(maps.values()), 2),
         "by map": {name: mib for name, mib in maps.items() if mib >= 0.1},
-        "process": round(int(resident.split()[1]) * 1024 / _MIB, 1),
+        "process": _resident_mib(host),
+        "compiler": round(sum(_resident_mib(int(pid)) for pid in children.split()), 1),
     }
+
+
+def _resident_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return round(int(resident.split()[1]) * 1024 / _MIB, 1)
 
 
 def _map_mib(path: Path) -> float:

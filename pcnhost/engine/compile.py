@@ -1,27 +1,21 @@
-"""C text -> BPF instructions, by BCC."""
+"""C text -> BPF instructions, by the compiler (compiler.py), which is another process."""
 
-import atexit
-import ctypes
 import os
+import pickle
+import socket
 import struct
+import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
 
-from bcc import BPF
-from bcc.libbcc import lib
-
-# Functions of libbcc that its Python module does not declare.
-lib.bpf_num_tables.argtypes, lib.bpf_num_tables.restype = [ctypes.c_void_p], ctypes.c_size_t
-lib.bpf_table_name.argtypes, lib.bpf_table_name.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_char_p
-lib.bpf_table_fd_id.argtypes, lib.bpf_table_fd_id.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_int
-
-_CLONE_FS = 0x200
+_COMPILER = Path(__file__).with_name("compiler.py")
+_FDS_IN_A_MESSAGE = 253
 _LOAD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSN = struct.Struct("<BBhi")  # opcode, registers (source in the high half), offset, immediate
-_STDERR = 2
 
 
 class CompileError(Exception):
@@ -67,61 +61,68 @@ def with_immediates(insns: bytes, values: dict[int, int]) -> bytes:
     return bytes(patched)
 
 
-def _own_working_directory() -> None:
-    # BCC changes into the directory of the kernel headers while it compiles; that is nobody else's business.
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_FS):
-        raise OSError(ctypes.get_errno(), "unshare")
-
-
-# BCC is not made for threads: one compiles, for the whole process.
-_compiler = ThreadPoolExecutor(1, "compiler", _own_working_directory)
-
-
 def compile_text(text: str, cflags: Sequence[str]) -> Module:
-    """Compiles C text in BCC's dialect; blocks meanwhile (typically 0.2 s and more). Raises CompileError."""
-    return _compiler.submit(_compile, text, cflags).result()
+    """Compiles C text in BCC's dialect; blocks meanwhile (typically 0.2 s and more). For any thread.
+
+    Raises CompileError. Warnings go to stderr."""
+    with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as printed, _at_a_time:
+        pickle.dump((text, list(cflags)), request)
+        request.flush()
+        request.seek(0)
+        fds = _compiler.ask(request.fileno(), printed.fileno())
+        printed.seek(0)
+        words = printed.read().decode(errors="replace")
+    if not fds:
+        raise CompileError(words.strip() or "the compiler has ended without a word")
+    sys.stderr.write(words)
+    with os.fdopen(fds[0], "rb") as answer:
+        answer.seek(0)
+        functions, theirs = pickle.load(answer)
+    tables = dict(zip(theirs, fds[1:], strict=True))
+    # The instructions name the maps by the descriptors of that process.
+    module = Module(functions, theirs)
+    return Module({name: module.linked(name, tables) for name in functions}, tables)
 
 
-def _compile(text: str, cflags: Sequence[str]) -> Module:
-    with _StderrCaptured() as output:
-        try:
-            bpf = BPF(text=text.encode(), cflags=list(cflags))
-        except Exception as e:
-            raise CompileError(output.take().strip() or str(e)) from None
-    try:
-        module = bpf.module
-        names = [lib.bpf_function_name(module, i) for i in range(lib.bpf_num_functions(module))]
-        functions = {name.decode(): bpf.dump_func(name) for name in names}
-        count = lib.bpf_num_tables(module)
-        tables = {
-            lib.bpf_table_name(module, i).decode(): lib.bpf_table_fd_id(module, i) for i in range(count)
-        }
-        # The instructions name the maps by BCC's fds, which go away with its module.
-        copies = {name: os.dup(fd) for name, fd in tables.items()}
-        bccs = Module(functions, tables)
-        return Module({name: bccs.linked(name, copies) for name in functions}, copies)
-    finally:
-        bpf.cleanup()
-        atexit.unregister(bpf.cleanup)
+class _Compiler:
+    """The process: started when it is needed and is not there (any more)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = socket.socket()  # nobody is at its other end
+
+    def ask(self, request: int, printed: int) -> list[int]:
+        """The descriptors of the answer, which belong to the caller; none when the text did not compile."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._send([request, printed, theirs.fileno()])
+            return _received(ours)
+
+    def _send(self, fds: list[int]) -> None:
+        with self._lock:
+            try:
+                socket.send_fds(self._requests, [b"."], fds)
+            except OSError:  # it was never there, or was killed
+                self._start()
+                socket.send_fds(self._requests, [b"."], fds)
+
+    def _start(self) -> None:
+        self._requests.close()
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            # Not as a module of the package, whose import takes longer than the rest; -P, because the modules
+            # beside it are not for it.
+            command = [sys.executable, "-P", str(_COMPILER), str(theirs.fileno())]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
 
 
-class _StderrCaptured:
-    """Keeps what the process, BCC above all, writes to stderr until the end of the `with` block.
+def _received(channel: socket.socket) -> list[int]:
+    fds: list[int] = []
+    while (message := socket.recv_fds(channel, 1, _FDS_IN_A_MESSAGE))[0]:
+        fds += message[1]
+    return fds
 
-    What nobody has taken by then goes to stderr after all."""
 
-    def __enter__(self) -> Self:
-        self._file = tempfile.TemporaryFile()
-        self._saved = os.dup(_STDERR)
-        os.dup2(self._file.fileno(), _STDERR)
-        return self
-
-    def take(self) -> str:
-        self._file.seek(0)
-        return self._file.read().decode(errors="replace")
-
-    def __exit__(self, *_: object) -> None:
-        os.dup2(self._saved, _STDERR)
-        with self._file:
-            os.write(self._saved, self._file.read())
-        os.close(self._saved)
+_compiler = _Compiler()
+_at_a_time = threading.Semaphore(os.cpu_count() or 1)

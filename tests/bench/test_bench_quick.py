@@ -103,7 +103,7 @@ def test_control_plane_figures(results: dict[str, Any]) -> None:
     assert part["one endpoint change, ms"].keys() == {"add", "remove", "reweight"}
     assert part["starts"].keys() == {"empty, ms", "cold, ms", "warm, ms"}
     uses = list(part["memory, MiB"].values())
-    assert all(use["maps"] > 0 and use["process"] > 0 for use in uses)
+    assert all(use["maps"] > 0 and use["process"] > 0 and use["compiler"] > 0 for use in uses)
     assert [use["maps"] for use in uses] == sorted(use["maps"] for use in uses)
 
 
