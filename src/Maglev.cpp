@@ -71,7 +71,7 @@ uint32_t table_size(const std::vector<Candidate> &candidates) {
   }
   for (const uint32_t size : {1009, 10007})
     if (size * lightest >= kSlotsOfLightest * total) return size;
-  return 65537;
+  return kLargestTable;
 }
 
 std::vector<uint32_t> assign_slots(const std::vector<Candidate> &candidates, uint32_t size) {

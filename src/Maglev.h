@@ -12,6 +12,8 @@
 
 namespace k8slbrp {
 
+constexpr uint32_t kLargestTable = 65537;
+
 struct Candidate {
   uint64_t identity;  // distinct among the candidates; decides which slots are preferred
   uint32_t weight;    // > 0
@@ -22,7 +24,8 @@ struct Candidate {
 // another moves most slots.
 uint32_t table_size(const std::vector<Candidate> &candidates);
 
-// Returns for each slot the index of its owner in `candidates`, whose order does not matter to the result.
+// Returns for each slot the index of its owner in `candidates`, of which there are at most as many as slots,
+// and whose order does not matter to the result.
 std::vector<uint32_t> assign_slots(const std::vector<Candidate> &candidates, uint32_t size);
 
 }  // namespace k8slbrp

@@ -201,6 +201,9 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   Entry wanted;
   for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
   const Usable usable(id, backends);
+  if (usable.endpoints.size() > kLargestTable)
+    throw bad_value("backend: a service has at most " + std::to_string(kLargestTable) +
+                    " backends with a weight above 0");
   wanted.segment.slots = slots_for(usable, old.segment.slots);
   check_room(id, wanted, old);
 

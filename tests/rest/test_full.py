@@ -15,7 +15,8 @@ pytestmark = pytest.mark.root
 
 BATCH = 1000
 MAX_SERVICES, MAX_BACKENDS, MAX_CHUNKS = 65_536, 262_144, 524_288
-CHUNKS_OF_LARGEST_TABLE = 1025  # of 65,537 slots, 64 in each
+LARGEST_TABLE = 65_537
+CHUNKS_OF_LARGEST_TABLE = 1025  # with 64 slots in each
 
 Body = dict[str, Any]
 
@@ -93,3 +94,18 @@ def test_slots(api: Api, own_host: OwnHost) -> None:
     remove(api, service(0, []))
     add(api, [one_more])
     assert service_entries(own_host.state_dir, CUBE)["slots"] == fit * CHUNKS_OF_LARGEST_TABLE
+
+
+def test_backends_of_one_service(api: Api, own_host: OwnHost) -> None:
+    """Each has a slot; without weight it needs none."""
+    add(api, [service(0, [])])
+    path = f"service/{service(0, [])['vip']}/80/TCP/backend"
+    *fit, one_more = backends(LARGEST_TABLE + 1, weight=1)
+    for first in range(0, len(fit), BATCH):
+        api.post(f"k8slbrp/{CUBE}/{path}", fit[first : first + BATCH])
+    refused(api, own_host, [one_more], "at most 65537 backends", path)
+    api.post(f"k8slbrp/{CUBE}/{path}", [one_more | {"weight": 0}])
+    with pytest.raises(ApiError, match="at most 65537 backends"):
+        api.patch(f"k8slbrp/{CUBE}/{path}/{one_more['ip']}", {"weight": 1})
+    found = service_entries(own_host.state_dir, CUBE)
+    assert (found["slots"], found["backends"]) == (CHUNKS_OF_LARGEST_TABLE, LARGEST_TABLE + 1)

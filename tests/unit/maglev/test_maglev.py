@@ -97,6 +97,11 @@ def test_extreme_weights_leave_nobody_without_a_slot(table: Table) -> None:
     assert owned[identity(2)] == owned[identity(3)] == 1
 
 
+def test_a_full_table_has_a_slot_for_each(table: Table) -> None:
+    weights = {identity(n): 1 + n % 2 for n in range(65537)}
+    assert sorted(table(weights)) == sorted(weights)
+
+
 def test_the_order_of_the_backends_does_not_matter(table: Table) -> None:
     weights = {identity(n): 1 + n % 4 for n in range(20)}
     shuffled = list(weights.items())
