@@ -68,7 +68,8 @@ def _serve(requests: socket.socket) -> None:
             try:
                 requests.close()
                 request, stderr, channel = fds
-                _answer(request, stderr, socket.socket(fileno=channel))
+                with socket.socket(fileno=channel) as answer:  # who waits at it need not wait for the exit
+                    _answer(request, stderr, answer)
             finally:
                 os._exit(0)
         for fd in fds:
@@ -80,9 +81,8 @@ def main() -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # of the terminal; it concerns the host, whose end is also ours
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
-    # Not to keep a network alive that the host was started in for a while.
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "unshare")
+    # So as not to keep alive, where the rights for it are there, the network that the host happens to be in now.
+    ctypes.CDLL(None).unshare(_CLONE_NEWNET)
     compile_here("int warm_up(void *ctx) { return 0; }", ())  # what every child would have to do by itself
     _serve(socket.socket(fileno=int(sys.argv[1])))
 
