@@ -77,9 +77,7 @@ def _serve(requests: socket.socket) -> None:
 
 
 def main() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # of the terminal; it concerns the host, whose end is also ours
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the host, which takes this process along
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     # So as not to keep alive, where the rights for it are there, the network that the host happens to be in now.
     ctypes.CDLL(None).unshare(_CLONE_NEWNET)
