@@ -165,7 +165,10 @@ void Cube<PortType>::deliver(const PacketIn &record, const std::vector<uint8_t> 
   if (dismounted_) return;
   PacketInMetadata metadata{
       record.traffic_class, record.reason, {record.metadata[0], record.metadata[1], record.metadata[2]}};
-  packet_in(*get_port(record.port_id), metadata, packet);
+  // The port first, in a statement of its own: there is none before the constructor of the service's class
+  // runs, and until then its packet_in() is not yet the one to call.
+  auto port = get_port(record.port_id);
+  packet_in(*port, metadata, packet);
 }
 
 template <class PortType>
