@@ -27,7 +27,7 @@ lib.bpf_table_fd_id.argtypes, lib.bpf_table_fd_id.restype = [ctypes.c_void_p, ct
 # Instructions by function, and the tables' descriptors, as the instructions name them, by table.
 Answer = tuple[dict[str, bytes], dict[str, int]]
 
-_FDS_IN_A_MESSAGE = 200  # the kernel allows 253
+_FDS_IN_A_MESSAGE = 253  # the kernel's limit
 _CLONE_NEWNET = 0x40000000
 _STDERR = 2
 
@@ -62,18 +62,20 @@ def _answer(request: int, stderr: int, channel: socket.socket) -> None:
         socket.send_fds(channel, [b"."], fds[at : at + _FDS_IN_A_MESSAGE])
 
 
-def _serve(requests: socket.socket) -> None:
-    while fds := socket.recv_fds(requests, 1, 3)[1]:
-        if os.fork() == 0:
-            try:
-                requests.close()
-                request, stderr, channel = fds
-                with socket.socket(fileno=channel) as answer:  # who waits at it need not wait for the exit
-                    _answer(request, stderr, answer)
-            finally:
-                os._exit(0)
-        for fd in fds:
-            os.close(fd)
+def _serve_next(requests: socket.socket) -> bool:
+    """Has a child answer the next request; False when none comes any more."""
+    fds = socket.recv_fds(requests, 1, 3)[1]
+    if fds and os.fork() == 0:
+        try:
+            requests.close()
+            request, stderr, channel = fds
+            with socket.socket(fileno=channel) as answer:  # who waits at it need not wait for the exit
+                _answer(request, stderr, answer)
+        finally:
+            os._exit(0)
+    for fd in fds:
+        os.close(fd)
+    return bool(fds)
 
 
 def main() -> None:
@@ -81,8 +83,12 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     # So as not to keep alive, where the rights for it are there, the network that the host happens to be in now.
     ctypes.CDLL(None).unshare(_CLONE_NEWNET)
-    compile_here("int warm_up(void *ctx) { return 0; }", ())  # what every child would have to do by itself
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    if _serve_next(requests):
+        # What every child would have to do by itself; the first is at it already, and its host need not wait.
+        compile_here("int warm_up(void *ctx) { return 0; }", ())
+        while _serve_next(requests):
+            pass
 
 
 if __name__ == "__main__":
