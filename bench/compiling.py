@@ -9,7 +9,7 @@ from typing import Any
 from bench import cputime, stats
 from bench.driver import program_text
 from codegen.datapath import join
-from pcnhost.engine import compiler, source
+from pcnhost.engine import bpf, compiler, source
 from pcnhost.engine.compile import Module, compile_text
 from pcnhost.engine.source import Hook
 from testbed.host import PROJECT
@@ -41,7 +41,7 @@ def measure(quick: bool) -> dict[str, Any]:
 def _instructions(text: str, hook: Hook) -> int:
     module = _compiled(text, hook)
     module.close()
-    return sum(len(code) for code in module.functions.values()) // 8
+    return sum(len(code) for code in module.functions.values()) // bpf.INSN_BYTES
 
 
 def _by_library(text: str, times: int) -> dict[str, float]:

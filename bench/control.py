@@ -14,7 +14,7 @@ from bench import host as bench_host
 from bench import kernel, services, stats
 from bench.host import Host
 from pcnhost.engine import state
-from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.host import SERVICE_LIBRARY, resident_kb, start_host
 from testbed.lab import Lab
 
 BACKENDS = 10
@@ -158,9 +158,7 @@ def _memory(running: Host) -> dict[str, Any]:
 
 
 def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return round(int(resident.split()[1]) * 1024 / _MIB, 1)
+    return round(resident_kb(pid) * 1024 / _MIB, 1)
 
 
 def _map_mib(path: Path) -> float:

@@ -151,19 +151,20 @@ def _latency(way: Way) -> Figures:
     return {"latency_p50": figures["p50_us"], "latency_p99": figures["p99_us"]}
 
 
+def _connect(way: Way, seconds: str, cpu: int = 0) -> Figures:
+    arguments = (str(way.addresses), str(way.port), seconds, str(PARALLEL))
+    return _load(way, "connect", way.first, *arguments, cpu=cpu)
+
+
 def _connections(way: Way) -> Figures:
-    arguments = (str(way.addresses), str(way.port), SECONDS, str(PARALLEL))
-    figures = _load(way, "connect", way.first, *arguments)
+    figures = _connect(way, SECONDS)
     return {"connections": figures["per_second"], "failed": figures["failed"]}
 
 
 def _connect_on_one_cpu(way: Way, seconds: str) -> float:
     """How many connections there were. On the servers' CPU: it is never idle, so that the areas add up to the time
     that passes."""
-    figures = _load(
-        way, "connect", way.first, str(way.addresses), str(way.port), seconds, str(PARALLEL), cpu=-1
-    )
-    return figures["connections"]
+    return _connect(way, seconds, cpu=-1)["connections"]
 
 
 def _udp_sessions(way: Way) -> Figures:

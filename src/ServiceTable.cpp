@@ -99,7 +99,11 @@ ServiceTable::ServiceTable(ServiceMaps maps) {
   for (const auto chunk : keys_of<uint32_t>(maps.slots)) segments_.emplace(chunk, 1);
 }
 
-void ServiceTable::check_room(const ServiceId &id, const Entry &wanted, const Entry &old) const {
+void ServiceTable::check_room(const ServiceId &id, const Usable &usable, const Entry &wanted,
+                              const Entry &old) const {
+  if (usable.endpoints.size() > kLargestTable)
+    throw bad_value("backend: a service has at most " + std::to_string(kLargestTable) +
+                    " backends with a weight above 0");
   if (!entries_.count(id) && entries_.size() >= MAX_SERVICES)
     throw bad_value("service: the cube is full, it holds at most " + std::to_string(MAX_SERVICES) +
                     " services");
@@ -201,11 +205,8 @@ void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<ui
   Entry wanted;
   for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
   const Usable usable(id, backends);
-  if (usable.endpoints.size() > kLargestTable)
-    throw bad_value("backend: a service has at most " + std::to_string(kLargestTable) +
-                    " backends with a weight above 0");
   wanted.segment.slots = slots_for(usable, old.segment.slots);
-  check_room(id, wanted, old);
+  check_room(id, usable, wanted, old);
 
   const auto service = write_segment(maps, wanted.segment, usable);
   try {

@@ -41,7 +41,7 @@ class ServiceTable {
     Endpoints endpoints;  // those that keep their UDP and ICMP sessions
   };
 
-  void check_room(const ServiceId &id, const Entry &wanted, const Entry &old) const;
+  void check_room(const ServiceId &id, const Usable &usable, const Entry &wanted, const Entry &old) const;
   uint32_t unused_chunks(uint32_t count);
   abi::service write_segment(ServiceMaps &maps, Segment &segment, const Usable &usable);
   void erase_segment(ServiceMaps &maps, const Segment &segment);

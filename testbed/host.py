@@ -47,3 +47,11 @@ def start_host(
 
 def load_service(api: Api, library: Path = SERVICE_LIBRARY, name: str = "k8slbrp") -> None:
     api.post("services", {"type": "lib", "uri": str(library), "name": name})
+
+
+def resident_kb(pid: int) -> int:
+    """Resident memory of a process; raises OSError when there is none, ValueError when it has ended."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise ValueError(f"process {pid} has no resident memory")

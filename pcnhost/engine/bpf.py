@@ -19,11 +19,12 @@ MAP_TYPE_PROG_ARRAY = 3
 MAP_TYPE_PERF_EVENT_ARRAY = 4
 MAP_TYPE_PERCPU_ARRAY = 6
 
+INSN_BYTES = 8
+
 _TCX_EGRESS = 47
 
 _U32 = struct.Struct("=I")
 _VERIFIER_LOG_BYTES = 1 << 20
-_INSN_BYTES = 8
 
 
 class _MapInfo(ctypes.Structure):
@@ -153,7 +154,7 @@ def load_program(prog_type: int, name: str, insns: bytes) -> int:
     options = _ProgLoadOptions()
     options.sz = ctypes.sizeof(options)
     kernel_name = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:15].encode()
-    count = len(insns) // _INSN_BYTES
+    count = len(insns) // INSN_BYTES
     arguments = (prog_type, kernel_name, b"GPL", insns, ctypes.c_size_t(count))
     fd: int = _libbpf.bpf_prog_load(*arguments, ctypes.byref(options))
     if fd < 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _COMPILER = Path(__file__).with_name("compiler.py")
-_FDS_IN_A_MESSAGE = 253
+_FDS_IN_A_MESSAGE = 253  # as in compiler.py, which is not for import here: it brings BCC along
 _LOAD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _INSN = struct.Struct("<BBhi")  # opcode, registers (source in the high half), offset, immediate
 
@@ -67,7 +67,6 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
     Raises CompileError. Warnings go to stderr."""
     with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as printed, _at_a_time:
         pickle.dump((text, list(cflags)), request)
-        request.flush()
         request.seek(0)
         fds = _compiler.ask(request.fileno(), printed.fileno())
         printed.seek(0)

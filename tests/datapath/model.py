@@ -10,12 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from typing import Any
 
 from tests.datapath.harness import RETIRED_ENTRIES
-from tests.datapath.headers import ECHO_REQUEST, SHORTEST_L4, Datagram, Kind, classify, quoted_flow, word
+from tests.datapath.headers import (
+    ACK,
+    ECHO_REQUEST,
+    FIN,
+    RST,
+    SHORTEST_L4,
+    SYN,
+    Datagram,
+    Kind,
+    classify,
+    quoted_flow,
+    word,
+)
 from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRONTEND, REJECT
 
-FIN, SYN, RST, ACK = 1, 2, 4, 16
 SLOW_PATH_BUDGET = 256
 FRAGMENT_TIMEOUT = 30
 LOWEST_SOURCE_PORT = 1024
@@ -139,6 +151,9 @@ class Note:
     seen: int
 
 
+Place = tuple[dict[Any, Entry], Any]  # Model.ends or Model.flows, and a key of it
+
+
 @dataclass
 class Model:
     multi: bool
@@ -153,7 +168,7 @@ class Model:
     events: Counter[str] = field(default_factory=Counter)
     _spent: Counter[tuple[int, int]] = field(default_factory=Counter)
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
-    _retired: dict[int, NearEnd | FlowKey] = field(default_factory=dict)
+    _retired: dict[int, Place] = field(default_factory=dict)
     _retirements: int = 0
 
     def expect(self, in_port: int, frame: bytes, observed: bytes) -> Expected:
@@ -340,18 +355,20 @@ class Model:
 
     def _retire(self, entry: Entry) -> None:
         """The one whose turn it is goes if nobody needs it."""
-        place = self._retirements % RETIRED_ENTRIES
+        index = self._retirements % RETIRED_ENTRIES
         self._retirements += 1
-        key = self._retired.get(place)
-        end = near_end(entry.flows[0])
-        self._retired[place] = end if self.ends.get(end) is entry else entry.flows[0]
-        if key is None:
+        place = self._retired.get(index)
+        flow = entry.flows[0]
+        is_at_end = self.ends.get(near_end(flow)) is entry
+        self._retired[index] = (self.ends, near_end(flow)) if is_at_end else (self.flows, flow)
+        if place is None:
             return
-        oldest = self.ends.get(key) if len(key) == 3 else self.flows.get(key)
+        entries, key = place
+        oldest = entries.get(key)
         if oldest is None or oldest.is_passed or self.now - oldest.session.seen < STRAGGLER_TICKS:
             return
         if oldest.session.state in RETIRING or self._is_over(oldest.session):
-            _ = self.ends.pop(key) if len(key) == 3 else self.flows.pop(key)
+            del entries[key]
 
     def _release_port(self, key: FlowKey, datagram: Datagram) -> None:
         """A connection past the load balancer takes over the port of a session that is being closed."""

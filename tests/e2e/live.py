@@ -19,7 +19,6 @@ from tests.datapath.kernel import Runner
 _BPF, _PROG_GET_FD_BY_ID = 321, 13
 _libc = ctypes.CDLL(None, use_errno=True)
 
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 _ETHERNET = bytes.fromhex("020000000001 020000000002 0800")
 
 

@@ -16,8 +16,9 @@ from testbed import topology
 from testbed.api import Api
 from testbed.host import load_service, start_host
 from testbed.lab import Lab
+from tests.datapath.headers import ACK, RST, SYN
 
-from .live import ACK, RST, SYN, Flow, first_program, sender
+from .live import Flow, first_program, sender
 
 pytestmark = pytest.mark.root
 

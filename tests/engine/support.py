@@ -4,6 +4,7 @@ import contextlib
 import struct
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,11 @@ def counter(cube: Cube, table: str, index: int = 0, program: int = 0, direction:
     value = bpf.lookup(cube.table_fd(table, program, direction), bpf.u32(index), 8)
     assert value is not None
     return int.from_bytes(value, "little")
+
+
+def open_files() -> int:
+    """How many descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def eventually(condition: Callable[[], object], seconds: float = 3.0) -> bool:

@@ -12,8 +12,8 @@ from pcnhost.engine import Engine, bpf
 from pcnhost.engine.compile import CompileError, Module, compile_text
 from pcnhost.errors import HostError
 
-from .programs import PASS
-from .support import create, eventually
+from .programs import PASS, program
+from .support import create, eventually, open_files
 
 pytestmark = pytest.mark.root
 
@@ -24,10 +24,6 @@ GOOD = "return ctx->len;"
 
 def compiled(body: str, before: str = "") -> Module:
     return compile_text(f"{before}\nint run(struct __sk_buff *ctx) {{ {body} }}", ())
-
-
-def own_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def compilers() -> Iterator[int]:
@@ -50,9 +46,8 @@ def test_a_text_that_ends_the_compiler_is_an_error_like_others() -> None:
 
 
 def test_a_cube_whose_text_ends_the_compiler_does_not_come_to_be(engine: Engine) -> None:
-    text = f"static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md) {{ {TOO_MUCH_STACK} }}"
     with pytest.raises(HostError, match="BPF stack limit"):
-        create(engine, text)
+        create(engine, program(TOO_MUCH_STACK))
     assert engine.cubes == {}
     create(engine, PASS)
 
@@ -94,10 +89,10 @@ def test_every_table_arrives_however_many_there_are() -> None:
 
 def test_nothing_stays_open() -> None:
     compiled(GOOD).close()
-    before = own_descriptors()
+    before = open_files()
     for body in (GOOD, "return nothing;", TOO_MUCH_STACK):
         try:
             compiled(body, "BPF_HASH(table, u32, u64);").close()
         except CompileError:
             continue
-    assert own_descriptors() == before
+    assert open_files() == before

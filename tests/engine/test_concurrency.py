@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from pcnhost.engine import Engine
 from pcnhost.errors import HostError
 
 from .programs import CABLE, CROSS, DROP, PASS, counting
-from .support import create
+from .support import create, open_files
 from .wire import Wire, frame
 
 pytestmark = pytest.mark.root
@@ -70,9 +69,6 @@ def test_nothing_gets_confused(engine: Engine, wires: Callable[[int], list[Wire]
         assert engine.netdevs()
         assert [c.to_json() for c in engine.cubes.values()]
         assert cube.table_fd("hits", 0, "INGRESS") >= 0
-
-    def open_files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
 
     before = open_files()
     jobs = [ports, ports, ports, programs, cubes, netdevs, traffic, readers]

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from pyroute2 import IPRoute
@@ -13,7 +12,7 @@ from pcnhost.engine import Cube, Engine, bpf, state
 
 from .conftest import STATE_DIR, EngineFactory
 from .programs import CABLE, CROSS, counting
-from .support import counter, create
+from .support import counter, create, open_files
 from .wire import Wire, frame
 
 pytestmark = pytest.mark.root
@@ -230,9 +229,6 @@ def test_no_descriptor_leaks(start_engine: EngineFactory, wires: Wires) -> None:
         cube.reload(CABLE, 0, "INGRESS")
         engine.destroy_cube("c1")
         engine.close()
-
-    def open_files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
 
     run()
     before = open_files()

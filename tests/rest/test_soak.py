@@ -8,10 +8,10 @@ import http.client
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from testbed.host import resident_kb
 from tests.rest.conftest import OwnHost
 from tests.rest.maps import service_entries
 
@@ -44,13 +44,6 @@ def client(own_host: OwnHost) -> Iterator[Client]:
     client.send("POST", "")
     yield client
     client.send("DELETE", "")
-
-
-def resident_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError(f"process {pid} has no resident memory")
 
 
 def cycle(client: Client, number: int) -> None:

@@ -1,6 +1,6 @@
 // Packets that come while a cube is under construction: each finds no port yet or the whole cube. Built with
-// ThreadSanitizer, which tells what would go wrong only once in a thousand runs: it ends the program with an
-// exit status of its own.
+// ThreadSanitizer, which tells at once what would rarely go wrong, and ends the program with an exit status of
+// its own.
 #include <polycube/services/cube.h>
 #include <polycube/services/port.h>
 
