@@ -9,7 +9,8 @@ import logging
 import os
 import resource
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -164,18 +165,27 @@ class Engine:
         with self._lock:
             return [netdev for netdev in self._netdevs.usable() if netdev["name"] != self._packet_out.name]
 
-    def sweep(self) -> None:
+    def restoring(self, cube: str) -> AbstractContextManager[None]:
+        """Meanwhile the ports of this cube, which may not exist yet, may want peers that are not there."""
+        return self._links.restoring(cube)
+
+    def sweep(self, kept: Collection[str] = ()) -> None:
         """Removes whatever an earlier process has left that has not been taken over by now.
 
-        For the end of the start: from here on nothing old comes back to life."""
+        For the end of the start: from here on nothing old comes back to life, but the cubes `kept`, which go on
+        forwarding without anybody who could change them. What is on a netdev does not tell of which cube it is, so
+        with such cubes all of that stays."""
         with self._lock:
-            self._netdevs.sweep()
-            for name in self._ids.keys() - self._taken:
+            if not kept:
+                self._netdevs.sweep()
+            for name in self._ids.keys() - self._taken - set(kept):
                 self._log.info("cube %s of an earlier run is removed", name)
                 self._remove_leftover(name)
             for cube in self._cubes.values():
                 cube.end_adoption()
-            self._links.end_adoption()
+            self._links.end_adoption(kept)
+            if kept:
+                return
             public = self._root / "public"
             for path in public.iterdir() if public.is_dir() else ():
                 if path.name not in map(state.file_name, self._public):

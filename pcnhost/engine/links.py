@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import socket
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from pcnhost.engine.netdev import XDP_MODES, Netdevs
@@ -36,7 +38,10 @@ class PacketOut(Protocol):
 
 
 class Links:
-    """The connections of all ports. `cubes` is the engine's live view of its cubes."""
+    """The connections of all ports. `cubes` is the engine's live view of its cubes.
+
+    The peer of a port is what is wanted. A netdev that disappears stays wanted, and so does one that is not there
+    when a cube is restored: it is attached as soon as it is there."""
 
     def __init__(
         self,
@@ -51,7 +56,9 @@ class Links:
         self._netdevs = netdevs
         self._packet_out = packet_out
         self._log = log
-        self._by_netdev: dict[str, Port] = {}
+        self._by_netdev: dict[str, Port] = {}  # what is attached
+        self._waiting: list[Port] = []  # for a netdev that is not there, or that the kernel refuses
+        self._restoring: set[str] = set()
         self.cubes: Mapping[str, Cube] = {}
 
     def find_port(self, path: str) -> Port:
@@ -64,17 +71,44 @@ class Links:
             raise HostError(f"Port {port_name} does not exist")
         return cube.ports[port_name]
 
+    @contextmanager
+    def restoring(self, cube: str) -> Iterator[None]:
+        """Meanwhile the ports of this cube may want what they cannot have yet."""
+        with self._lock:
+            self._restoring.add(cube)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._restoring.discard(cube)
+
+    def why_down(self, port: Port) -> str:
+        """Why packets cannot leave by the port; empty when they can."""
+        with self._lock:
+            if port.up:
+                return ""
+            if not port.peer:
+                return "it has no peer"
+            if ":" not in port.peer:
+                return port.problem
+            other = self._port_at(port.peer)
+            if other is None:
+                return f"{port.peer} does not exist"
+            if other.peer != port.path:
+                return f"{port.peer} has {other.peer or 'nothing'} as its peer"
+            return self._kinds_differ(port, other)
+
     def set_peer(self, port: Port, peer: str) -> None:
         with self._lock:
             _check_present(port)
             if ":" in peer:
-                self._check_peer(port, peer)
+                if port.cube.name not in self._restoring:
+                    self._check_peer(port, peer)
                 if peer != port.peer:
                     self._leave(port)
                     port.peer = peer
             elif peer:
-                self._set_netdev(port, peer)
-                self._look_at_far_end(port)
+                self._want_netdev(port, peer)
             else:
                 port.adopted = False
                 self._leave(port)
@@ -112,7 +146,8 @@ class Links:
                     self._log.info("netdev %s is gone, port %s goes down", name, port.path)
                     del self._by_netdev[name]
                     self._netdevs.gone(name)
-                    port.peer, port.ifindex, port.far_mac = "", 0, None
+                    port.ifindex, port.far_mac = 0, None
+                    self._wait(port, _missing(name))
                     self._refresh(port)
 
     def netdev_changed(self, ifindex: int) -> None:
@@ -122,6 +157,12 @@ class Links:
                 if port.ifindex == ifindex:
                     self._look_at_far_end(port)
                     self._refresh(port)
+            if self._waiting:
+                try:
+                    name = socket.if_indextoname(ifindex)
+                except OSError:
+                    return  # it has just gone
+                self._attach_waiting(name)
 
     def check_netdevs(self) -> None:
         """Looks at all netdevs, for when reports about them may have been missed."""
@@ -131,6 +172,8 @@ class Links:
                     self.netdev_changed(port.ifindex)
                 else:
                     self.netdev_gone(port.ifindex)
+            for port in list(self._waiting):
+                self._attach_waiting(port.peer)
 
     def stop_watching(self) -> None:
         """No change of a netdev will be noticed any more: nothing may rely on how they are now."""
@@ -139,15 +182,15 @@ class Links:
                 port.far_mac = None
                 self._refresh(port)
 
-    def end_adoption(self) -> None:
-        """Forgets every forwarding entry that nobody has taken over."""
+    def end_adoption(self, kept: Collection[str] = ()) -> None:
+        """Forgets every forwarding entry that nobody has taken over, but for those into the cubes `kept`."""
         with self._lock:
             for cube in self.cubes.values():
                 for index in range(cube.max_ports):
                     if index not in {port.index for port in cube.ports.values()}:
                         self._write(cube, index, NOWHERE, NOWHERE)
                 for port in cube.ports.values():
-                    port.adopted = False
+                    port.adopted = port.adopted and port.peer.partition(":")[0] in kept
                     self._refresh(port)
 
     def send_packet_out(self, port: Port, packet: bytes, recirculate: bool) -> None:
@@ -164,11 +207,45 @@ class Links:
         except OSError as e:
             raise HostError(f"packetout: {e.strerror}") from None
 
+    def _want_netdev(self, port: Port, name: str) -> None:
+        try:
+            self._set_netdev(port, name)
+        except HostError as e:
+            if port.cube.name not in self._restoring:
+                raise
+            self._log.warning("%s cannot be connected to %s: %s", port.path, name, e)
+            if port.peer != name:
+                self._leave(port)
+                port.peer = name
+            self._wait(port, str(e))
+        else:
+            self._look_at_far_end(port)
+
+    def _wait(self, port: Port, problem: str) -> None:
+        port.problem = problem
+        if port not in self._waiting:
+            self._waiting.append(port)
+
+    def _attach_waiting(self, name: str) -> None:
+        """Attaches the netdev to the first port that waits for it, if it is there."""
+        port = next((port for port in self._waiting if port.peer == name), None)
+        if port is None or name in self._by_netdev or self._netdevs.find(name) is None:
+            return
+        try:
+            self._set_netdev(port, name)
+        except HostError as e:
+            port.problem = str(e)
+            return
+        self._log.info("netdev %s is there, port %s is connected", name, port.path)
+        self._look_at_far_end(port)
+        self._refresh(port)
+
     def _set_netdev(self, port: Port, name: str) -> None:
         ifindex = self._netdevs.find(name)
         if ifindex is None:
-            raise HostError(f"Interface  {name} does not exist or is down")
-        other = self._by_netdev.get(name, port)
+            raise HostError(_missing(name))
+        waiting = next((other for other in self._waiting if other.peer == name), port)
+        other = self._by_netdev.get(name, waiting)
         if other is not port:
             raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
         if (port.peer, port.ifindex) == (name, ifindex):
@@ -180,10 +257,12 @@ class Links:
             self._log.error("cannot attach %s to %s: %s", port.path, name, e)
             self._netdevs.detach(name)
             if e.code == errno.ENODEV:
-                raise HostError(f"Interface  {name} does not exist or is down") from None
+                raise HostError(_missing(name)) from None
             raise HostError(f"Error setting peer: {e}") from None
         self._by_netdev[name] = port
         port.peer, port.ifindex = name, ifindex
+        if port in self._waiting:
+            self._waiting.remove(port)
 
     def _attach(self, port: Port, name: str, ifindex: int) -> None:
         cube = port.cube
@@ -223,11 +302,14 @@ class Links:
     def _leave(self, port: Port) -> None:
         """Takes the port away from its peer."""
         left, port.peer, port.far_mac = port.peer, "", None
+        if port in self._waiting:
+            self._waiting.remove(port)
         if port.ifindex:
             self._refresh(port)
             port.ifindex = 0
             del self._by_netdev[left]
             self._netdevs.detach(left)
+            self._attach_waiting(left)
         elif left:
             self._refresh(port)
             if other := self._port_at(left):
@@ -238,8 +320,12 @@ class Links:
             raise HostError(f"peer: {peer} is the port itself, allowed: another port, a network interface")
         other = self._port_at(peer)
         if other and other.cube.hook is not port.cube.hook:
-            kinds = f"{port.path} is {port.cube.hook.name}, {peer} is {other.cube.hook.name}"
-            raise HostError(f"It is not possible to connect TC and XDP ports: {kinds}")
+            raise HostError(self._kinds_differ(port, other))
+
+    @staticmethod
+    def _kinds_differ(port: Port, other: Port) -> str:
+        kinds = f"{port.path} is {port.cube.hook.name}, {other.path} is {other.cube.hook.name}"
+        return f"It is not possible to connect TC and XDP ports: {kinds}"
 
     def _port_at(self, path: str) -> Port | None:
         cube_name, _, port_name = path.partition(":")
@@ -286,6 +372,10 @@ class Links:
     ) -> None:
         direct = (far_mac or bytes(6), far_mac is not None)
         cube.set_hops(index, _HOP.pack(*after_ingress, *direct), _HOP.pack(*after_egress, bytes(6), False))
+
+
+def _missing(netdev: str) -> str:
+    return f"Interface  {netdev} does not exist or is down"
 
 
 def _check_present(port: Port) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Port:
     """A port, numbered `index` within its cube, leading to a peer: a netdev, a port of a cube, or nothing.
 
-    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `far_mac`, holding the engine's
+    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `far_mac`, `problem`, holding the engine's
     lock."""
 
     def __init__(self, cube: Cube, name: str, index: int, links: Links, adopted: bool) -> None:
@@ -26,6 +26,7 @@ class Port:
         self.peer = ""
         self.up = False
         self.ifindex = 0  # of the peer when that is a netdev
+        self.problem = ""  # why that netdev is not attached
         self.far_mac: bytes | None = None  # of that netdev's other end when packets may be put there at once
         # Its forwarding entry comes from an earlier process and stays until the link is known better.
         self.adopted = adopted
@@ -39,6 +40,11 @@ class Port:
     def status(self) -> str:
         """`UP` when packets can leave by this port, otherwise `DOWN`."""
         return "UP" if self.up else "DOWN"
+
+    @property
+    def why_down(self) -> str:
+        """Why the status is DOWN, for people; empty when it is UP."""
+        return self._links.why_down(self)
 
     def set_peer(self, peer: str) -> None:
         """Connects the port to a netdev or `cube:port`, or to nothing (empty). Raises HostError."""

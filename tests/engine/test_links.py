@@ -207,16 +207,67 @@ def test_a_netdev_disappears_and_comes_back(engine: Engine, wires: Wires, kind: 
     cube, _ = create(engine, CABLE, type=kind)
     port = cube.add_port("p0", {"peer": "w0"})
     cube.add_port("p1", {"peer": "w1"})
+    assert port.why_down == ""
     old.remove()
     assert eventually(lambda: port.status == "DOWN")
-    assert port.peer == ""
+    assert (port.peer, port.why_down) == ("w0", "Interface  w0 does not exist or is down")
     b.send(frame(b"to nowhere"))
+    with refuses("Interface  w0 does not exist or is down"):
+        port.set_peer("w0")
     new = Wire("w0")
-    port.set_peer("w0")
-    assert port.status == "UP"
+    assert eventually(lambda: port.status == "UP")
     b.send(frame(b"to the new one"))
     assert new.receive() == frame(b"to the new one")
     new.close()
+
+
+@KINDS
+def test_a_restored_port_waits_for_its_netdev(engine: Engine, wires: Wires, kind: str) -> None:
+    (b,) = wires(1)
+    cube, _ = create(engine, CABLE, type=kind)
+    with engine.restoring("c1"):
+        port = cube.add_port("p0", {"peer": "late"})
+        twin = cube.add_port("twin", {"peer": "w0"})
+        cube.remove_port("twin")
+        cube.add_port("p1", {"peer": "w0"})
+        twin = cube.add_port("twin", {"peer": "w0"})
+    assert (port.status, port.peer) == ("DOWN", "late")
+    assert twin.why_down == "Iface already in use: w0 is the peer of c1:p1, allowed: one without"
+    with refuses("Iface already in use: late is the peer of c1:p0, allowed: one without"):
+        with_late = Wire("late")
+        assert eventually(lambda: port.status == "UP")
+        cube.add_port("thief", {"peer": "late"})
+    b.send(frame(b"hello"))
+    assert with_late.receive() == frame(b"hello")
+    with_late.close()
+    cube.remove_port("p1")
+    assert twin.status == "UP"
+
+
+def test_a_netdev_that_is_down_is_waited_for(engine: Engine, wires: Wires) -> None:
+    wires(1)
+    with IPRoute() as ipr:
+        index = ipr.link_lookup(ifname="w0")[0]
+        ipr.link("set", index=index, state="down")
+        cube, _ = create(engine, DROP)
+        with engine.restoring("c1"):
+            port = cube.add_port("p", {"peer": "w0"})
+        assert port.status == "DOWN"
+        ipr.link("set", index=index, state="up")
+        assert eventually(lambda: port.status == "UP")
+
+
+def test_a_port_says_why_it_is_down(engine: Engine) -> None:
+    one, _ = create(engine, CABLE, name="one")
+    port = one.add_port("p", {})
+    assert port.why_down == "it has no peer"
+    port.set_peer("two:q")
+    assert port.why_down == "two:q does not exist"
+    two, _ = create(engine, CABLE, name="two")
+    other = two.add_port("q", {})
+    assert port.why_down == "two:q has nothing as its peer"
+    other.set_peer("one:p")
+    assert port.why_down == ""
 
 
 @KINDS
