@@ -22,13 +22,14 @@ from pcnhost.engine.links import Links
 from pcnhost.engine.monitor import NetdevMonitor
 from pcnhost.engine.netdev import XDP_MODES, Netdevs
 from pcnhost.engine.netlink import Netlink
-from pcnhost.engine.panel import LAYOUT, Panel
+from pcnhost.engine.panel import LAYOUT, PINS, Panel
 from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
 from pcnhost.errors import HostError
 
 MAX_CUBES = 1022
 
 _STATE_DIR = Path("/sys/fs/bpf/pcnhost")
+_OWN = (*PINS, *state.OWN)
 
 
 class Engine:
@@ -49,22 +50,39 @@ class Engine:
         self._public: dict[str, int] = {}
         self._open = True
         _allow_many_files()
-        state.prepare(state_dir)
+        self._taken_over = state.prepare(state_dir)
         self._state_lock = state.lock(state_dir)
+        try:
+            self._open_state()
+        except BaseException:
+            if not self._taken_over:
+                self._remove_state()
+            os.close(self._state_lock)
+            raise
+
+    def _open_state(self) -> None:
         self._netlink = Netlink()
-        self._netdevs = Netdevs(state_dir / "netdevs", self._netlink, log)
-        if state.read_note(state_dir / "layout") not in (None, LAYOUT):
+        self._netdevs = Netdevs(self._root / "netdevs", self._netlink, self._log)
+        if state.read_note(self._root / "layout") not in (None, LAYOUT):
             self._netdevs.sweep()
-            for path in state_dir.iterdir():
-                state.remove(path)
-        state.write_note(state_dir / "layout", LAYOUT)
-        self._panel = Panel(state_dir)
+            for name in _OWN:
+                state.remove(self._root / name)
+        state.write_note(self._root / "layout", LAYOUT)
+        self._panel = Panel(self._root)
         self._packet_out = PacketOutDevice(self._panel, self._netlink)
-        self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, log)
+        self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, self._log)
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
-        self._slow_path = SlowPath(self._panel, self._receiver, log)
+        self._slow_path = SlowPath(self._panel, self._receiver, self._log)
         self._monitor = NetdevMonitor(self._links)
+
+    def _remove_state(self) -> None:
+        if others := state.remove_own(self._root, _OWN):
+            self._log.warning("%s stays, it holds %s", self._root, ", ".join(others))
+
+    def give_up(self) -> None:
+        """Like close(), for a start that fails: what was there before is as it was."""
+        self.close(keep_datapath=self._taken_over)
 
     @property
     def cubes(self) -> Mapping[str, Cube]:
@@ -211,7 +229,7 @@ class Engine:
         self._netlink.close()
         self._panel.close()
         if not keep_datapath:
-            state.remove(self._root)
+            self._remove_state()
         os.close(self._state_lock)
 
     @property

@@ -9,6 +9,7 @@ from pcnhost.engine.compile import Module, compile_text, with_immediates
 from pcnhost.engine.source import MAX_NODES, Hook
 
 LAYOUT = "1"
+PINS = ("nodes", "xdp_nodes", "port_md", "pcn_controller", "log_buffer")
 
 _PLACEHOLDERS = {"TARGET": 0x50C40001, "NODE": 0x50C40002, "PORT": 0x7EA1}
 _METADATA_BYTES = 26
@@ -37,14 +38,8 @@ class Panel:
         self.maps: dict[str, int] = {}
         nodes = bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 2 * MAX_NODES)
         perf = bpf.MapSpec(bpf.MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, bpf.possible_cpus())
-        specs = {
-            "nodes": nodes,
-            "xdp_nodes": nodes,
-            "port_md": bpf.MapSpec(bpf.MAP_TYPE_PERCPU_ARRAY, 4, _METADATA_BYTES, 1),
-            "pcn_controller": perf,
-            "log_buffer": perf,
-        }
-        for name, spec in specs.items():
+        metadata = bpf.MapSpec(bpf.MAP_TYPE_PERCPU_ARRAY, 4, _METADATA_BYTES, 1)
+        for name, spec in zip(PINS, (nodes, nodes, metadata, perf, perf), strict=True):
             self.maps[name] = pinned_map(root / name, name, spec)
         flags = [f"-DPLACEHOLDER_{name}={value}" for name, value in _PLACEHOLDERS.items()]
         text = (resources.files(__package__) / "host_programs.h").read_text()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Port:
     """A port, numbered `index` within its cube, leading to a peer: a netdev, a port of a cube, or nothing.
 
-    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `far_mac`, `problem`, holding the engine's
-    lock."""
+    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `problem`, `far_mac`, holding the
+    engine's lock."""
 
     def __init__(self, cube: Cube, name: str, index: int, links: Links, adopted: bool) -> None:
         self.cube = cube

@@ -180,6 +180,32 @@ def test_sweep_removes_what_nobody_took_over(start_engine: EngineFactory, wires:
     assert one.add_port("other", {}).index == 1
 
 
+def test_a_kept_cube_goes_on_forwarding(start_engine: EngineFactory, wires: Wires) -> None:
+    """Its service is not there yet: who comes back meanwhile stays linked with it, and it can come back itself."""
+    a, b = wires(2)
+    engine = start_engine()
+    _two_cubes(engine, "TC")
+    _connect(engine)
+    engine.close(keep_datapath=True)
+    engine = start_engine()
+    one, _ = create(engine, counting(CROSS), name="one")
+    with engine.restoring("one"):
+        one.add_port("netdev", {"peer": "w0"})
+        one.add_port("cube", {"peer": "two:cube"})
+    engine.sweep(kept={"two"})
+    a.send(frame(b"there"))
+    assert b.receive() == frame(b"there")
+    b.send(frame(b"back"))
+    assert a.receive() == frame(b"back")
+    two, _ = create(engine, counting(CROSS), name="two")
+    two.add_port("netdev", {"peer": "w1"})
+    two.add_port("cube", {"peer": "one:cube"})
+    engine.sweep()
+    assert counter(two, "hits") == 2
+    b.send(frame(b"again"))
+    assert a.receive() == frame(b"again")
+
+
 def test_one_engine_at_a_time(start_engine: EngineFactory) -> None:
     engine = start_engine()
     with pytest.raises(OSError, match="another host is at work"):
