@@ -54,9 +54,7 @@ def _nested_handlers(parent: Node, parent_path: tuple[str, ...]) -> Iterator[Han
 def _list_handlers(node: Node, path: tuple[str, ...], table: str) -> Iterator[Handler]:
     for operation in _WRITES if node.writable else ():
         whole = "replace_entries" if operation == "replace" else f"{operation}_list"
-        yield Handler(
-            names.handler_symbol(operation, path), f"{table}.{operation}_entry(request)", body=True
-        )
+        yield Handler(names.handler_symbol(operation, path), f"{table}.{operation}_entry(request)", body=True)
         yield Handler(names.list_symbol(operation, path), f"{table}.{whole}(request)", body=True)
     yield Handler(names.handler_symbol("read", path), f"{table}.read_entry(request)")
     yield Handler(names.list_symbol("read", path), f"{table}.read_entries(request)")
