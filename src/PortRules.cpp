@@ -4,7 +4,7 @@
 
 #include "Ipv4.h"
 #include "datapath/abi.h"
-#include "config.h"
+#include "errors.h"
 
 namespace k8slbrp {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "Maglev.h"
-#include "config.h"
+#include "errors.h"
 
 namespace k8slbrp {
 namespace {

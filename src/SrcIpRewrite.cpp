@@ -1,7 +1,7 @@
 #include "SrcIpRewrite.h"
 
 #include "Ipv4.h"
-#include "config.h"
+#include "errors.h"
 
 namespace k8slbrp {
 namespace {

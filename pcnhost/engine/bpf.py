@@ -109,6 +109,14 @@ def create_map(name: str, spec: MapSpec) -> int:
     )
 
 
+def program_id(fd: int) -> int:
+    """The kernel's number of a program."""
+    info = (ctypes.c_uint32 * 64)()
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    _check(_libbpf.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)))
+    return int(info[1])
+
+
 def map_spec(fd: int) -> MapSpec:
     info = _MapInfo()
     size = ctypes.c_uint32(ctypes.sizeof(info))

@@ -1,7 +1,12 @@
 """C text -> BPF instructions, by the compiler (compiler.py), which is another process."""
 
+from __future__ import annotations
+
+import errno
+import logging
 import os
 import pickle
+import signal
 import socket
 import struct
 import subprocess
@@ -9,9 +14,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+TIME_LIMIT_S = 60  # a large program on a loaded machine takes a few seconds
+
+_log = logging.getLogger(__name__)
 _COMPILER = Path(__file__).with_name("compiler.py")
 _FDS_IN_A_MESSAGE = 253  # as in compiler.py, which is not for import here: it brings BCC along
 _LOAD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
@@ -64,16 +73,18 @@ def with_immediates(insns: bytes, values: dict[int, int]) -> bytes:
 def compile_text(text: str, cflags: Sequence[str]) -> Module:
     """Compiles C text in BCC's dialect; blocks meanwhile (typically 0.2 s and more). For any thread.
 
-    Raises CompileError. Warnings go to stderr."""
-    with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as printed, _at_a_time:
-        pickle.dump((text, list(cflags)), request)
-        request.seek(0)
-        fds = _compiler.ask(request.fileno(), printed.fileno())
-        printed.seek(0)
-        words = printed.read().decode(errors="replace")
+    Raises CompileError, after TIME_LIMIT_S at the latest. Warnings go to the log."""
+    with _at_a_time:
+        try:
+            fds, printed = _compiler.ask(text, cflags)
+            if not fds and not printed:  # not the text's fault: somebody has ended the process
+                fds, printed = _compiler.ask(text, cflags)
+        except OSError as e:
+            raise CompileError(f"cannot compile: {e.strerror or e}") from None
     if not fds:
-        raise CompileError(words.strip() or "the compiler has ended without a word")
-    sys.stderr.write(words)
+        raise CompileError(printed or "the compiler has ended without a word, twice")
+    if printed:
+        _log.warning("the compiler says:\n%s", printed)
     with os.fdopen(fds[0], "rb") as answer:
         answer.seek(0)
         functions, theirs = pickle.load(answer)
@@ -89,38 +100,73 @@ class _Compiler:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests = socket.socket()  # nobody is at its other end
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, request: int, printed: int) -> list[int]:
-        """The descriptors of the answer, which belong to the caller; none when the text did not compile."""
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                self._send([request, printed, theirs.fileno()])
-            return _received(ours)
+    def ask(self, text: str, cflags: Sequence[str]) -> tuple[list[int], str]:
+        """The descriptors of the answer, which belong to the caller (none when the text did not compile), and
+        what the compiler has printed. Raises OSError, CompileError when there is no answer in time."""
+        with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as printed:
+            pickle.dump((text, list(cflags)), request)
+            request.seek(0)
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    process = self._send([request.fileno(), printed.fileno(), theirs.fileno()])
+                ours.settimeout(TIME_LIMIT_S)
+                try:
+                    fds = _received(ours)
+                except TimeoutError:
+                    _kill(process)
+                    raise CompileError(f"the compiler did not answer within {TIME_LIMIT_S} s") from None
+            printed.seek(0)
+            return fds, printed.read().decode(errors="replace").strip()
 
-    def _send(self, fds: list[int]) -> None:
+    def _send(self, fds: list[int]) -> subprocess.Popen[bytes]:
+        """Answers which process has got the request."""
         with self._lock:
-            try:
-                socket.send_fds(self._requests, [b"."], fds)
-            except OSError:  # it was never there, or was killed
-                self._start()
-                socket.send_fds(self._requests, [b"."], fds)
+            if self._process and self._process.poll() is None:
+                try:
+                    socket.send_fds(self._requests, [b"."], fds)
+                    return self._process
+                except BrokenPipeError:  # it has ended since
+                    self._process.wait()
+            self._process = self._start()
+            socket.send_fds(self._requests, [b"."], fds)
+            return self._process
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen[bytes]:
         self._requests.close()
         self._requests, theirs = socket.socketpair()
         with theirs:
             # Not as a module of the package, whose import takes longer than the rest; -P, because the modules
-            # beside it are not for it.
+            # beside it are not for it. A process group of its own, so as to be killed with its children.
             command = [sys.executable, "-P", str(_COMPILER), str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            fds = [theirs.fileno()]
+            return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL, process_group=0)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends a compiler with all its children: whoever else waits for one of them asks again."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _received(channel: socket.socket) -> list[int]:
+    """All descriptors that arrive before the other end is closed. Raises OSError, TimeoutError."""
     fds: list[int] = []
-    while (message := socket.recv_fds(channel, 1, _FDS_IN_A_MESSAGE))[0]:
-        fds += message[1]
-    return fds
+    try:
+        while True:
+            data, some, flags, _ = socket.recv_fds(channel, 1, _FDS_IN_A_MESSAGE)
+            fds += some
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            if not data:
+                return fds
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
 
 
 _compiler = _Compiler()

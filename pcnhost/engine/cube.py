@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from pcnhost.engine import bpf, state
 from pcnhost.engine.events import CubeEvents, Receiver
 from pcnhost.engine.links import Links
-from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_map
+from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_maps
 from pcnhost.engine.port import Port
 from pcnhost.engine.program import Program, Surroundings, build
 from pcnhost.engine.source import LOG_LEVELS, MAX_PORTS, MAX_PROGRAMS, Hook, Scope, cflags
@@ -27,6 +28,28 @@ _HOP_BYTES = 16
 Slot = tuple[str, int]  # direction, program index
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a cube is called; `loglevel` may change later."""
+
+    name: str
+    id: int
+    type: str
+    loglevel: str
+    service_name: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all cubes of an engine share; `public` are the maps with the scope HOST by name."""
+
+    lock: threading.RLock
+    panel: Panel
+    links: Links
+    public: dict[str, int]
+    log: logging.Logger
+
+
 class Cube:
     """One cube. Safe to use from any thread.
 
@@ -35,54 +58,38 @@ class Cube:
 
     max_ports = MAX_PORTS
 
-    def __init__(
-        self,
-        name: str,
-        cube_id: int,
-        cube_type: str,
-        loglevel: str,
-        service_name: str,
-        events: CubeEvents,
-        directory: Path,
-        panel: Panel,
-        links: Links,
-        lock: threading.RLock,
-        public: dict[str, int],
-        log: logging.Logger,
-    ) -> None:
-        self.name = name
-        self.id = cube_id
+    def __init__(self, identity: Identity, directory: Path, events: CubeEvents, engine: Shared) -> None:
+        self.name = identity.name
+        self.id = identity.id
         self.uuid = str(uuid.uuid4())
-        self.service_name = service_name
-        self.type = cube_type
-        self.loglevel = loglevel
+        self.service_name = identity.service_name
+        self.type = identity.type
+        self.loglevel = identity.loglevel
         self.shadow = False
         self.span = False
-        self.hook = Hook.TC if cube_type == "TC" else Hook.XDP
+        self.hook = Hook.TC if self.type == "TC" else Hook.XDP
         self.receiver = Receiver(events)
         self._directory = directory
-        self._panel = panel
-        self._links = links
-        self._lock = lock
-        self._log = log
+        self._panel = engine.panel
+        self._links = engine.links
+        self._lock = engine.lock
+        self._log = engine.log
+        self._public = engine.public
         self._programs_lock = threading.RLock()
         self._programs: dict[Slot, Program] = {}
-        self._public = public
         self._ports: Mapping[str, Port] = MappingProxyType({})
         # Port numbers given by an earlier process to ports that are not back yet.
         self._remembered = {name: int(index) for name, index in state.read_notes(directory / "ports").items()}
-        self._maps: dict[str, int] = {}
-        self._open_maps()
+        self._maps = self._open_maps()
 
-    def _open_maps(self) -> None:
+    def _open_maps(self) -> dict[str, int]:
         hops = bpf.MapSpec(bpf.MAP_TYPE_ARRAY, 4, _HOP_BYTES, MAX_PORTS)
         programs = bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, MAX_PROGRAMS)
         specs = {"_POLYCUBE_peers": hops, "egress_next": hops}
         specs |= {"ingress_programs": programs, "egress_programs": programs}
         if self.hook is Hook.XDP:
             specs["egress_programs_xdp"] = programs
-        for name, spec in specs.items():
-            self._maps[name] = pinned_map(self._directory / name, name, spec)
+        return pinned_maps(self._directory, specs)
 
     # --- programs
 
@@ -143,13 +150,6 @@ class Cube:
         program (in whatever version) declares the map."""
         program = self._programs.get((direction, index))
         return program.table_fd(table) if program else -1
-
-    def table_spec(self, table: str, index: int, direction: str) -> bpf.MapSpec:
-        """Type and sizes of a map; raises HostError when unknown."""
-        fd = self.table_fd(table, index, direction)
-        if fd < 0:
-            raise HostError(f"table {table} does not exist")
-        return bpf.map_spec(fd)
 
     def index(self, direction: str) -> int:
         """The patch panel slot of the first program."""
@@ -274,10 +274,10 @@ class Cube:
             adopted = name in self._remembered
             index = self._remembered[name] if adopted else self._free_index()
             state.write_note(self._directory / "ports" / state.file_name(name), str(index))
-            port = Port(self, name, index, self._links, adopted)
+            port = Port(self, name, index, self._links)
             self._set_ports({**self._ports, name: port})
             try:
-                self._links.port_added(port)
+                self._links.port_added(port, adopted)
                 port.set_conf(conf)
             except BaseException:
                 self.remove_port(name)

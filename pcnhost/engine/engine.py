@@ -9,20 +9,21 @@ import logging
 import os
 import resource
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pcnhost.engine import state
-from pcnhost.engine.cube import Cube, log_level_name
+from pcnhost.engine.cube import Cube, Identity, Shared, log_level_name
 from pcnhost.engine.events import CubeEvents, Receiver
 from pcnhost.engine.links import Links
 from pcnhost.engine.monitor import NetdevMonitor
-from pcnhost.engine.netdev import XDP_MODES, Netdevs
+from pcnhost.engine.netdev import ENTRIES, Netdevs
 from pcnhost.engine.netlink import Netlink
 from pcnhost.engine.panel import LAYOUT, PINS, Panel
+from pcnhost.engine.port import Port
 from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
 from pcnhost.errors import HostError
 
@@ -71,10 +72,11 @@ class Engine:
         self._panel = Panel(self._root)
         self._packet_out = PacketOutDevice(self._panel, self._netlink)
         self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, self._log)
+        self._shared = Shared(self._lock, self._panel, self._links, self._public, self._log)
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
         self._slow_path = SlowPath(self._panel, self._receiver, self._log)
-        self._monitor = NetdevMonitor(self._links)
+        self._monitor = NetdevMonitor(self._links, self._log)
 
     def _remove_state(self) -> None:
         if others := state.remove_own(self._root, _OWN):
@@ -89,6 +91,10 @@ class Engine:
         """The cubes by name; a snapshot."""
         return self._cubes
 
+    def on_peer_change(self, changed: Callable[[str], None]) -> None:
+        """Has `changed` told the name of a cube when a peer of it gets another name without a request."""
+        self._links.peer_changed = changed
+
     def create_cube(
         self,
         conf: dict[str, Any],
@@ -102,28 +108,16 @@ class Engine:
         `conf` needs `name` and may have `type`, `loglevel`, `shadow`, `span`."""
         name, cube_type = conf["name"], conf.get("type", "TC").upper()
         loglevel = log_level_name(conf.get("loglevel", "INFO"))
-        if cube_type != "TC" and cube_type not in XDP_MODES:
-            raise HostError(f"type: {cube_type} is not possible, allowed: TC, {', '.join(XDP_MODES)}")
+        if cube_type not in ENTRIES:
+            raise HostError(f"type: {cube_type} is not possible, allowed: {', '.join(ENTRIES)}")
         if conf.get("span") and not conf.get("shadow"):
             raise HostError("span: true is not possible in a cube that is no shadow, allowed: false")
         if conf.get("shadow"):
             raise HostError("shadow: true is not possible in this host, allowed: false")
         cube_id, adopted = self._reserve(name, cube_type)
         try:
-            cube = Cube(
-                name,
-                cube_id,
-                cube_type,
-                loglevel,
-                service_name,
-                events,
-                self._directory(name),
-                self._panel,
-                self._links,
-                self._lock,
-                self._public,
-                self._log,
-            )
+            identity = Identity(name, cube_id, cube_type, loglevel, service_name)
+            cube = Cube(identity, self._directory(name), events, self._shared)
             # Packets for the controller arrive as soon as the first program runs.
             self._by_id[cube_id] = cube
             cube.load_all(ingress, egress)
@@ -153,7 +147,7 @@ class Engine:
     def connect(self, peer1: str, peer2: str) -> None:
         """Makes two endpoints (`cube:port`, one may be a netdev) each other's peer. Raises HostError."""
         with self._lock:
-            ports = [(self._links.find_port(end), other) for end, other in _ports_of(peer1, peer2)]
+            ports = [(self._find_port(end), other) for end, other in _ports_of(peer1, peer2)]
             if not ports:
                 raise HostError(
                     f"Error setting peer: neither {peer1} nor {peer2} is a port, allowed: cube:port"
@@ -172,7 +166,7 @@ class Engine:
     def disconnect(self, peer1: str, peer2: str) -> None:
         """Undoes connect(). Raises HostError."""
         with self._lock:
-            ports = [(self._links.find_port(end), other) for end, other in _ports_of(peer1, peer2)]
+            ports = [(self._find_port(end), other) for end, other in _ports_of(peer1, peer2)]
             if not ports or any(port.peer != other for port, other in ports):
                 raise HostError(f"{peer1} is not connected to {peer2}")
             for port, _ in ports:
@@ -191,11 +185,9 @@ class Engine:
         """Removes whatever an earlier process has left that has not been taken over by now.
 
         For the end of the start: from here on nothing old comes back to life, but the cubes `kept`, which go on
-        forwarding without anybody who could change them. What is on a netdev does not tell of which cube it is, so
-        with such cubes all of that stays."""
+        forwarding without anybody who could change them."""
         with self._lock:
-            if not kept:
-                self._netdevs.sweep()
+            self._netdevs.sweep(kept)
             for name in self._ids.keys() - self._taken - set(kept):
                 self._log.info("cube %s of an earlier run is removed", name)
                 self._remove_leftover(name)
@@ -231,6 +223,16 @@ class Engine:
         if not keep_datapath:
             self._remove_state()
         os.close(self._state_lock)
+
+    def _find_port(self, path: str) -> Port:
+        """The port `cube:port`; raises HostError."""
+        cube_name, _, port_name = path.partition(":")
+        cube = self._cubes.get(cube_name)
+        if cube is None:
+            raise HostError(f"Cube {cube_name} does not exist")
+        if port_name not in cube.ports:
+            raise HostError(f"Port {port_name} does not exist")
+        return cube.ports[port_name]
 
     @property
     def _cubes_dir(self) -> Path:
@@ -286,7 +288,8 @@ class Engine:
                 self._remove_leftover(name)
 
     def _set_cubes(self, cubes: dict[str, Cube]) -> None:
-        self._cubes = self._links.cubes = MappingProxyType(dict(sorted(cubes.items())))
+        self._cubes = MappingProxyType(dict(sorted(cubes.items())))
+        self._links.cubes = self._cubes
 
 
 def _allow_many_files() -> None:

@@ -8,25 +8,21 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
 import struct
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-from pcnhost.engine.netdev import XDP_MODES, Netdevs
-from pcnhost.engine.netlink import NetlinkError
+from pcnhost.engine.link import End, Link, Node
+from pcnhost.engine.netdev import ENTRIES, Netdevs
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, target
-from pcnhost.engine.port import Port
 from pcnhost.engine.source import Hook
 from pcnhost.errors import HostError
 
-if TYPE_CHECKING:
-    from pcnhost.engine.cube import Cube
-
 NOWHERE = (0, 0)
 _HOP = struct.Struct("=II6sH")  # struct _POLYCUBE_peer_info: ifindex, target, far_mac, direct
+_NO_LINK = Link()
 
 Hop = tuple[int, int]
 
@@ -38,10 +34,11 @@ class PacketOut(Protocol):
 
 
 class Links:
-    """The connections of all ports. `cubes` is the engine's live view of its cubes.
+    """The connections of all ports, whose only owner it is. `cubes` is the engine's live view of its cubes.
 
     The peer of a port is what is wanted. A netdev that disappears stays wanted, and so does one that is not there
-    when a cube is restored: it is attached as soon as it is there."""
+    when a cube is restored: it is attached as soon as it is there. `peer_changed` is told the name of a cube when
+    the peer of one of its ports becomes another without anybody having set it: netdevs get new names."""
 
     def __init__(
         self,
@@ -56,20 +53,16 @@ class Links:
         self._netdevs = netdevs
         self._packet_out = packet_out
         self._log = log
-        self._by_netdev: dict[str, Port] = {}  # what is attached
-        self._waiting: list[Port] = []  # for a netdev that is not there, or that the kernel refuses
+        self._links: dict[End, Link] = {}
+        self._by_ifindex: dict[int, End] = {}  # what is attached
+        self._waiting: list[End] = []  # for a netdev that is not there, or that the kernel refuses
         self._restoring: set[str] = set()
-        self.cubes: Mapping[str, Cube] = {}
+        self.cubes: Mapping[str, Node] = {}
+        self.peer_changed: Callable[[str], None] = lambda cube: None
 
-    def find_port(self, path: str) -> Port:
-        """The port `cube:port`; raises HostError."""
-        cube_name, _, port_name = path.partition(":")
-        cube = self.cubes.get(cube_name)
-        if cube is None:
-            raise HostError(f"Cube {cube_name} does not exist")
-        if port_name not in cube.ports:
-            raise HostError(f"Port {port_name} does not exist")
-        return cube.ports[port_name]
+    def of(self, port: End) -> Link:
+        """The link of a port, for reading; that of a port that is gone leads nowhere."""
+        return self._links.get(port, _NO_LINK)
 
     @contextmanager
     def restoring(self, cube: str) -> Iterator[None]:
@@ -82,104 +75,116 @@ class Links:
             with self._lock:
                 self._restoring.discard(cube)
 
-    def why_down(self, port: Port) -> str:
+    def why_down(self, port: End) -> str:
         """Why packets cannot leave by the port; empty when they can."""
         with self._lock:
-            if port.up:
+            link = self.of(port)
+            if link.up:
                 return ""
-            if not port.peer:
+            if not link.peer:
                 return "it has no peer"
-            if ":" not in port.peer:
-                return port.problem
-            other = self._port_at(port.peer)
+            if ":" not in link.peer:
+                return link.problem
+            other = self._port_at(link.peer)
             if other is None:
-                return f"{port.peer} does not exist"
-            if other.peer != port.path:
-                return f"{port.peer} has {other.peer or 'nothing'} as its peer"
-            return self._kinds_differ(port, other)
+                return f"{link.peer} does not exist"
+            if self.of(other).peer != port.path:
+                return f"{link.peer} has {self.of(other).peer or 'nothing'} as its peer"
+            return _kinds_differ(port, other)
 
-    def set_peer(self, port: Port, peer: str) -> None:
+    def set_peer(self, port: End, peer: str) -> None:
         with self._lock:
-            _check_present(port)
+            link = self._links.get(port)
+            if link is None:
+                raise HostError(f"Port {port.name} does not exist")
             if ":" in peer:
                 if port.cube.name not in self._restoring:
                     self._check_peer(port, peer)
-                if peer != port.peer:
+                if peer != link.peer:
                     self._leave(port)
-                    port.peer = peer
+                    link.peer = peer
             elif peer:
                 self._want_netdev(port, peer)
             else:
-                port.adopted = False
+                link.adopted = False
                 self._leave(port)
             self._refresh_with_other(port)
 
-    def port_added(self, port: Port) -> None:
-        """A port whose name may already be somebody's peer."""
+    def port_added(self, port: End, adopted: bool) -> None:
+        """A port whose name may already be somebody's peer. `adopted`: an earlier process has had it, too."""
         with self._lock:
+            self._links[port] = Link(adopted=adopted)
             for other in self._naming(port):
                 self._refresh(other)
             self._refresh(port)
 
-    def port_removed(self, port: Port) -> None:
+    def port_removed(self, port: End) -> None:
         """The port is already missing in its cube: no packet shall reach it or leave by it."""
         with self._lock:
-            port.adopted = False
+            self._links[port].adopted = False
             self._leave(port)
             self._refresh(port)
+            del self._links[port]
             for other in self._naming(port):
                 self._refresh(other)
 
-    def egress_changed(self, cube: Cube) -> None:
+    def egress_changed(self, cube: Node) -> None:
         """The first egress program of the cube has appeared or gone."""
         with self._lock:
             for port in cube.ports.values():
-                if port.ifindex:
+                if self._links[port].ifindex:
                     self._change_egress(port)
                 self._refresh(port)
 
     def netdev_gone(self, ifindex: int) -> None:
-        """The kernel has removed a netdev."""
+        """The kernel has removed a netdev, or it has left the network namespace."""
         with self._lock:
-            for name, port in list(self._by_netdev.items()):
-                if port.ifindex == ifindex:
-                    self._log.info("netdev %s is gone, port %s goes down", name, port.path)
-                    del self._by_netdev[name]
-                    self._netdevs.gone(name)
-                    port.ifindex, port.far_mac = 0, None
-                    self._wait(port, _missing(name))
-                    self._refresh(port)
+            port = self._by_ifindex.get(ifindex)
+            if port is None or self._netdevs.is_attached(ifindex):  # a late report, about an earlier one
+                return
+            self._lose(port, _missing(self._links[port].peer))
 
     def netdev_changed(self, ifindex: int) -> None:
         """The kernel has reported something about a netdev that is still there."""
+        renamed = None
         with self._lock:
-            for port in self._by_netdev.values():
-                if port.ifindex == ifindex:
-                    self._look_at_far_end(port)
-                    self._refresh(port)
-            if self._waiting:
-                try:
-                    name = socket.if_indextoname(ifindex)
-                except OSError:
-                    return  # it has just gone
+            port = self._by_ifindex.get(ifindex)
+            if (port is None and not self._waiting) or (netdev := self._netdevs.look(ifindex)) is None:
+                return
+            name = netdev.get_attr("IFLA_IFNAME")
+            if port is None:
                 self._attach_waiting(name)
+                return
+            link = self._links[port]
+            if name != link.peer:
+                self._log.info("netdev %s is called %s now, port %s follows", link.peer, name, port.path)
+                link.peer = name
+                renamed = port.cube.name
+            if self._netdevs.is_attached(ifindex):
+                self._look_at_far_end(port, netdev)
+                self._refresh(port)
+            else:
+                self._lose(port, f"the program on {name} has been taken off")
+                self._attach_waiting(name)
+        if renamed:
+            self.peer_changed(renamed)
 
     def check_netdevs(self) -> None:
         """Looks at all netdevs, for when reports about them may have been missed."""
         with self._lock:
-            for port in list(self._by_netdev.values()):
-                if self._netdevs.exists(port.ifindex):
-                    self.netdev_changed(port.ifindex)
-                else:
-                    self.netdev_gone(port.ifindex)
-            for port in list(self._waiting):
-                self._attach_waiting(port.peer)
+            attached, waiting = list(self._by_ifindex), list(self._waiting)
+        for ifindex in attached:
+            self.netdev_gone(ifindex)  # unless it is there
+            self.netdev_changed(ifindex)
+        with self._lock:
+            for port in waiting:
+                self._attach_waiting(self.of(port).peer)
 
     def stop_watching(self) -> None:
         """No change of a netdev will be noticed any more: nothing may rely on how they are now."""
         with self._lock:
-            for port in self._by_netdev.values():
-                port.far_mac = None
+            for port in self._by_ifindex.values():
+                self._links[port].far_mac = None
                 self._refresh(port)
 
     def end_adoption(self, kept: Collection[str] = ()) -> None:
@@ -190,13 +195,15 @@ class Links:
                     if index not in {port.index for port in cube.ports.values()}:
                         self._write(cube, index, NOWHERE, NOWHERE)
                 for port in cube.ports.values():
-                    port.adopted = port.adopted and port.peer.partition(":")[0] in kept
+                    link = self._links[port]
+                    link.adopted = link.adopted and link.peer.partition(":")[0] in kept
                     self._refresh(port)
 
-    def send_packet_out(self, port: Port, packet: bytes, recirculate: bool) -> None:
+    def send_packet_out(self, port: End, packet: bytes, recirculate: bool) -> None:
         with self._lock:
-            _check_present(port)
-            if not recirculate and not port.up:
+            if port not in self._links:
+                raise HostError(f"Port {port.name} does not exist")
+            if not recirculate and not self._links[port].up:
                 self._log.warning("packetout: port %s is down", port.path)
                 return
             hop = (0, target(port.index, ingress_node(port.cube.id)))
@@ -207,158 +214,165 @@ class Links:
         except OSError as e:
             raise HostError(f"packetout: {e.strerror}") from None
 
-    def _want_netdev(self, port: Port, name: str) -> None:
+    def _want_netdev(self, port: End, name: str) -> None:
         try:
             self._set_netdev(port, name)
         except HostError as e:
             if port.cube.name not in self._restoring:
                 raise
             self._log.warning("%s cannot be connected to %s: %s", port.path, name, e)
-            if port.peer != name:
+            link = self._links[port]
+            if link.peer != name:
                 self._leave(port)
-                port.peer = name
+                link.peer = name
             self._wait(port, str(e))
-        else:
-            self._look_at_far_end(port)
 
-    def _wait(self, port: Port, problem: str) -> None:
-        port.problem = problem
+    def _wait(self, port: End, problem: str) -> None:
+        self._links[port].problem = problem
         if port not in self._waiting:
             self._waiting.append(port)
 
+    def _lose(self, port: End, problem: str) -> None:
+        """The netdev does not lead to the port any more."""
+        link = self._links[port]
+        self._log.warning("port %s goes down: %s", port.path, problem)
+        self._netdevs.detach(link.ifindex)
+        del self._by_ifindex[link.ifindex]
+        link.ifindex, link.far_mac = 0, None
+        self._wait(port, problem)
+        self._refresh(port)
+
     def _attach_waiting(self, name: str) -> None:
         """Attaches the netdev to the first port that waits for it, if it is there."""
-        port = next((port for port in self._waiting if port.peer == name), None)
-        if port is None or name in self._by_netdev or self._netdevs.find(name) is None:
+        port = next((port for port in self._waiting if self._links[port].peer == name), None)
+        if port is None:
             return
         try:
             self._set_netdev(port, name)
         except HostError as e:
-            port.problem = str(e)
+            self._links[port].problem = str(e)
             return
         self._log.info("netdev %s is there, port %s is connected", name, port.path)
-        self._look_at_far_end(port)
         self._refresh(port)
 
-    def _set_netdev(self, port: Port, name: str) -> None:
+    def _set_netdev(self, port: End, name: str) -> None:
+        """Attaches the netdev to the port, instead of its peer until now. When it raises HostError, nothing has
+        changed."""
+        link = self._links[port]
         ifindex = self._netdevs.find(name)
         if ifindex is None:
             raise HostError(_missing(name))
-        waiting = next((other for other in self._waiting if other.peer == name), port)
-        other = self._by_netdev.get(name, waiting)
+        waiting = next((other for other in self._waiting if self._links[other].peer == name), port)
+        other = self._by_ifindex.get(ifindex, waiting)
         if other is not port:
             raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
-        if (port.peer, port.ifindex) == (name, ifindex):
-            return
-        self._leave(port)
-        try:
-            self._attach(port, name, ifindex)
-        except NetlinkError as e:
-            self._log.error("cannot attach %s to %s: %s", port.path, name, e)
-            self._netdevs.detach(name)
-            if e.code == errno.ENODEV:
-                raise HostError(_missing(name)) from None
-            raise HostError(f"Error setting peer: {e}") from None
-        self._by_netdev[name] = port
-        port.peer, port.ifindex = name, ifindex
-        if port in self._waiting:
-            self._waiting.remove(port)
+        if link.ifindex != ifindex:
+            try:
+                self._attach(port, ifindex)
+            except OSError as e:
+                self._log.error("cannot attach %s to %s: %s", port.path, name, e)
+                self._netdevs.detach(ifindex)
+                if e.errno == errno.ENODEV:
+                    raise HostError(_missing(name)) from None
+                raise HostError(f"Error setting peer: {e.strerror}") from None
+            self._leave(port)
+            self._by_ifindex[ifindex] = port
+            link.ifindex, link.problem = ifindex, ""
+        link.peer = name
+        self._look_at_far_end(port, self._netdevs.look(ifindex))
 
-    def _attach(self, port: Port, name: str, ifindex: int) -> None:
+    def _attach(self, port: End, ifindex: int) -> None:
         cube = port.cube
         program_fd = self._panel.load_entry(cube.hook, port.index, ingress_node(cube.id))
         try:
-            if cube.hook is Hook.TC:
-                self._netdevs.attach_tc(name, ifindex, program_fd)
-            else:
-                self._netdevs.attach_xdp(name, ifindex, program_fd, XDP_MODES[cube.type])
+            self._netdevs.attach(ifindex, cube.name, ENTRIES[cube.type], program_fd)
         finally:
             os.close(program_fd)
-        self._attach_egress(port, name)
+        self._attach_egress(port, ifindex)
 
-    def _attach_egress(self, port: Port, netdev: str) -> None:
+    def _attach_egress(self, port: End, ifindex: int) -> None:
         if not port.cube.has_egress:
-            self._netdevs.set_egress(netdev, None)
+            self._netdevs.set_egress(ifindex, None)
             return
         program_fd = self._panel.load_entry(Hook.TC, port.index, egress_node(port.cube.id))
         try:
-            self._netdevs.set_egress(netdev, program_fd)
+            self._netdevs.set_egress(ifindex, program_fd)
         finally:
             os.close(program_fd)
 
-    def _change_egress(self, port: Port) -> None:
+    def _change_egress(self, port: End) -> None:
+        ifindex = self._links[port].ifindex
         try:
-            self._attach_egress(port, port.peer)
-        except NetlinkError:
-            if self._netdevs.exists(port.ifindex):
+            self._attach_egress(port, ifindex)
+        except OSError:
+            if self._netdevs.look(ifindex):
                 raise
             return  # it has just gone, which will be reported
-        self._look_at_far_end(port)
+        self._look_at_far_end(port, self._netdevs.look(ifindex))
 
-    def _look_at_far_end(self, port: Port) -> None:
+    def _look_at_far_end(self, port: End, netdev: Any | None) -> None:
         """Finds out whether packets may skip the netdev that is the port's peer."""
-        port.far_mac = self._netdevs.far_mac(port.ifindex) if port.cube.hook is Hook.TC else None
+        direct = netdev and port.cube.hook is Hook.TC
+        self._links[port].far_mac = self._netdevs.far_mac(netdev) if direct else None
 
-    def _leave(self, port: Port) -> None:
+    def _leave(self, port: End) -> None:
         """Takes the port away from its peer."""
-        left, port.peer, port.far_mac = port.peer, "", None
+        link = self._links[port]
+        left, link.peer, link.far_mac = link.peer, "", None
         if port in self._waiting:
             self._waiting.remove(port)
-        if port.ifindex:
+        if link.ifindex:
             self._refresh(port)
-            port.ifindex = 0
-            del self._by_netdev[left]
-            self._netdevs.detach(left)
+            ifindex, link.ifindex = link.ifindex, 0
+            del self._by_ifindex[ifindex]
+            self._netdevs.detach(ifindex)
             self._attach_waiting(left)
         elif left:
             self._refresh(port)
             if other := self._port_at(left):
                 self._refresh(other)
 
-    def _check_peer(self, port: Port, peer: str) -> None:
+    def _check_peer(self, port: End, peer: str) -> None:
         if peer == port.path:
             raise HostError(f"peer: {peer} is the port itself, allowed: another port, a network interface")
         other = self._port_at(peer)
         if other and other.cube.hook is not port.cube.hook:
-            raise HostError(self._kinds_differ(port, other))
+            raise HostError(_kinds_differ(port, other))
 
-    @staticmethod
-    def _kinds_differ(port: Port, other: Port) -> str:
-        kinds = f"{port.path} is {port.cube.hook.name}, {other.path} is {other.cube.hook.name}"
-        return f"It is not possible to connect TC and XDP ports: {kinds}"
-
-    def _port_at(self, path: str) -> Port | None:
+    def _port_at(self, path: str) -> End | None:
         cube_name, _, port_name = path.partition(":")
         cube = self.cubes.get(cube_name)
         return cube.ports.get(port_name) if cube else None
 
-    def _naming(self, port: Port) -> list[Port]:
+    def _naming(self, port: End) -> list[End]:
         """The ports that have this one as their peer."""
-        return [p for cube in self.cubes.values() for p in cube.ports.values() if p.peer == port.path]
+        return [other for other, link in self._links.items() if link.peer == port.path]
 
-    def _refresh_with_other(self, port: Port) -> None:
+    def _refresh_with_other(self, port: End) -> None:
         self._refresh(port)
-        if other := self._port_at(port.peer):
+        if other := self._port_at(self._links[port].peer):
             self._refresh(other)
 
-    def _refresh(self, port: Port) -> None:
+    def _refresh(self, port: End) -> None:
         """Brings state and forwarding entries of the port in line with its peer."""
-        port.up = self._next(port) != NOWHERE
-        if port.up:
-            port.adopted = False
-        if not port.adopted:
-            self._write(port.cube, port.index, *self._hops(port), port.far_mac)
+        link = self._links[port]
+        link.up = self._next(port) != NOWHERE
+        if link.up:
+            link.adopted = False
+        if not link.adopted:
+            self._write(port.cube, port.index, *self._hops(port), link.far_mac)
 
-    def _next(self, port: Port) -> Hop:
+    def _next(self, port: End) -> Hop:
         """Where packets go that leave the cube by this port."""
-        if port.peer and port.ifindex:
-            return port.ifindex, 0
-        other = self._port_at(port.peer)
-        if other is None or other.peer != port.path or other.cube.hook is not port.cube.hook:
+        link = self._links[port]
+        if link.peer and link.ifindex:
+            return link.ifindex, 0
+        other = self._port_at(link.peer)
+        if other is None or self.of(other).peer != port.path or other.cube.hook is not port.cube.hook:
             return NOWHERE
         return 0, target(other.index, ingress_node(other.cube.id))
 
-    def _hops(self, port: Port) -> tuple[Hop, Hop]:
+    def _hops(self, port: End) -> tuple[Hop, Hop]:
         """The hop after the cube's ingress programs, and the one after its egress programs."""
         end = self._next(port)
         # A TC netdev runs the egress programs itself, at its egress hook.
@@ -368,17 +382,16 @@ class Links:
         return (0, target(port.index, egress_node(port.cube.id))), end
 
     def _write(
-        self, cube: Cube, index: int, after_ingress: Hop, after_egress: Hop, far_mac: bytes | None = None
+        self, cube: Node, index: int, after_ingress: Hop, after_egress: Hop, far_mac: bytes | None = None
     ) -> None:
         direct = (far_mac or bytes(6), far_mac is not None)
         cube.set_hops(index, _HOP.pack(*after_ingress, *direct), _HOP.pack(*after_egress, bytes(6), False))
 
 
+def _kinds_differ(port: End, other: End) -> str:
+    kinds = f"{port.path} is {port.cube.hook.name}, {other.path} is {other.cube.hook.name}"
+    return f"It is not possible to connect TC and XDP ports: {kinds}"
+
+
 def _missing(netdev: str) -> str:
     return f"Interface  {netdev} does not exist or is down"
-
-
-def _check_present(port: Port) -> None:
-    """Whoever holds on to a port that has been removed must not revive it."""
-    if port.cube.ports.get(port.name) is not port:
-        raise HostError(f"Port {port.name} does not exist")

@@ -1,12 +1,14 @@
 """Notices when netdevs change or are removed."""
 
 import errno
+import logging
 import os
 import select
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 _RTMGRP_LINK, _RTMGRP_TC = 1, 8
@@ -15,6 +17,7 @@ _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _NETDEV = struct.Struct("=BxxxI")  # family and ifindex, the head of struct ifinfomsg and of struct tcmsg
 _RECEIVE_BYTES = 1 << 16
 _ALIGN = 4
+_AFTER_FAILURE_S = 0.1
 
 
 class NetdevListener(Protocol):
@@ -33,8 +36,9 @@ class NetdevListener(Protocol):
 class NetdevMonitor:
     """Tells `listener` what happens to the netdevs of the network namespace, from a thread of its own."""
 
-    def __init__(self, listener: NetdevListener) -> None:
+    def __init__(self, listener: NetdevListener, log: logging.Logger) -> None:
         self._listener = listener
+        self._log = log
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.bind((0, _RTMGRP_LINK | _RTMGRP_TC))
         self._stop_reading, self._stop = os.pipe2(os.O_CLOEXEC)
@@ -56,14 +60,19 @@ class NetdevMonitor:
                 messages = self._socket.recv(_RECEIVE_BYTES)
             except OSError as e:
                 if e.errno != errno.ENOBUFS:
-                    raise
-                self._listener.check_netdevs()
+                    self._log.error("reports about netdevs: %s", e)
+                    time.sleep(_AFTER_FAILURE_S)
+                self._tell(self._listener.check_netdevs)
                 continue
-            for gone, ifindex in reports(messages):
-                if gone:
-                    self._listener.netdev_gone(ifindex)
-                else:
-                    self._listener.netdev_changed(ifindex)
+            for gone, ifindex in dict.fromkeys(reports(messages)):
+                self._tell(self._listener.netdev_gone if gone else self._listener.netdev_changed, ifindex)
+
+    def _tell(self, event: Callable[..., None], *about: int) -> None:
+        """A failure of the listener must not end the thread: what comes later has to be noticed, too."""
+        try:
+            event(*about)
+        except Exception:
+            self._log.exception("Error processing a change of a netdev")
 
 
 def reports(messages: bytes) -> Iterator[tuple[bool, int]]:

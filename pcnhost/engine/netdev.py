@@ -1,65 +1,41 @@
-"""Network devices: finding them, and attaching the host's entry programs to them.
+"""Network devices, known by their index: names change. Finding them, and this host's programs on them.
 
-Not locked: the engine's lock guards every call. Methods raise NetlinkError when the kernel refuses.
+Not locked: the engine's lock guards every call. Methods raise OSError when the kernel refuses.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pcnhost.engine import bpf, state
-from pcnhost.engine.netlink import (
-    IFF_LOOPBACK,
-    IFF_LOWER_UP,
-    IFF_UP,
-    TC_EGRESS,
-    TC_INGRESS,
-    Netlink,
-    NetlinkError,
-)
+from pcnhost.engine.attachment import CLSACT_HOOKS, XDP_FLAGS, Attachment, Spot, attach, recorded
+from pcnhost.engine.netlink import IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, TC_EGRESS, Netlink
 
-_XDP_FLAGS_ONLY_IF_FREE = 1
-XDP_MODES = {"XDP_SKB": 2, "XDP_DRV": 4}  # cube type -> flag of the attachment
-
-
-@dataclass(frozen=True)
-class _Attachment:
-    """What this host has put on a netdev: XDP mode flag (0: TC), and whether clsact is its own."""
-
-    ifindex: int
-    xdp_mode: int
-    own_clsact: bool
-
-    def note(self) -> str:
-        return f"{self.ifindex} {self.xdp_mode} {int(self.own_clsact)}"
-
-    @classmethod
-    def from_note(cls, text: str) -> "_Attachment":
-        ifindex, xdp_mode, own_clsact = map(int, text.split())
-        return cls(ifindex, xdp_mode, bool(own_clsact))
+ENTRIES = {"TC": Spot.TC_INGRESS, "XDP_SKB": Spot.XDP_SKB, "XDP_DRV": Spot.XDP_DRV}  # by type of the cube
+_CUBE = "cube"  # note: whom the netdev leads to
 
 
 class Netdevs:
-    """The netdevs of the network namespace; remembers in `notes` what is attached where."""
+    """The netdevs of the network namespace. `records` is where the state directory tells what is attached to them."""
 
-    def __init__(self, notes: Path, netlink: Netlink, log: logging.Logger) -> None:
-        self._notes = notes
+    def __init__(self, records: Path, netlink: Netlink, log: logging.Logger) -> None:
+        self._records = records
         self._netlink = netlink
         self._log = log
-        self._attached: dict[str, _Attachment] = {}
-        notes_left = state.read_notes(notes)
-        self._leftover = {name: _Attachment.from_note(text) for name, text in notes_left.items()}
+        self._attached: dict[int, dict[Spot, Attachment]] = {}
+        self._read_records()
+        self._leftover = set(self._attached)  # by an earlier process
 
     def find(self, name: str) -> int | None:
         """The ifindex of the netdev if it exists and is administratively up."""
-        links = self._netlink.links(ifname=name)
-        return links[0]["index"] if links and links[0]["flags"] & IFF_UP else None
+        link = self._netlink.by_name(name)
+        return link["index"] if link and link["flags"] & IFF_UP else None
 
-    def exists(self, ifindex: int) -> bool:
-        return bool(self._netlink.links(ifindex))
+    def look(self, ifindex: int) -> Any | None:
+        """What the kernel says about a netdev, None when there is none."""
+        return self._netlink.by_index(ifindex)
 
     def usable(self) -> list[dict[str, Any]]:
         """Every netdev that is up and no loopback: `name`, and `addresses` (with prefix) if it has some."""
@@ -76,25 +52,22 @@ class Netdevs:
                 answer.append(entry)
         return answer
 
-    def far_mac(self, ifindex: int) -> bytes | None:
+    def far_mac(self, link: Any) -> bytes | None:
         """The MAC address of a veth's other end if TC programs may put packets there at once, else None.
 
         That skips the way out of this end, so nothing may be there that packets have to meet. And the kernel
         drops such packets unless the other end is up and in another network namespace."""
         try:
-            links = self._netlink.links(ifindex)
-            if not links or not self._is_bare_veth(links[0]):
+            namespace = link.get_attr("IFLA_LINK_NETNSID")
+            if namespace is None or not self._is_bare_veth(link):
                 return None
-            namespace = links[0].get_attr("IFLA_LINK_NETNSID")
-            if namespace is None:
-                return None
-            far = self._netlink.links(links[0].get_attr("IFLA_LINK"), IFLA_IF_NETNSID=namespace)
-        except NetlinkError:  # it is changing right now, which will be reported
+            far = self._netlink.by_index(link.get_attr("IFLA_LINK"), namespace)
+        except OSError:  # it is changing right now, which will be reported
             return None
         # An XDP program in the driver would be skipped, too.
-        if not far or far[0].get_nested("IFLA_XDP", "IFLA_XDP_ATTACHED"):
+        if not far or far.get_nested("IFLA_XDP", "IFLA_XDP_ATTACHED"):
             return None
-        return bytes.fromhex(far[0].get_attr("IFLA_ADDRESS").replace(":", ""))
+        return bytes.fromhex(far.get_attr("IFLA_ADDRESS").replace(":", ""))
 
     def _is_bare_veth(self, link: Any) -> bool:
         """Whether it is a veth with a link to its other end, and neither queues packets nor has programs for them."""
@@ -106,79 +79,82 @@ class Netdevs:
             and not bpf.has_tcx_egress(link["index"])
         )
 
-    def attach_tc(self, name: str, ifindex: int, program_fd: int) -> None:
-        """Sends what the netdev receives to a TC program, instead of to an earlier one of ours."""
-        self._claim(name, ifindex, xdp_mode=0)
-        self._set_filter(name, TC_INGRESS, program_fd)
+    def attach(self, ifindex: int, cube: str, entry: Spot, program_fd: int) -> None:
+        """Sends what the netdev receives to a program, instead of to an earlier one of ours."""
+        for spot in set(self._attached.get(ifindex, ())) - {entry, Spot.TC_EGRESS}:
+            self._attached[ifindex].pop(spot).detach()
+        self._put(ifindex, entry, program_fd)
+        self._leftover.discard(ifindex)
+        state.write_note(self._directory(ifindex) / _CUBE, cube)
 
-    def attach_xdp(self, name: str, ifindex: int, program_fd: int, mode: int) -> None:
-        """Likewise to an XDP program; `mode` is one of XDP_MODES. Never replaces somebody else's program."""
-        ours = self._claim(name, ifindex, mode)
-        try:
-            self._netlink.set_xdp(ifindex, program_fd, mode if ours else mode | _XDP_FLAGS_ONLY_IF_FREE)
-        except NetlinkError:
-            self.gone(name)
-            raise
-
-    def set_egress(self, name: str, program_fd: int | None) -> None:
+    def set_egress(self, ifindex: int, program_fd: int | None) -> None:
         """Sends the packets that leave by an attached netdev through a TC program, or through none."""
         if program_fd is not None:
-            self._set_filter(name, TC_EGRESS, program_fd)
-        else:
-            with self._best_effort():
-                self._netlink.delete_filter(self._attached[name].ifindex, TC_EGRESS)
+            self._put(ifindex, Spot.TC_EGRESS, program_fd)
+        elif egress := self._attached.get(ifindex, {}).pop(Spot.TC_EGRESS, None):
+            egress.detach()
 
-    def detach(self, name: str) -> None:
-        """Takes off whatever of this host is on the netdev; a netdev that is gone is fine."""
-        attachment = self._attached.pop(name, None) or self._leftover.pop(name, None)
-        state.remove(self._notes / state.file_name(name))
-        if attachment is None or not self.exists(attachment.ifindex):
+    def is_attached(self, ifindex: int) -> bool:
+        """Whether all that this host has put on the netdev is there, and so is the netdev."""
+        attached = self._attached.get(ifindex, {})
+        return self.look(ifindex) is not None and all(one.is_on() for one in attached.values())
+
+    def detach(self, ifindex: int) -> None:
+        """Takes off whatever of this host is on the netdev; one that is gone, or somewhere else now, is fine."""
+        attached = self._attached.pop(ifindex, {})
+        for spot in sorted(
+            attached, key=lambda spot: spot is not Spot.TC_EGRESS
+        ):  # the clsact qdisc goes last
+            attached[spot].detach()
+        self._leftover.discard(ifindex)
+        state.remove(self._directory(ifindex))
+
+    def sweep(self, kept: Collection[str] = ()) -> None:
+        """Detaches what an earlier process left and this one has not taken over, but for what leads to cubes `kept`."""
+        for ifindex in list(self._leftover):
+            if state.read_note(self._directory(ifindex) / _CUBE) not in kept:
+                self._log.info("netdev %d is released, nobody has taken it over", ifindex)
+                self.detach(ifindex)
+
+    def _put(self, ifindex: int, spot: Spot, program_fd: int) -> None:
+        attached = self._attached.setdefault(ifindex, {})
+        earlier = attached.get(spot)
+        if earlier and earlier.is_on():
+            earlier.replace(program_fd)
             return
-        if attachment.xdp_mode:
-            with self._best_effort():
-                self._netlink.set_xdp(attachment.ifindex, -1, attachment.xdp_mode)
-        for hook in (TC_INGRESS, TC_EGRESS):
-            with self._best_effort():
-                self._netlink.delete_filter(attachment.ifindex, hook)
-        if attachment.own_clsact:
-            with self._best_effort():
-                if not self._netlink.has_filters(attachment.ifindex, TC_INGRESS, TC_EGRESS):
-                    self._netlink.delete_clsact(attachment.ifindex)
+        if earlier:
+            attached.pop(spot).detach()
+        attached[spot] = attach(
+            self._directory(ifindex) / spot.value, self._netlink, ifindex, spot, program_fd
+        )
 
-    def gone(self, name: str) -> None:
-        """Nothing of this host is on the netdev: the kernel has removed it, or has not let us."""
-        self._attached.pop(name, None)
-        state.remove(self._notes / state.file_name(name))
+    def _directory(self, ifindex: int) -> Path:
+        return self._records / str(ifindex)
 
-    def sweep(self) -> None:
-        """Detaches what an earlier process left and this one has not taken over."""
-        for name in list(self._leftover):
-            self.detach(name)
+    def _read_records(self) -> None:
+        for name, text in state.read_notes(self._records).items():
+            self._convert(text)
+            state.remove(self._records / state.file_name(name))
+        for name in state.directories(self._records):
+            directory, ifindex = self._records / name, int(name)
+            spots = [spot for spot in Spot if os.path.lexists(directory / spot.value)]
+            self._attached[ifindex] = {
+                spot: recorded(directory / spot.value, self._netlink, ifindex, spot) for spot in spots
+            }
 
-    def _claim(self, name: str, ifindex: int, xdp_mode: int) -> bool:
-        """Makes the netdev ours; answers whether it has been so before, in the same mode."""
-        earlier = self._leftover.get(name)
-        if earlier and (earlier.ifindex, earlier.xdp_mode) != (ifindex, xdp_mode):
-            self.detach(name)
-            earlier = None
-        self._leftover.pop(name, None)
-        self._note(name, earlier or _Attachment(ifindex, xdp_mode, own_clsact=False))
-        return earlier is not None
-
-    def _note(self, name: str, attachment: _Attachment) -> None:
-        self._attached[name] = attachment
-        state.write_note(self._notes / state.file_name(name), attachment.note())
-
-    def _set_filter(self, name: str, hook: int, program_fd: int) -> None:
-        attachment = self._attached[name]
-        if self._netlink.add_clsact(attachment.ifindex):
-            self._note(name, replace(attachment, own_clsact=True))
-        self._netlink.set_filter(attachment.ifindex, hook, program_fd)
-
-    @contextmanager
-    def _best_effort(self) -> Iterator[None]:
-        """What is to be removed may be missing."""
-        try:
-            yield
-        except NetlinkError as e:
-            self._log.debug("removing from a netdev: %s", e)
+    def _convert(self, text: str) -> None:
+        """Reads the record of version 3.0.0, which knew netdevs by name: ifindex, XDP flag (0: TC), own clsact."""
+        ifindex, xdp_flag, own_clsact = map(int, text.split())
+        link = self.look(ifindex)
+        if not link:
+            return
+        directory = self._directory(ifindex)
+        if xdp_flag:
+            spot = Spot.XDP_SKB if xdp_flag == XDP_FLAGS[Spot.XDP_SKB] else Spot.XDP_DRV
+            state.write_note(
+                directory / spot.value, str(link.get_nested("IFLA_XDP", "IFLA_XDP_PROG_ID") or 0)
+            )
+            return
+        for spot, hook in CLSACT_HOOKS.items():
+            if self._netlink.has_own_filter(ifindex, hook):
+                state.write_note(directory / spot.value, str(own_clsact))

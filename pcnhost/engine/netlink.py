@@ -1,13 +1,16 @@
 """What the engine asks of rtnetlink, by pyroute2."""
 
 import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-__all__ = ["IFF_LOOPBACK", "IFF_LOWER_UP", "IFF_UP", "TC_EGRESS", "TC_INGRESS", "Netlink", "NetlinkError"]
+from pcnhost.engine.netlink_link import LinkReader
+
+__all__ = ["IFF_LOOPBACK", "IFF_LOWER_UP", "IFF_UP", "TC_EGRESS", "TC_INGRESS", "Netlink"]
 
 IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP = 1, 8, 0x10000
 TC_INGRESS, TC_EGRESS = 0xFFFFFFF2, 0xFFFFFFF3  # the two hooks of a clsact qdisc
@@ -19,25 +22,24 @@ _FILTER = {"prio": 1, "protocol": _ETH_P_ALL, "handle": _FILTER_HANDLE}
 class Netlink:
     """Works in the network namespace of the thread that has created it; safe to use from any thread.
 
-    Methods raise NetlinkError when the kernel refuses."""
+    Methods raise OSError when the kernel refuses."""
 
     def __init__(self) -> None:
         # IPRoute opens a socket for every thread it is used from, and keeps it: let that be only one.
         self._thread = ThreadPoolExecutor(1, "netlink")
         self._ipr = self._thread.submit(IPRoute).result()
+        reader = LinkReader()
+        self.by_index, self.by_name = reader.by_index, reader.by_name
+        self._reader = reader
 
     def close(self) -> None:
+        self._reader.close()
         self._thread.submit(self._ipr.close).result()
         self._thread.shutdown()
 
-    def links(self, *args: int, **filters: int | str) -> list[Any]:
-        """The netdevs with this index, or that match these attributes, or all."""
-        try:
-            return self._request("get_links", *args, **filters)
-        except NetlinkError as e:
-            if args or filters:
-                return []
-            raise e
+    def links(self) -> list[Any]:
+        """All netdevs."""
+        return self._request("get_links")
 
     def addresses(self) -> list[Any]:
         return self._request("get_addr")
@@ -54,8 +56,8 @@ class Netlink:
         """Makes sure that there is a clsact qdisc; answers whether there was none."""
         try:
             self._request("tc", "add", "clsact", ifindex)
-        except NetlinkError as e:
-            if e.code != errno.EEXIST:
+        except OSError as e:
+            if e.errno != errno.EEXIST:
                 raise
             return False
         return True
@@ -73,7 +75,19 @@ class Netlink:
 
     def has_filters(self, ifindex: int, *hooks: int) -> bool:
         """Whether anybody has a filter on one of the hooks of the clsact qdisc."""
-        return any(self._request("get_filters", ifindex, parent=hook) for hook in hooks)
+        return any(self._filters(ifindex, hook) for hook in hooks)
+
+    def has_own_filter(self, ifindex: int, hook: int) -> bool:
+        """Whether our filter is on the hook."""
+        return any(message["handle"] == _FILTER_HANDLE for message in self._filters(ifindex, hook))
+
+    def _filters(self, ifindex: int, hook: int) -> list[Any]:
+        return self._request("get_filters", ifindex, parent=hook)
 
     def _request(self, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-        return self._thread.submit(lambda: list(getattr(self._ipr, method)(*args, **kwargs) or ())).result()
+        try:
+            return self._thread.submit(
+                lambda: list(getattr(self._ipr, method)(*args, **kwargs) or ())
+            ).result()
+        except NetlinkError as e:
+            raise OSError(e.code, os.strerror(e.code)) from None

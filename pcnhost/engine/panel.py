@@ -1,6 +1,7 @@
 """The patch panel: the maps that all cubes share, and the host's own programs."""
 
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -32,18 +33,21 @@ def egress_node(cube_id: int) -> int:
 class Panel:
     """Opens the host's maps, pinned under `root`, or makes them.
 
-    `maps` holds their fds by name, open until close(). Raises OSError."""
+    `maps` holds their fds by name, open until close(). Raises OSError, CompileError."""
 
     def __init__(self, root: Path) -> None:
-        self.maps: dict[str, int] = {}
         nodes = bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 2 * MAX_NODES)
         perf = bpf.MapSpec(bpf.MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, bpf.possible_cpus())
         metadata = bpf.MapSpec(bpf.MAP_TYPE_PERCPU_ARRAY, 4, _METADATA_BYTES, 1)
-        for name, spec in zip(PINS, (nodes, nodes, metadata, perf, perf), strict=True):
-            self.maps[name] = pinned_map(root / name, name, spec)
+        specs = dict(zip(PINS, (nodes, nodes, metadata, perf, perf), strict=True))
         flags = [f"-DPLACEHOLDER_{name}={value}" for name, value in _PLACEHOLDERS.items()]
         text = (resources.files(__package__) / "host_programs.h").read_text()
         self._module: Module = compile_text(text, [*flags, f"-D_POLYCUBE_MAX_NODES={MAX_NODES}"])
+        try:
+            self.maps = pinned_maps(root, specs)
+        except BaseException:
+            self._module.close()
+            raise
 
     def close(self) -> None:
         self._module.close()
@@ -77,8 +81,22 @@ class Panel:
         return bpf.load_program(prog_type, name, insns)
 
 
-def pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
-    """The map pinned at `path` if it is like `spec`, else a new one, pinned there. The caller owns the fd."""
+def pinned_maps(directory: Path, specs: Mapping[str, bpf.MapSpec]) -> dict[str, int]:
+    """Each map pinned in `directory` that is as specified, a new one, pinned there, otherwise.
+
+    The caller owns the fds. Raises OSError, and then has none."""
+    maps: dict[str, int] = {}
+    try:
+        for name, spec in specs.items():
+            maps[name] = _pinned_map(directory / name, name, spec)
+    except BaseException:
+        for fd in maps.values():
+            os.close(fd)
+        raise
+    return maps
+
+
+def _pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
     fd = bpf.open_pin(path)
     if fd is not None:
         if bpf.map_spec(fd) == spec:
@@ -86,6 +104,10 @@ def pinned_map(path: Path, name: str, spec: bpf.MapSpec) -> int:
         os.close(fd)
         state.remove(path)
     fd = bpf.create_map(name, spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bpf.pin(fd, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bpf.pin(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd

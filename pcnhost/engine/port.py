@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pcnhost.engine.link import Node
+from pcnhost.engine.links import Links
 from pcnhost.errors import HostError
-
-if TYPE_CHECKING:
-    from pcnhost.engine.cube import Cube
-    from pcnhost.engine.links import Links
 
 
 class Port:
     """A port, numbered `index` within its cube, leading to a peer: a netdev, a port of a cube, or nothing.
 
-    Safe to use from any thread. Only `Links` changes `peer`, `up`, `ifindex`, `problem`, `far_mac`, holding the
-    engine's lock."""
+    Safe to use from any thread. Its link belongs to `Links`."""
 
-    def __init__(self, cube: Cube, name: str, index: int, links: Links, adopted: bool) -> None:
+    def __init__(self, cube: Node, name: str, index: int, links: Links) -> None:
         self.cube = cube
         self.name = name
         self.index = index
         self.uuid = str(uuid.uuid4())
-        self.peer = ""
-        self.up = False
-        self.ifindex = 0  # of the peer when that is a netdev
-        self.problem = ""  # why that netdev is not attached
-        self.far_mac: bytes | None = None  # of that netdev's other end when packets may be put there at once
-        # Its forwarding entry comes from an earlier process and stays until the link is known better.
-        self.adopted = adopted
         self._links = links
 
     @property
@@ -37,9 +27,14 @@ class Port:
         return f"{self.cube.name}:{self.name}"
 
     @property
+    def peer(self) -> str:
+        """The peer that is wanted; the status says whether it is there."""
+        return self._links.of(self).peer
+
+    @property
     def status(self) -> str:
         """`UP` when packets can leave by this port, otherwise `DOWN`."""
-        return "UP" if self.up else "DOWN"
+        return "UP" if self._links.of(self).up else "DOWN"
 
     @property
     def why_down(self) -> str:
@@ -58,7 +53,8 @@ class Port:
             self.set_peer(conf["peer"])
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "uuid": self.uuid, "status": self.status, "peer": self.peer}
+        link = self._links.of(self)
+        return {"name": self.name, "uuid": self.uuid, "status": self.status, "peer": link.peer}
 
     def send_packet_out(self, packet: bytes, recirculate: bool = False) -> None:
         """Sends an Ethernet frame to the peer, or (recirculate) into the cube as if received by this port.

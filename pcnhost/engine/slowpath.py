@@ -8,14 +8,15 @@ import fcntl
 import logging
 import os
 import select
+import socket
 import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pcnhost.engine.attachment import XDP_FLAGS, Spot
 from pcnhost.engine.events import Receiver
-from pcnhost.engine.netdev import XDP_MODES
 from pcnhost.engine.netlink import TC_INGRESS, Netlink
 from pcnhost.engine.panel import Panel
 from pcnhost.engine.perf import PerfBuffer
@@ -95,11 +96,11 @@ class PacketOutDevice:
     def _set_up(self, panel: Panel, netlink: Netlink) -> None:
         with suppress(OSError):  # no IPv6 in this kernel
             Path(f"/proc/sys/net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
-        ifindex = netlink.links(ifname=self.name)[0]["index"]
+        ifindex = socket.if_nametoindex(self.name)
         tc, xdp = panel.load("packet_out_tc"), panel.load("packet_out_xdp")
         try:
             netlink.set_up(ifindex, _TAP_MTU)
-            netlink.set_xdp(ifindex, xdp, XDP_MODES["XDP_SKB"])
+            netlink.set_xdp(ifindex, xdp, XDP_FLAGS[Spot.XDP_SKB])
             netlink.add_clsact(ifindex)
             netlink.set_filter(ifindex, TC_INGRESS, tc)
         finally:

@@ -8,7 +8,7 @@ marks it as a state directory. Only what the host itself makes there is ever rem
 
     <root>/layout -> version of this layout
     <root>/<map of the host>                       <root>/public/<map>
-    <root>/netdevs/<netdev> -> what is attached there
+    <root>/netdevs/<ifindex>/cube -> name          <root>/netdevs/<ifindex>/<place>, link or note (see attachment.py)
     <root>/cubes/<cube>/id, type -> …              <root>/cubes/<cube>/ports/<port> -> index
     <root>/cubes/<cube>/<map of the cube>          <root>/cubes/<cube>/shared/<map>
     <root>/cubes/<cube>/{ingress,egress}<program index>/<map>

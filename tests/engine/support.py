@@ -1,16 +1,19 @@
 """What the tests share: recorded events, map access, waiting."""
 
 import contextlib
+import ctypes
 import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pyroute2 import IPRoute
 
 from pcnhost.engine import Cube, Engine, bpf
 from pcnhost.errors import HostError
 
+_libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
 METADATA = struct.Struct("=HHIIH3I")  # cube_id, in_port, packet_len, traffic_class, reason, md
 LOG = struct.Struct("=4H4Q")  # type, cube_id, level, len, args
 
@@ -47,6 +50,20 @@ def refuses(text: str) -> Iterator[None]:
     with pytest.raises(HostError) as error:
         yield
     assert str(error.value) == text
+
+
+def programs_on(netdev: str) -> set[str]:
+    """Where on a netdev there are programs: `xdp`, `xdpgeneric`, and a clsact qdisc's or TCX's hooks."""
+    with IPRoute() as ipr:
+        index = ipr.link_lookup(ifname=netdev)[0]
+        xdp = ipr.link("get", index=index)[0].get_nested("IFLA_XDP", "IFLA_XDP_ATTACHED")
+        found = {xdp} if xdp else set()
+        for name, tcx, parent in (("ingress", 46, 0xFFFFFFF2), ("egress", 47, 0xFFFFFFF3)):
+            count = ctypes.c_uint32()
+            _libbpf.bpf_prog_query(index, tcx, 0, None, None, ctypes.byref(count))
+            if count.value or list(ipr.get_filters(index, parent=parent)):
+                found.add(name)
+        return found | {"clsact" for qdisc in ipr.get_qdiscs(index) if qdisc.get_attr("TCA_KIND") == "clsact"}
 
 
 def counter(cube: Cube, table: str, index: int = 0, program: int = 0, direction: str = "INGRESS") -> int:

@@ -1,14 +1,16 @@
 """The compiler, which may end at any text without taking the host along."""
 
 import os
+import resource
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pcnhost.engine import Engine, bpf
+from pcnhost.engine import Engine, bpf, compile
 from pcnhost.engine.compile import CompileError, Module, compile_text
 from pcnhost.errors import HostError
 
@@ -62,9 +64,119 @@ def test_a_compiler_that_was_killed_is_replaced() -> None:
     assert after != before
 
 
-def test_warnings_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("when", ["before the request", "during the request"])
+def test_a_request_survives_the_end_of_its_compiler(when: str) -> None:
+    """It is made again, once."""
+    compiled(GOOD).close()
+    (compiler,) = compilers()
+    os.kill(compiler, signal.SIGSTOP)  # what comes now waits
+    if when == "before the request":
+        os.kill(compiler, signal.SIGKILL)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(compiled, GOOD)
+        time.sleep(0.2)
+        if when == "during the request":
+            assert not answer.done()
+            os.kill(compiler, signal.SIGKILL)
+        answer.result(timeout=30).close()
+
+
+def test_a_request_survives_the_end_of_its_child() -> None:
+    compiled(GOOD).close()
+    (compiler,) = compilers()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(compiled, GOOD)
+        assert eventually(lambda: answer.done() or _kill_children(compiler))
+        answer.result(timeout=30).close()
+
+
+def _kill_children(compiler: int) -> bool:
+    children = Path(f"/proc/{compiler}/task/{compiler}/children").read_text().split()
+    for pid in children:
+        os.kill(int(pid), signal.SIGKILL)
+    return bool(children)
+
+
+def test_a_compiler_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled(GOOD).close()
+    (before,) = compilers()
+    monkeypatch.setattr(compile, "TIME_LIMIT_S", 0.5)
+    os.kill(before, signal.SIGSTOP)
+    with pytest.raises(CompileError, match=r"^the compiler did not answer within 0\.5 s$"):
+        compiled(GOOD)
+    monkeypatch.undo()
+    compiled(GOOD).close()
+    (after,) = compilers()
+    assert after != before
+
+
+def test_those_who_wait_for_a_compiler_that_hangs_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first to lose its patience gets none."""
+    compiled(GOOD).close()
+    (compiler,) = compilers()
+    os.kill(compiler, signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(compile, "TIME_LIMIT_S", 1)
+        impatient = pool.submit(compiled, GOOD)
+        time.sleep(0.2)
+        monkeypatch.setattr(compile, "TIME_LIMIT_S", 60)
+        patient = pool.submit(compiled, GOOD)
+        with pytest.raises(CompileError, match="did not answer"):
+            impatient.result(timeout=30)
+        patient.result(timeout=30).close()
+
+
+@pytest.mark.parametrize("free", range(12))
+def test_without_descriptors_the_error_says_so(free: int) -> None:
+    """Wherever in the work they run out; nothing stays open."""
+    compiled(GOOD).close()
+    before = open_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open("/dev/null", os.O_RDONLY)
+    os.close(spare)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + free, hard))
+        try:
+            tables = "".join(f"BPF_HASH(t{i}, u32, u64);" for i in range(6))
+            compiled(GOOD, tables).close()
+        except CompileError as e:
+            assert "Too many open files" in str(e)
+        else:
+            assert free > 6
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files() == before
+
+
+def test_a_cube_without_descriptors_leaves_none_open(engine: Engine) -> None:
+    """Whichever of its maps could not be opened."""
+    create(engine, PASS)
+    engine.destroy_cube("c1")
+    before = open_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = os.open("/dev/null", os.O_RDONLY)
+    os.close(spare)
+    made = []
+    for free in range(1, 16):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + free, hard))
+        try:
+            create(engine, PASS)
+            made.append(free)
+        except (HostError, OSError) as e:
+            assert "Too many open files" in str(e)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if made:
+            engine.destroy_cube("c1")
+        assert open_files() == before, free
+        assert engine.cubes == {}
+        made.clear()
+    create(engine, PASS)
+
+
+def test_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     compiled("return 7;", "#warning look here").close()
-    assert "look here" in capfd.readouterr().err
+    assert "look here" in caplog.text
 
 
 def test_several_threads_get_their_own_answers() -> None:

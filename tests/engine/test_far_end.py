@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from pcnhost.engine import Cube, Engine, bpf
 
@@ -214,6 +215,8 @@ def _remove_queue(b: Wire) -> None:
 def _add_filter(b: Wire) -> None:
     with IPRoute() as ipr:
         ok = bpf.load_program(bpf.PROG_TYPE_SCHED_CLS, "ok", OK)
+        with suppress(NetlinkError):
+            ipr.tc("add", "clsact", _near(b))
         ipr.tc("add-filter", "bpf", _near(b), parent=_CLSACT_EGRESS, prio=7, fd=ok, name="other")
         os.close(ok)
 

@@ -54,7 +54,7 @@ def test_a_map_keeps_its_first_definition(engine: Engine, wires: Wires) -> None:
     a.send(frame(b"1"))
     assert b.receive()
     cube.reload(counting(CROSS, declare="BPF_ARRAY(hits, u64, 4000);"), 0, "INGRESS")
-    assert cube.table_spec("hits", 0, "INGRESS") == bpf.MapSpec(bpf.MAP_TYPE_ARRAY, 4, 8, 4)
+    assert bpf.map_spec(cube.table_fd("hits", 0, "INGRESS")) == bpf.MapSpec(bpf.MAP_TYPE_ARRAY, 4, 8, 4)
     assert counter(cube, "hits") == 1
 
 

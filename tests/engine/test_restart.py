@@ -12,7 +12,7 @@ from pcnhost.engine import Cube, Engine, bpf, state
 
 from .conftest import STATE_DIR, EngineFactory
 from .programs import CABLE, CROSS, counting
-from .support import counter, create, open_files
+from .support import counter, create, open_files, programs_on
 from .wire import Wire, frame
 
 pytestmark = pytest.mark.root
@@ -132,7 +132,7 @@ def test_a_different_definition_replaces_the_map(start_engine: EngineFactory, wi
     engine.close(keep_datapath=True)
     cube, _ = create(start_engine(), counting(CROSS, "kept", f"{keep} BPF_HASH(changed, u32, u64, 16);"))
     assert counter(cube, "kept") == 1
-    assert cube.table_spec("changed", 0, "INGRESS").max_entries == 16
+    assert bpf.map_spec(cube.table_fd("changed", 0, "INGRESS")).max_entries == 16
     assert bpf.lookup(cube.table_fd("changed", 0, "INGRESS"), bpf.u32(1), 8) is None
 
 
@@ -168,13 +168,8 @@ def test_sweep_removes_what_nobody_took_over(start_engine: EngineFactory, wires:
     engine.sweep()
     a.send(frame(b"y"))
     assert b.silent()
-    with IPRoute() as ipr:
-        kinds = {
-            name: {qdisc.get_attr("TCA_KIND") for qdisc in ipr.get_qdiscs(ipr.link_lookup(ifname=name)[0])}
-            for name in ("w0", "w1")
-        }
-    assert "clsact" in kinds["w0"]
-    assert "clsact" not in kinds["w1"]
+    assert programs_on("w0") == {"ingress"}
+    assert programs_on("w1") == set()
     two, _ = create(engine, counting(CROSS), name="two")
     assert counter(two, "hits") == 0
     assert one.add_port("other", {}).index == 1
@@ -223,9 +218,7 @@ def test_another_layout_is_not_taken_over(start_engine: EngineFactory, wires: Wi
     state.write_note(STATE_DIR / "layout", "0")
     engine = start_engine()
     assert not (STATE_DIR / "cubes").exists()
-    with IPRoute() as ipr:
-        index = ipr.link_lookup(ifname="w0")[0]
-        assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs(index))
+    assert programs_on("w0") == set()
     one, _ = _two_cubes(engine, "TC")
     assert counter(one, "hits") == 0
 
@@ -241,7 +234,7 @@ def test_close_removes_everything(start_engine: EngineFactory, wires: Wires) -> 
     assert not STATE_DIR.exists()
     with IPRoute() as ipr:
         assert {link.get_attr("IFLA_IFNAME") for link in ipr.get_links()} == {"lo", "w0", "w0x", "w1", "w1x"}
-        assert not any(qdisc.get_attr("TCA_KIND") == "clsact" for qdisc in ipr.get_qdiscs())
+    assert programs_on("w0") | programs_on("w1") == set()
 
 
 def test_no_descriptor_leaks(start_engine: EngineFactory, wires: Wires) -> None:

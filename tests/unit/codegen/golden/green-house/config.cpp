@@ -3,30 +3,28 @@
 
 #include <tuple>
 
-#include "keys.h"
-#include "reader.h"
-#include "writer.h"
+#include "codec.h"
 
-namespace codegen {
-
+namespace green_house {
+namespace codec {
 
 template <>
-struct Texts<green_house::WeatherReadingWind> {
+struct Texts<WeatherReadingWind> {
   static constexpr const char *all[] = {"calm", "gale-force"};
 };
 
 template <>
-struct Texts<green_house::RoofGlassType> {
+struct Texts<RoofGlassType> {
   static constexpr const char *all[] = {"2x", "SINGLE_PANE"};
 };
 
 template <>
-struct Texts<green_house::BedPlantKind> {
+struct Texts<BedPlantKind> {
   static constexpr const char *all[] = {"Tree", "shrub"};
 };
 
 template <>
-struct Members<green_house::WeatherReadingKey> {
+struct Members<WeatherReadingKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("time", key.time);
@@ -34,7 +32,7 @@ struct Members<green_house::WeatherReadingKey> {
 };
 
 template <>
-struct Members<green_house::BedWateringValveKey> {
+struct Members<BedWateringValveKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("name", key.name);
@@ -42,7 +40,7 @@ struct Members<green_house::BedWateringValveKey> {
 };
 
 template <>
-struct Members<green_house::BedPlantKey> {
+struct Members<BedPlantKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("na", key.na);
@@ -52,7 +50,7 @@ struct Members<green_house::BedPlantKey> {
 };
 
 template <>
-struct Members<green_house::BedKey> {
+struct Members<BedKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("row", key.row);
@@ -61,7 +59,7 @@ struct Members<green_house::BedKey> {
 };
 
 template <>
-struct Members<green_house::GnomeKey> {
+struct Members<GnomeKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("id", key.id);
@@ -69,7 +67,7 @@ struct Members<green_house::GnomeKey> {
 };
 
 template <>
-struct Members<green_house::ClimateNightConfig> {
+struct Members<ClimateNightConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("target", config.target);
@@ -77,7 +75,7 @@ struct Members<green_house::ClimateNightConfig> {
 };
 
 template <>
-struct Members<green_house::ClimateConfig> {
+struct Members<ClimateConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("target", config.target);
@@ -87,7 +85,7 @@ struct Members<green_house::ClimateConfig> {
 };
 
 template <>
-struct Members<green_house::WeatherReadingConfig> {
+struct Members<WeatherReadingConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("time", config.time);
@@ -96,7 +94,7 @@ struct Members<green_house::WeatherReadingConfig> {
 };
 
 template <>
-struct Members<green_house::WeatherConfig> {
+struct Members<WeatherConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.output("temperature", config.temperature);
@@ -105,7 +103,7 @@ struct Members<green_house::WeatherConfig> {
 };
 
 template <>
-struct Members<green_house::RoofConfig> {
+struct Members<RoofConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("glass.type", config.glass_type);
@@ -113,7 +111,7 @@ struct Members<green_house::RoofConfig> {
 };
 
 template <>
-struct Members<green_house::BedWateringValveConfig> {
+struct Members<BedWateringValveConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("name", config.name);
@@ -123,7 +121,7 @@ struct Members<green_house::BedWateringValveConfig> {
 };
 
 template <>
-struct Members<green_house::BedWateringConfig> {
+struct Members<BedWateringConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("interval", config.interval, {{1, 24}, {48, 48}});
@@ -132,7 +130,7 @@ struct Members<green_house::BedWateringConfig> {
 };
 
 template <>
-struct Members<green_house::BedPlantWaterInput> {
+struct Members<BedPlantWaterInput> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("amount", config.amount);
@@ -141,7 +139,7 @@ struct Members<green_house::BedPlantWaterInput> {
 };
 
 template <>
-struct Members<green_house::BedPlantConfig> {
+struct Members<BedPlantConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("na", config.na);
@@ -152,7 +150,7 @@ struct Members<green_house::BedPlantConfig> {
 };
 
 template <>
-struct Members<green_house::BedConfig> {
+struct Members<BedConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("label", config.label);
@@ -164,7 +162,7 @@ struct Members<green_house::BedConfig> {
 };
 
 template <>
-struct Members<green_house::GnomeConfig> {
+struct Members<GnomeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("id", config.id);
@@ -173,14 +171,14 @@ struct Members<green_house::GnomeConfig> {
 };
 
 template <>
-struct Members<green_house::OpenRoofInput> {
+struct Members<OpenRoofInput> {
   template <typename Value, typename Visitor>
   static void visit(Value &, Visitor &) {
   }
 };
 
 template <>
-struct Members<green_house::CubeConfig> {
+struct Members<CubeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -197,23 +195,21 @@ struct Members<green_house::CubeConfig> {
   }
 };
 
-}  // namespace codegen
+}  // namespace codec
 
-namespace green_house {
-
-std::string to_string(WeatherReadingWind value) { return codegen::enum_text(value); }
+std::string to_string(WeatherReadingWind value) { return codec::enum_text(value); }
 WeatherReadingWind weather_reading_wind_from_string(const std::string &text) {
-  return codegen::parse_enum<WeatherReadingWind>(text);
+  return codec::parse_enum<WeatherReadingWind>(text);
 }
 
-std::string to_string(RoofGlassType value) { return codegen::enum_text(value); }
+std::string to_string(RoofGlassType value) { return codec::enum_text(value); }
 RoofGlassType roof_glass_type_from_string(const std::string &text) {
-  return codegen::parse_enum<RoofGlassType>(text);
+  return codec::parse_enum<RoofGlassType>(text);
 }
 
-std::string to_string(BedPlantKind value) { return codegen::enum_text(value); }
+std::string to_string(BedPlantKind value) { return codec::enum_text(value); }
 BedPlantKind bed_plant_kind_from_string(const std::string &text) {
-  return codegen::parse_enum<BedPlantKind>(text);
+  return codec::parse_enum<BedPlantKind>(text);
 }
 
 bool WeatherReadingKey::operator==(const WeatherReadingKey &other) const {
@@ -222,9 +218,8 @@ bool WeatherReadingKey::operator==(const WeatherReadingKey &other) const {
 bool WeatherReadingKey::operator<(const WeatherReadingKey &other) const {
   return std::tie(time) < std::tie(other.time);
 }
-std::string to_string(const WeatherReadingKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const WeatherReadingKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const WeatherReadingKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const WeatherReadingKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const WeatherReadingKey &key) { return codec::write_struct(key); }
 
 bool BedWateringValveKey::operator==(const BedWateringValveKey &other) const {
   return std::tie(name) == std::tie(other.name);
@@ -232,9 +227,8 @@ bool BedWateringValveKey::operator==(const BedWateringValveKey &other) const {
 bool BedWateringValveKey::operator<(const BedWateringValveKey &other) const {
   return std::tie(name) < std::tie(other.name);
 }
-std::string to_string(const BedWateringValveKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const BedWateringValveKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const BedWateringValveKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const BedWateringValveKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const BedWateringValveKey &key) { return codec::write_struct(key); }
 
 bool BedPlantKey::operator==(const BedPlantKey &other) const {
   return std::tie(na, sunny, kind) == std::tie(other.na, other.sunny, other.kind);
@@ -242,9 +236,8 @@ bool BedPlantKey::operator==(const BedPlantKey &other) const {
 bool BedPlantKey::operator<(const BedPlantKey &other) const {
   return std::tie(na, sunny, kind) < std::tie(other.na, other.sunny, other.kind);
 }
-std::string to_string(const BedPlantKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const BedPlantKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const BedPlantKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const BedPlantKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const BedPlantKey &key) { return codec::write_struct(key); }
 
 bool BedKey::operator==(const BedKey &other) const {
   return std::tie(row, column) == std::tie(other.row, other.column);
@@ -252,9 +245,8 @@ bool BedKey::operator==(const BedKey &other) const {
 bool BedKey::operator<(const BedKey &other) const {
   return std::tie(row, column) < std::tie(other.row, other.column);
 }
-std::string to_string(const BedKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const BedKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const BedKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const BedKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const BedKey &key) { return codec::write_struct(key); }
 
 bool GnomeKey::operator==(const GnomeKey &other) const {
   return std::tie(id) == std::tie(other.id);
@@ -262,100 +254,67 @@ bool GnomeKey::operator==(const GnomeKey &other) const {
 bool GnomeKey::operator<(const GnomeKey &other) const {
   return std::tie(id) < std::tie(other.id);
 }
-std::string to_string(const GnomeKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const GnomeKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const GnomeKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const GnomeKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const GnomeKey &key) { return codec::write_struct(key); }
 
 ClimateNightConfig climate_night_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<ClimateNightConfig>(json, "");
+  return codec::read_struct<ClimateNightConfig>(json, "");
 }
-void write(codegen::Text &text, const ClimateNightConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const ClimateNightConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const ClimateNightConfig &config) { return codec::write_struct(config); }
 
 ClimateConfig climate_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<ClimateConfig>(json, "");
+  return codec::read_struct<ClimateConfig>(json, "");
 }
-void write(codegen::Text &text, const ClimateConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const ClimateConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const ClimateConfig &config) { return codec::write_struct(config); }
 
-void write(codegen::Text &text, const WeatherReadingConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const WeatherReadingConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const WeatherReadingConfig &config) { return codec::write_struct(config); }
 
-void write(codegen::Text &text, const WeatherConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const WeatherConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const WeatherConfig &config) { return codec::write_struct(config); }
 
-void write(codegen::Text &text, const RoofConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const RoofConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const RoofConfig &config) { return codec::write_struct(config); }
 
 BedWateringValveConfig bed_watering_valve_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<BedWateringValveConfig>(json, "");
+  return codec::read_struct<BedWateringValveConfig>(json, "");
 }
 std::vector<BedWateringValveConfig> bed_watering_valve_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<BedWateringValveConfig>(json, "valve");
+  return codec::read_list<BedWateringValveConfig>(json, "valve");
 }
-void write(codegen::Text &text, const BedWateringValveConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const BedWateringValveConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const BedWateringValveConfig &config) { return codec::write_struct(config); }
 
 BedWateringConfig bed_watering_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<BedWateringConfig>(json, "");
+  return codec::read_struct<BedWateringConfig>(json, "");
 }
-void write(codegen::Text &text, const BedWateringConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const BedWateringConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const BedWateringConfig &config) { return codec::write_struct(config); }
 
 BedPlantWaterInput bed_plant_water_input_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<BedPlantWaterInput>(json, "");
+  return codec::read_struct<BedPlantWaterInput>(json, "");
 }
 
 BedPlantConfig bed_plant_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<BedPlantConfig>(json, "");
+  return codec::read_struct<BedPlantConfig>(json, "");
 }
 std::vector<BedPlantConfig> bed_plant_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<BedPlantConfig>(json, "plant");
+  return codec::read_list<BedPlantConfig>(json, "plant");
 }
-void write(codegen::Text &text, const BedPlantConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const BedPlantConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const BedPlantConfig &config) { return codec::write_struct(config); }
 
 BedConfig bed_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<BedConfig>(json, "");
+  return codec::read_struct<BedConfig>(json, "");
 }
 std::vector<BedConfig> bed_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<BedConfig>(json, "bed");
+  return codec::read_list<BedConfig>(json, "bed");
 }
-void write(codegen::Text &text, const BedConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const BedConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const BedConfig &config) { return codec::write_struct(config); }
 
-void write(codegen::Text &text, const GnomeConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const GnomeConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const GnomeConfig &config) { return codec::write_struct(config); }
 
 OpenRoofInput open_roof_input_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<OpenRoofInput>(json, "");
+  return codec::read_struct<OpenRoofInput>(json, "");
 }
 
 CubeConfig cube_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<CubeConfig>(json, "");
+  return codec::read_struct<CubeConfig>(json, "");
 }
-void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const CubeConfig &config) { return codec::write_struct(config); }
 
 }  // namespace green_house

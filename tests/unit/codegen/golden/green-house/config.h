@@ -12,15 +12,8 @@
 #include <vector>
 
 #include "errors.h"
-#include "text.h"
 
 namespace green_house {
-
-using codegen::already_exists;
-using codegen::bad_value;
-using codegen::missing;
-using codegen::ServiceError;
-using codegen::unsupported;
 
 // Enumerations. Texts are lower case; parsing takes any case and throws bad_value.
 enum class WeatherReadingWind { Calm, GaleForce };
@@ -44,7 +37,6 @@ struct WeatherReadingKey {
 };
 std::string to_string(const WeatherReadingKey &key);
 nlohmann::json to_json(const WeatherReadingKey &key);
-void write_help(codegen::Text &text, const WeatherReadingKey &key);
 
 struct BedWateringValveKey {
   std::string name;
@@ -54,7 +46,6 @@ struct BedWateringValveKey {
 };
 std::string to_string(const BedWateringValveKey &key);
 nlohmann::json to_json(const BedWateringValveKey &key);
-void write_help(codegen::Text &text, const BedWateringValveKey &key);
 
 struct BedPlantKey {
   std::string na;
@@ -66,7 +57,6 @@ struct BedPlantKey {
 };
 std::string to_string(const BedPlantKey &key);
 nlohmann::json to_json(const BedPlantKey &key);
-void write_help(codegen::Text &text, const BedPlantKey &key);
 
 struct BedKey {
   uint8_t row{};
@@ -77,7 +67,6 @@ struct BedKey {
 };
 std::string to_string(const BedKey &key);
 nlohmann::json to_json(const BedKey &key);
-void write_help(codegen::Text &text, const BedKey &key);
 
 struct GnomeKey {
   uint32_t id{};
@@ -87,19 +76,17 @@ struct GnomeKey {
 };
 std::string to_string(const GnomeKey &key);
 nlohmann::json to_json(const GnomeKey &key);
-void write_help(codegen::Text &text, const GnomeKey &key);
 
 // Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
 // the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
-// key given twice. They skip what clients cannot set. write_leaf() writes nothing for a leaf that is not set.
+// key given twice. They skip what clients cannot set.
 
 // climate/night
 struct ClimateNightConfig {
   std::optional<int64_t> target;
 };
 ClimateNightConfig climate_night_config_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const ClimateNightConfig &config);
-void write_leaf(codegen::Text &text, const ClimateNightConfig &config, const char *leaf);
+nlohmann::json to_json(const ClimateNightConfig &config);
 
 // climate
 struct ClimateConfig {
@@ -108,8 +95,7 @@ struct ClimateConfig {
   std::optional<ClimateNightConfig> night;
 };
 ClimateConfig climate_config_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const ClimateConfig &config);
-void write_leaf(codegen::Text &text, const ClimateConfig &config, const char *leaf);
+nlohmann::json to_json(const ClimateConfig &config);
 
 // weather/reading
 struct WeatherReadingConfig {
@@ -118,23 +104,20 @@ struct WeatherReadingConfig {
 
   WeatherReadingKey key() const { return {time}; }
 };
-void write(codegen::Text &text, const WeatherReadingConfig &config);
-void write_leaf(codegen::Text &text, const WeatherReadingConfig &config, const char *leaf);
+nlohmann::json to_json(const WeatherReadingConfig &config);
 
 // weather
 struct WeatherConfig {
   std::optional<int8_t> temperature;  // read-only
   std::vector<WeatherReadingConfig> reading;
 };
-void write(codegen::Text &text, const WeatherConfig &config);
-void write_leaf(codegen::Text &text, const WeatherConfig &config, const char *leaf);
+nlohmann::json to_json(const WeatherConfig &config);
 
 // roof
 struct RoofConfig {
   std::optional<RoofGlassType> glass_type;
 };
-void write(codegen::Text &text, const RoofConfig &config);
-void write_leaf(codegen::Text &text, const RoofConfig &config, const char *leaf);
+nlohmann::json to_json(const RoofConfig &config);
 
 // bed/watering/valve
 struct BedWateringValveConfig {
@@ -146,8 +129,7 @@ struct BedWateringValveConfig {
 };
 BedWateringValveConfig bed_watering_valve_config_from_json(const nlohmann::json &json);
 std::vector<BedWateringValveConfig> bed_watering_valve_list_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const BedWateringValveConfig &config);
-void write_leaf(codegen::Text &text, const BedWateringValveConfig &config, const char *leaf);
+nlohmann::json to_json(const BedWateringValveConfig &config);
 
 // bed/watering
 struct BedWateringConfig {
@@ -155,8 +137,7 @@ struct BedWateringConfig {
   std::vector<BedWateringValveConfig> valve;
 };
 BedWateringConfig bed_watering_config_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const BedWateringConfig &config);
-void write_leaf(codegen::Text &text, const BedWateringConfig &config, const char *leaf);
+nlohmann::json to_json(const BedWateringConfig &config);
 
 // the input of bed/plant/water
 struct BedPlantWaterInput {
@@ -176,8 +157,7 @@ struct BedPlantConfig {
 };
 BedPlantConfig bed_plant_config_from_json(const nlohmann::json &json);
 std::vector<BedPlantConfig> bed_plant_list_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const BedPlantConfig &config);
-void write_leaf(codegen::Text &text, const BedPlantConfig &config, const char *leaf);
+nlohmann::json to_json(const BedPlantConfig &config);
 
 // bed
 struct BedConfig {
@@ -191,8 +171,7 @@ struct BedConfig {
 };
 BedConfig bed_config_from_json(const nlohmann::json &json);
 std::vector<BedConfig> bed_list_from_json(const nlohmann::json &json);
-void write(codegen::Text &text, const BedConfig &config);
-void write_leaf(codegen::Text &text, const BedConfig &config, const char *leaf);
+nlohmann::json to_json(const BedConfig &config);
 
 // gnome
 struct GnomeConfig {
@@ -201,8 +180,7 @@ struct GnomeConfig {
 
   GnomeKey key() const { return {id}; }
 };
-void write(codegen::Text &text, const GnomeConfig &config);
-void write_leaf(codegen::Text &text, const GnomeConfig &config, const char *leaf);
+nlohmann::json to_json(const GnomeConfig &config);
 
 // the input of open-roof
 struct OpenRoofInput {
@@ -224,6 +202,6 @@ struct CubeConfig {
   nlohmann::json base;  // in: all that was received; out: what the host says
 };
 CubeConfig cube_config_from_json(const nlohmann::json &json);
-void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf);
+nlohmann::json to_json(const CubeConfig &config);
 
 }  // namespace green_house

@@ -3,30 +3,28 @@
 
 #include <tuple>
 
-#include "keys.h"
-#include "reader.h"
-#include "writer.h"
+#include "codec.h"
 
-namespace codegen {
-
+namespace k8slbrp {
+namespace codec {
 
 template <>
-struct Texts<k8slbrp::PortsType> {
+struct Texts<PortsType> {
   static constexpr const char *all[] = {"FRONTEND", "BACKEND"};
 };
 
 template <>
-struct Texts<k8slbrp::PortMode> {
+struct Texts<PortMode> {
   static constexpr const char *all[] = {"SINGLE", "MULTI"};
 };
 
 template <>
-struct Texts<k8slbrp::ServiceProto> {
+struct Texts<ServiceProto> {
   static constexpr const char *all[] = {"ICMP", "TCP", "UDP", "ALL"};
 };
 
 template <>
-struct Members<k8slbrp::PortsKey> {
+struct Members<PortsKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("name", key.name);
@@ -34,7 +32,7 @@ struct Members<k8slbrp::PortsKey> {
 };
 
 template <>
-struct Members<k8slbrp::ServiceBackendKey> {
+struct Members<ServiceBackendKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("ip", key.ip);
@@ -42,7 +40,7 @@ struct Members<k8slbrp::ServiceBackendKey> {
 };
 
 template <>
-struct Members<k8slbrp::ServiceKey> {
+struct Members<ServiceKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("vip", key.vip);
@@ -52,7 +50,7 @@ struct Members<k8slbrp::ServiceKey> {
 };
 
 template <>
-struct Members<k8slbrp::PortsConfig> {
+struct Members<PortsConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -63,7 +61,7 @@ struct Members<k8slbrp::PortsConfig> {
 };
 
 template <>
-struct Members<k8slbrp::SrcIpRewriteConfig> {
+struct Members<SrcIpRewriteConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("ip-range", config.ip_range);
@@ -72,7 +70,7 @@ struct Members<k8slbrp::SrcIpRewriteConfig> {
 };
 
 template <>
-struct Members<k8slbrp::ServiceBackendConfig> {
+struct Members<ServiceBackendConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("name", config.name);
@@ -83,7 +81,7 @@ struct Members<k8slbrp::ServiceBackendConfig> {
 };
 
 template <>
-struct Members<k8slbrp::ServiceConfig> {
+struct Members<ServiceConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("name", config.name);
@@ -95,7 +93,7 @@ struct Members<k8slbrp::ServiceConfig> {
 };
 
 template <>
-struct Members<k8slbrp::CubeConfig> {
+struct Members<CubeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -108,23 +106,21 @@ struct Members<k8slbrp::CubeConfig> {
   }
 };
 
-}  // namespace codegen
+}  // namespace codec
 
-namespace k8slbrp {
-
-std::string to_string(PortsType value) { return codegen::enum_text(value); }
+std::string to_string(PortsType value) { return codec::enum_text(value); }
 PortsType ports_type_from_string(const std::string &text) {
-  return codegen::parse_enum<PortsType>(text);
+  return codec::parse_enum<PortsType>(text);
 }
 
-std::string to_string(PortMode value) { return codegen::enum_text(value); }
+std::string to_string(PortMode value) { return codec::enum_text(value); }
 PortMode port_mode_from_string(const std::string &text) {
-  return codegen::parse_enum<PortMode>(text);
+  return codec::parse_enum<PortMode>(text);
 }
 
-std::string to_string(ServiceProto value) { return codegen::enum_text(value); }
+std::string to_string(ServiceProto value) { return codec::enum_text(value); }
 ServiceProto service_proto_from_string(const std::string &text) {
-  return codegen::parse_enum<ServiceProto>(text);
+  return codec::parse_enum<ServiceProto>(text);
 }
 
 bool PortsKey::operator==(const PortsKey &other) const {
@@ -133,9 +129,8 @@ bool PortsKey::operator==(const PortsKey &other) const {
 bool PortsKey::operator<(const PortsKey &other) const {
   return std::tie(name) < std::tie(other.name);
 }
-std::string to_string(const PortsKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const PortsKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const PortsKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const PortsKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const PortsKey &key) { return codec::write_struct(key); }
 
 bool ServiceBackendKey::operator==(const ServiceBackendKey &other) const {
   return std::tie(ip) == std::tie(other.ip);
@@ -143,9 +138,8 @@ bool ServiceBackendKey::operator==(const ServiceBackendKey &other) const {
 bool ServiceBackendKey::operator<(const ServiceBackendKey &other) const {
   return std::tie(ip) < std::tie(other.ip);
 }
-std::string to_string(const ServiceBackendKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const ServiceBackendKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const ServiceBackendKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const ServiceBackendKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const ServiceBackendKey &key) { return codec::write_struct(key); }
 
 bool ServiceKey::operator==(const ServiceKey &other) const {
   return std::tie(vip, vport, proto) == std::tie(other.vip, other.vport, other.proto);
@@ -153,56 +147,41 @@ bool ServiceKey::operator==(const ServiceKey &other) const {
 bool ServiceKey::operator<(const ServiceKey &other) const {
   return std::tie(vip, vport, proto) < std::tie(other.vip, other.vport, other.proto);
 }
-std::string to_string(const ServiceKey &key) { return codegen::key_text(key); }
-nlohmann::json to_json(const ServiceKey &key) { return codegen::key_json(key); }
-void write_help(codegen::Text &text, const ServiceKey &key) { codegen::write_key_help(text, key); }
+std::string to_string(const ServiceKey &key) { return codec::text(to_json(key)); }
+nlohmann::json to_json(const ServiceKey &key) { return codec::write_struct(key); }
 
 PortsConfig ports_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<PortsConfig>(json, "");
+  return codec::read_struct<PortsConfig>(json, "");
 }
 std::vector<PortsConfig> ports_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<PortsConfig>(json, "ports");
+  return codec::read_list<PortsConfig>(json, "ports");
 }
-void write(codegen::Text &text, const PortsConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const PortsConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const PortsConfig &config) { return codec::write_struct(config); }
 
 SrcIpRewriteConfig src_ip_rewrite_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<SrcIpRewriteConfig>(json, "");
+  return codec::read_struct<SrcIpRewriteConfig>(json, "");
 }
-void write(codegen::Text &text, const SrcIpRewriteConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const SrcIpRewriteConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const SrcIpRewriteConfig &config) { return codec::write_struct(config); }
 
 ServiceBackendConfig service_backend_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<ServiceBackendConfig>(json, "");
+  return codec::read_struct<ServiceBackendConfig>(json, "");
 }
 std::vector<ServiceBackendConfig> service_backend_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<ServiceBackendConfig>(json, "backend");
+  return codec::read_list<ServiceBackendConfig>(json, "backend");
 }
-void write(codegen::Text &text, const ServiceBackendConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const ServiceBackendConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const ServiceBackendConfig &config) { return codec::write_struct(config); }
 
 ServiceConfig service_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<ServiceConfig>(json, "");
+  return codec::read_struct<ServiceConfig>(json, "");
 }
 std::vector<ServiceConfig> service_list_from_json(const nlohmann::json &json) {
-  return codegen::read_list<ServiceConfig>(json, "service");
+  return codec::read_list<ServiceConfig>(json, "service");
 }
-void write(codegen::Text &text, const ServiceConfig &config) { codegen::write_struct(text, config); }
-void write_leaf(codegen::Text &text, const ServiceConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const ServiceConfig &config) { return codec::write_struct(config); }
 
 CubeConfig cube_config_from_json(const nlohmann::json &json) {
-  return codegen::read_struct<CubeConfig>(json, "");
+  return codec::read_struct<CubeConfig>(json, "");
 }
-void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
-  codegen::write_leaf(text, config, leaf);
-}
+nlohmann::json to_json(const CubeConfig &config) { return codec::write_struct(config); }
 
 }  // namespace k8slbrp
