@@ -42,7 +42,7 @@ check: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h \
+	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h codegen/runtime/*.h \
 	  bench/programs/*.c bench/programs/*.h
 
 clean:

@@ -26,10 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def generate(module: schema.Module, sources: Sequence[Path]) -> Mapping[str, str]:
-    """The C++ files of a service, with the datapath made of `sources` if there are any."""
+def generate(
+    module: schema.Module, sources: Sequence[Path], namespace: str | None = None
+) -> Mapping[str, str]:
+    """The C++ files of a service and what they include, with the datapath made of `sources` if there are any."""
     program = datapath.join(sources) if sources else None
-    return cpp.render(module, program, [source.name for source in sources])
+    return {**cpp.runtime(), **cpp.render(module, program, [source.name for source in sources], namespace)}
 
 
 def write(files: Mapping[str, str], directory: Path) -> None:

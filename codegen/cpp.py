@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import jinja2
 
@@ -10,30 +11,32 @@ from codegen import methods
 from codegen.model import Key, Member, Resource, build
 from codegen.schema import Kind, Module
 
-_FILES = (
-    "errors.h",
-    "config.h",
-    "config.cpp",
-    "codec.h",
-    "api.h",
-    "dispatch.h",
-    "handlers.cpp",
-    "data_model.h",
-    "exports.map",
-)
+_FILES = ("config.h", "config.cpp", "api.h", "handlers.cpp", "data_model.h", "exports.map")
+_RUNTIME = Path(__file__).parent / "runtime"
 _LITERAL_LENGTH = 15_000  # characters; the standard guarantees 65536 bytes for a string literal
 _DELIMITER = "POLYCUBE"
 
 MARK = "Written by codegen.export, which replaces this directory."
 
 
-def render(module: Module, datapath: str | None = None, sources: Sequence[str] = ()) -> Mapping[str, str]:
+def runtime() -> Mapping[str, str]:
+    """The headers that generated files include, the same for every service."""
+    return {file.name: file.read_text() for file in sorted(_RUNTIME.glob("*.h"))}
+
+
+def render(
+    module: Module,
+    datapath: str | None = None,
+    sources: Sequence[str] = (),
+    namespace: str | None = None,
+) -> Mapping[str, str]:
     """The generated files, name to text.
 
-    `datapath` is the program text to embed as datapath.h, `sources` the names of the files it was made of.
-    Raises SchemaError when the model cannot be served.
+    `datapath` is the program text to embed as datapath.h, `sources` the names of the files it was made of;
+    `namespace` that of the C++ code, which is otherwise named like the module. Raises SchemaError when the
+    model cannot be served.
     """
-    service = build(module)
+    service = build(module, namespace)
     context = {
         "module": module,
         "namespace": service.namespace,
@@ -42,6 +45,7 @@ def render(module: Module, datapath: str | None = None, sources: Sequence[str] =
         "structs": service.structs,
         "resources": service.resources,
         "handlers": service.handlers,
+        "cube": service.cube,
         "help_symbol": service.help_symbol,
         "symbols": sorted(service.symbols),
         "datapath": datapath,
@@ -92,23 +96,20 @@ def _tie(key: Key, owner: str = "") -> str:
     return f"std::tie({', '.join(owner + member.name for member in key.members)})"
 
 
-def _resource(resource: Resource) -> str:
-    template = {Kind.LIST: "List", Kind.CONTAINER: "Container", Kind.ACTION: "Action"}[resource.kind]
-    return f"{template}<{', '.join([resource.struct.name, *(key.name for key in resource.parents)])}>"
+def _table(resource: Resource) -> str:
+    """The type of the table of a resource."""
+    template = {Kind.LIST: "ListTable", Kind.CONTAINER: "ContainerTable", Kind.ACTION: "ActionTable"}
+    parents = f"codegen::Pack<{', '.join(key.name for key in resource.parents)}>"
+    arguments = ["CubeApi", resource.struct.name, parents]
+    if resource.kind is not Kind.ACTION:
+        arguments.append(f"codegen::Pack<{'Depth' if resource.struct.deep else ''}>")
+    return f"codegen::{template[resource.kind]}<{', '.join(arguments)}>"
 
 
-def _table(resource: Resource) -> list[str]:
-    """The members of the table of a resource, in the order of its struct in dispatch.h."""
-    reads, writes = methods.reading_methods(resource), methods.writing_methods(resource)
-    return [
-        *(f"&CubeApi::{method.name}" for method in reads),
-        *methods.parsers(resource),
-        *(f"&CubeApi::{method.name}" for method in writes),
-    ]
-
-
-def _methods(resource: Resource) -> list[methods.Method]:
-    return methods.reading_methods(resource) + methods.writing_methods(resource)
+def _entries(resource: Resource) -> list[tuple[str, str]]:
+    """The members of the table of a resource and their values."""
+    pointers = [(method.entry, f"&CubeApi::{method.name}") for method in methods.methods(resource)]
+    return [*methods.parsers(resource).items(), *pointers]
 
 
 _ENVIRONMENT = jinja2.Environment(
@@ -122,8 +123,8 @@ _ENVIRONMENT.filters.update(
     cpp_string=_string,
     cpp_ranges=_ranges,
     cpp_tie=_tie,
-    cpp_methods=_methods,
-    cpp_resource=_resource,
+    cpp_methods=methods.methods,
     cpp_table=_table,
+    cpp_entries=_entries,
     raw_string=raw_string,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.model import Resource
@@ -13,6 +13,9 @@ _LINE_LENGTH = 110
 
 @dataclass(frozen=True)
 class Method:
+    """A method of CubeApi. `entry` is the member of the resource's table in runtime/dispatch.h that holds it."""
+
+    entry: str
     name: str
     result: str
     parameters: tuple[str, ...]
@@ -27,51 +30,51 @@ class Method:
         return head + (",\n" + " " * len(head)).join(self.parameters) + tail
 
 
-def reading_methods(resource: Resource) -> list[Method]:
-    """The methods every resource has, in the order of its table in dispatch.h."""
-    name, config = resource.method, resource.struct.name
-    if resource.kind is Kind.ACTION:
-        return [_method(resource, name, "nlohmann::json", [f"const {config} &input"])]
-    if resource.kind is Kind.CONTAINER:
-        return [_method(resource, f"read_{name}", config)]
-    return [
-        _method(resource, f"read_{name}", config, _key(resource)),
-        _method(resource, f"read_{name}_list", f"std::vector<{config}>"),
-    ]
-
-
-def writing_methods(resource: Resource) -> list[Method]:
-    """The methods of a resource that can be written, in the order of its table in dispatch.h."""
-    name, config = resource.method, resource.struct.name
-    if not resource.writable or resource.kind is Kind.ACTION:
-        return []
-    if resource.kind is Kind.CONTAINER:
-        return [
-            _method(resource, f"replace_{name}", "void", [f"const {config} &config"]),
-            _method(resource, f"update_{name}", "void", [f"const {config} &config"]),
-            _method(resource, f"delete_{name}", "void"),
-        ]
-    entries = [f"const std::vector<{config}> &entries"]
-    return [
-        _method(resource, f"create_{name}", "void", entries),
-        _method(resource, f"replace_{name}", "void", [f"const {config} &entry"]),
-        _method(resource, f"replace_{name}_list", "void", entries),
-        _method(resource, f"update_{name}", "void", entries),
-        _method(resource, f"delete_{name}", "void", _key(resource)),
-        _method(resource, f"delete_{name}_list", "void"),
-    ]
-
-
-def parsers(resource: Resource) -> list[str]:
-    """The functions that parse the bodies of its requests, in the order of its table in dispatch.h."""
-    return [name for name in (resource.struct.parser, resource.struct.list_parser) if name]
-
-
-def _key(resource: Resource) -> list[str]:
-    assert resource.struct.key, "lists have keys"
-    return [f"const {resource.struct.key.name} &key"]
-
-
-def _method(resource: Resource, name: str, result: str, parameters: Sequence[str] = ()) -> Method:
+def methods(resource: Resource) -> list[Method]:
+    """All methods of a resource, those that read first."""
     parents = [f"const {key.name} &{key.variable}" for key in resource.parents]
-    return Method(name, result, (*parents, *parameters))
+    return [
+        Method(entry, _name(resource, entry), result, (*parents, *parameters))
+        for entry, result, parameters in _signatures(resource)
+    ]
+
+
+def parsers(resource: Resource) -> dict[str, str]:
+    """The members of its table that parse the bodies of its requests, and the functions that do."""
+    found = {"parse": resource.struct.parser, "parse_list": resource.struct.list_parser}
+    return {entry: function for entry, function in found.items() if function}
+
+
+def _name(resource: Resource, entry: str) -> str:
+    if resource.kind is Kind.ACTION:
+        return resource.method
+    operation, _, suffix = entry.replace("remove", "delete").partition("_")
+    return "_".join(filter(None, (operation, resource.method, suffix)))
+
+
+def _signatures(resource: Resource) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Entry in the table, type of the result, and parameters after the keys of the enclosing lists."""
+    config = resource.struct.name
+    depth = ["Depth depth"] if resource.struct.deep else []
+    match resource.kind:
+        case Kind.ACTION:
+            yield "run", "nlohmann::json", [f"const {config} &input"]
+        case Kind.CONTAINER:
+            yield "read", config, depth
+            if resource.writable:
+                yield "replace", "void", [f"const {config} &config"]
+                yield "update", "void", [f"const {config} &config"]
+                yield "remove", "void", []
+        case Kind.LIST:
+            assert resource.struct.key, "lists have keys"
+            key = f"const {resource.struct.key.name} &key"
+            entries = f"const std::vector<{config}> &entries"
+            yield "read", config, [key, *depth]
+            yield "read_list", "void", [*depth, f"const Show<{config}> &show"]
+            if resource.writable:
+                yield "create", "void", [entries]
+                yield "replace", "void", [f"const {config} &entry"]
+                yield "replace_list", "void", [entries]
+                yield "update", "void", [entries]
+                yield "remove", "void", [key]
+                yield "remove_list", "void", []

@@ -44,6 +44,8 @@ class Member:
     role: Literal["required", "leaf", "output", "list", "container"]
     ranges: tuple[tuple[int, int], ...] = ()
     default: str | None = None
+    state: bool = False  # read-only
+    table: str = ""  # of a list or container
 
     @property
     def declaration(self) -> str:
@@ -77,6 +79,7 @@ class Struct:
 
     The parsers are those of one value and of a list of them, empty if there are none. With `base` it has
     nodes of a base model, which get no member of their own; with `output` it is shown to clients.
+    The members are in the order in which they are shown: those that the host shows, too, come first.
     """
 
     name: str
@@ -88,6 +91,12 @@ class Struct:
     key: Key | None = None
     base: bool = False
     output: bool = True
+    cube: bool = False
+
+    @property
+    def deep(self) -> bool:
+        """Whether it holds more than leaves."""
+        return any(member.role in ("list", "container") for member in self.members)
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,10 @@ class Service:
         return [struct.key for struct in self.structs if struct.key]
 
     @property
+    def cube(self) -> Struct:
+        return self.structs[-1]
+
+    @property
     def help_symbol(self) -> str:
         return names.help_symbol((self.module.name,))
 
@@ -129,9 +142,11 @@ class Service:
         return fixed + [handler.symbol for handler in self.handlers]
 
 
-def build(module: Module) -> Service:
-    """Work out the C++ side of a model. Raises SchemaError for what Polycube or the generator cannot do."""
-    service = Service(module, names.identifier(module.name), list(handlers(module)))
+def build(module: Module, namespace: str | None = None) -> Service:
+    """Work out the C++ side of a model, in the module's own C++ namespace unless one is given.
+
+    Raises SchemaError for what Polycube or the generator cannot do."""
+    service = Service(module, namespace or names.identifier(module.name), list(handlers(module)))
     _Builder(service).add_cube()
     types = [item.name for group in (service.enums, service.structs, service.keys) for item in group]
     _require_unique("type", types)
@@ -159,7 +174,14 @@ class _Builder:
         name = Member("name", "name", "std::string", "required")
         members = self._members(module.children, (), (), f"/{module.name}/:name")
         self.service.structs.append(
-            Struct("CubeConfig", "the cube", (name, *members), "cube_config_from_json", base=True)
+            Struct(
+                "CubeConfig",
+                "the cube",
+                (name, *members),
+                "cube_config_from_json",
+                base=True,
+                cube=True,
+            )
         )
 
     def _members(
@@ -167,14 +189,23 @@ class _Builder:
     ) -> tuple[Member, ...]:
         """The members for some nodes; adds to the service whatever these nodes contain."""
         members = []
-        for node in nodes:
+        for node in sorted(nodes, key=lambda node: not node.base):
             where = (*path, node.name)
             if node.kind is Kind.ACTION:
                 self._add_action(node, where, parents)
             elif node.kind in (Kind.LIST, Kind.CONTAINER):
                 struct = self._add_tree(node, where, parents, f"{endpoint}/{node.name}")
                 role: Literal["list", "container"] = "list" if node.kind is Kind.LIST else "container"
-                members.append(Member(node.name, names.member(node.name), struct.name, role))
+                members.append(
+                    Member(
+                        node.name,
+                        names.member(node.name),
+                        struct.name,
+                        role,
+                        state=not node.config,
+                        table=names.table(where),
+                    )
+                )
             elif not node.base:
                 members.append(self._leaf(node, where))
         return tuple(members)
@@ -230,6 +261,7 @@ class _Builder:
             role="leaf" if node.config else "output",
             ranges=() if node.type.ranges == _full_range(node.type.base) else node.type.ranges,
             default=node.default,
+            state=not node.config,
         )
 
     def _cpp_type(self, leaf_type: Type, path: Path) -> str:
@@ -270,7 +302,7 @@ class _Builder:
     def _key_value(self, leaf: Member, argument: str, path: Path) -> str:
         for enum in self.service.enums:
             if enum.name == leaf.type:
-                return f'keys.choice("{argument}", {enum.parser})'
+                return f'keys.choice("{argument}", {self.service.namespace}::{enum.parser})'
         if leaf.type == "std::string":
             return f'keys.text("{argument}")'
         if leaf.type == "bool" or leaf.type in _INTEGERS.values():

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "datapath.h"
-#include "errors.h"
+#include "config.h"
 
 namespace k8slbrp {
 namespace {
@@ -46,15 +46,12 @@ K8slbrp::K8slbrp(const CubeConfig &config)
 K8slbrp::~K8slbrp() { dismount(); }  // no packet_in may find the members of this class gone
 
 CubeConfig K8slbrp::read() {
-  const std::lock_guard lock(mutex_);
+  const ReadLock lock(mutex_);
   CubeConfig config;
   config.name = get_name();
-  config.base = to_json();
   config.port_mode = mode_;
   config.max_sessions = max_sessions_;
-  for (const auto &port : get_ports()) config.ports.push_back(port->config());
   config.src_ip_rewrite = rewrite_.config();
-  config.service = services_.read_all();
   return config;
 }
 
@@ -195,18 +192,31 @@ void K8slbrp::delete_ports_list() {
   transition({});
 }
 
-PortsConfig K8slbrp::read_ports(const PortsKey &key) {
-  const std::lock_guard lock(mutex_);
+std::shared_ptr<Ports> K8slbrp::find_port(const std::string &name) const {
   for (const auto &port : get_ports())
-    if (port->name() == key.name) return port->config();
+    if (port->name() == name) return port;
+  return nullptr;
+}
+
+PortsConfig K8slbrp::read_ports(const PortsKey &key) {
+  const ReadLock lock(mutex_);
+  if (const auto port = find_port(key.name)) return port->config();
   throw missing("Port " + key.name + " does not exist");
 }
 
-std::vector<PortsConfig> K8slbrp::read_ports_list() {
-  const std::lock_guard lock(mutex_);
-  std::vector<PortsConfig> configs;
-  for (const auto &port : get_ports()) configs.push_back(port->config());
-  return configs;
+void K8slbrp::read_ports_list(const Show<PortsConfig> &show) {
+  const auto read = [&](const std::string &name) -> std::optional<PortsConfig> {
+    const ReadLock lock(mutex_);
+    const auto port = find_port(name);
+    return port ? std::optional(port->config()) : std::nullopt;
+  };
+  std::vector<std::string> names;
+  {
+    const ReadLock lock(mutex_);
+    for (const auto &port : get_ports()) names.push_back(port->name());
+  }
+  for (const auto &name : names)
+    if (const auto config = read(name)) show(*config);
 }
 
 // --- src-ip-rewrite ---
@@ -233,7 +243,7 @@ void K8slbrp::delete_src_ip_rewrite() {
 }
 
 SrcIpRewriteConfig K8slbrp::read_src_ip_rewrite() {
-  const std::lock_guard lock(mutex_);
+  const ReadLock lock(mutex_);
   return rewrite_.config();
 }
 
@@ -269,14 +279,18 @@ void K8slbrp::delete_service_list() {
   apply(services_.remove_all());
 }
 
-ServiceConfig K8slbrp::read_service(const ServiceKey &key) {
-  const std::lock_guard lock(mutex_);
-  return services_.read(key);
+ServiceConfig K8slbrp::read_service(const ServiceKey &key, Depth depth) {
+  const ReadLock lock(mutex_);
+  return services_.read(key, depth);
 }
 
-std::vector<ServiceConfig> K8slbrp::read_service_list() {
-  const std::lock_guard lock(mutex_);
-  return services_.read_all();
+void K8slbrp::read_service_list(Depth depth, const Show<ServiceConfig> &show) {
+  std::optional<ServiceId> last;
+  const auto read_next = [&] {
+    const ReadLock lock(mutex_);
+    return services_.read_next(last, depth);
+  };
+  while (const auto config = read_next()) show(*config);
 }
 
 // --- backends ---
@@ -315,13 +329,12 @@ void K8slbrp::delete_service_backend_list(const ServiceKey &service) {
 }
 
 ServiceBackendConfig K8slbrp::read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) {
-  const std::lock_guard lock(mutex_);
+  const ReadLock lock(mutex_);
   return services_.read_backend(service, key);
 }
 
-std::vector<ServiceBackendConfig> K8slbrp::read_service_backend_list(const ServiceKey &service) {
-  const std::lock_guard lock(mutex_);
-  return services_.read_backends(service);
+void K8slbrp::read_service_backend_list(const ServiceKey &service, const Show<ServiceBackendConfig> &show) {
+  for (const auto &backend : read_service(service, Depth::All).backend) show(backend);
 }
 
 void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,

@@ -4,9 +4,9 @@
 #include <polycube/services/cube.h>
 
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "ConfigMutex.h"
 #include "PortRules.h"
 #include "Ports.h"
 #include "Services.h"
@@ -16,16 +16,17 @@
 
 namespace k8slbrp {
 
-// Locks. `mutex_` guards the configuration: every method that REST calls holds it throughout, so requests to
-// one cube run one after the other. packet_in() comes with the host's cube_mutex held, which remove_port()
-// takes too; therefore it never takes `mutex_`, and reads only `view_`, an immutable copy exchanged
-// atomically.
+// Locks. `mutex_` guards the configuration: every method that changes it holds it throughout, so changes to
+// one cube are made one after the other. Reading a list takes it anew for each entry. packet_in() comes with
+// the host's cube_mutex held, which remove_port() takes too; therefore it never takes `mutex_`, and reads
+// only `view_`, an immutable copy exchanged atomically.
 class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
  public:
   explicit K8slbrp(const CubeConfig &config);
   ~K8slbrp() override;
 
   CubeConfig read() override;
+  nlohmann::json read_base() override { return to_json(); }
   void update(const CubeConfig &config) override;
 
   void create_ports(const std::vector<PortsConfig> &configs) override;
@@ -35,7 +36,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void delete_ports(const PortsKey &key) override;
   void delete_ports_list() override;
   PortsConfig read_ports(const PortsKey &key) override;
-  std::vector<PortsConfig> read_ports_list() override;
+  void read_ports_list(const Show<PortsConfig> &show) override;
 
   void replace_src_ip_rewrite(const SrcIpRewriteConfig &config) override;
   void update_src_ip_rewrite(const SrcIpRewriteConfig &config) override;
@@ -48,8 +49,8 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void update_service(const std::vector<ServiceConfig> &configs) override;
   void delete_service(const ServiceKey &key) override;
   void delete_service_list() override;
-  ServiceConfig read_service(const ServiceKey &key) override;
-  std::vector<ServiceConfig> read_service_list() override;
+  ServiceConfig read_service(const ServiceKey &key, Depth depth) override;
+  void read_service_list(Depth depth, const Show<ServiceConfig> &show) override;
 
   void create_service_backend(const ServiceKey &service,
                               const std::vector<ServiceBackendConfig> &configs) override;
@@ -61,12 +62,13 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void delete_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
   void delete_service_backend_list(const ServiceKey &service) override;
   ServiceBackendConfig read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
-  std::vector<ServiceBackendConfig> read_service_backend_list(const ServiceKey &service) override;
+  void read_service_backend_list(const ServiceKey &service, const Show<ServiceBackendConfig> &show) override;
 
   void packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
                  const std::vector<uint8_t> &packet) override;
 
  private:
+  std::shared_ptr<Ports> find_port(const std::string &name) const;
   PortSet port_set() const;
   void transition(const PortSet &wanted);
   void become(const PortSet &wanted);
@@ -75,7 +77,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void set_rewrite(const SrcIpRewrite &wanted);
   void apply(const Services::Changes &changes) { services_.apply(ServiceMaps(*this), changes); }
 
-  std::mutex mutex_;
+  ConfigMutex mutex_;
   const PortMode mode_;
   const uint32_t max_sessions_;
   SrcIpRewrite rewrite_;

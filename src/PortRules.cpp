@@ -4,7 +4,7 @@
 
 #include "Ipv4.h"
 #include "datapath/abi.h"
-#include "errors.h"
+#include "config.h"
 
 namespace k8slbrp {
 namespace {

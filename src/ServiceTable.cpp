@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "Maglev.h"
-#include "errors.h"
+#include "config.h"
 
 namespace k8slbrp {
 namespace {

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 
 #include "Ipv4.h"
-#include "errors.h"
+#include "config.h"
 
 namespace k8slbrp {
 namespace {
@@ -90,12 +90,14 @@ ServiceBackendConfig config_of(uint32_t ip, const Backend &backend) {
   return config;
 }
 
-ServiceConfig config_of(const ServiceKey &key, const Service &service) {
+ServiceConfig config_of(const ServiceKey &key, const Service &service, Depth depth) {
   ServiceConfig config;
   config.name = service.name;
   config.vip = key.vip;
   config.vport = key.vport;
   config.proto = key.proto;
+  if (depth == Depth::Leaves) return config;
+  config.backend.reserve(service.backends.size());
   for (const auto &[ip, backend] : service.backends) config.backend.push_back(config_of(ip, backend));
   return config;
 }
@@ -254,15 +256,16 @@ void Services::apply(ServiceMaps maps, const Changes &changes) {
   }
 }
 
-ServiceConfig Services::read(const ServiceKey &key) const {
+ServiceConfig Services::read(const ServiceKey &key, Depth depth) const {
   const Service &service = find(key);
-  return config_of({format_ipv4(parse_vip(key.vip)), key.vport, key.proto}, service);
+  return config_of({format_ipv4(parse_vip(key.vip)), key.vport, key.proto}, service, depth);
 }
 
-std::vector<ServiceConfig> Services::read_all() const {
-  std::vector<ServiceConfig> configs;
-  for (const auto &[id, service] : services_) configs.push_back(config_of(key_of(id), service));
-  return configs;
+std::optional<ServiceConfig> Services::read_next(std::optional<ServiceId> &last, Depth depth) const {
+  const auto next = last ? services_.upper_bound(*last) : services_.begin();
+  if (next == services_.end()) return std::nullopt;
+  last = next->first;
+  return config_of(key_of(next->first), next->second, depth);
 }
 
 ServiceBackendConfig Services::read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const {
@@ -270,12 +273,6 @@ ServiceBackendConfig Services::read_backend(const ServiceKey &key, const Service
   const auto found = service.backends.find(parse_ipv4("ip", backend.ip));
   if (found == service.backends.end()) throw no_backend(backend.ip);
   return config_of(found->first, found->second);
-}
-
-std::vector<ServiceBackendConfig> Services::read_backends(const ServiceKey &key) const {
-  std::vector<ServiceBackendConfig> configs;
-  for (const auto &[ip, backend] : find(key).backends) configs.push_back(config_of(ip, backend));
-  return configs;
 }
 
 }  // namespace k8slbrp

@@ -10,8 +10,11 @@
 #include "ServiceTable.h"
 #include "Tables.h"
 #include "config.h"
+#include "reading.h"
 
 namespace k8slbrp {
+
+using codegen::Depth;
 
 // Every change is a transaction: it is checked as a whole, then applied as a whole or not at all.
 // Not thread-safe: the cube's configuration lock protects it.
@@ -40,10 +43,10 @@ class Services {
   void apply(ServiceMaps maps, const Changes &changes);
   void drop_leftovers(ServiceMaps maps) { table_.drop_leftovers(maps); }
 
-  ServiceConfig read(const ServiceKey &key) const;
-  std::vector<ServiceConfig> read_all() const;
+  ServiceConfig read(const ServiceKey &key, Depth depth) const;
+  // The service after `last` (the first one when there is no last), which becomes it; nothing at the end.
+  std::optional<ServiceConfig> read_next(std::optional<ServiceId> &last, Depth depth) const;
   ServiceBackendConfig read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
-  std::vector<ServiceBackendConfig> read_backends(const ServiceKey &key) const;
 
  private:
   const Service &find(const ServiceKey &key) const;

@@ -1,7 +1,7 @@
 #include "SrcIpRewrite.h"
 
 #include "Ipv4.h"
-#include "errors.h"
+#include "config.h"
 
 namespace k8slbrp {
 namespace {

@@ -23,12 +23,11 @@ class GreenHouse : public CubeApi {
 
   CubeConfig read() override {
     CubeConfig config = config_;
-    config.bed = read_bed_list();
     config.weather = weather_;
     if (watering_) config.locked.emplace();
-    config.base = {{"name", config_.name}, {"loglevel", "INFO"}};
     return config;
   }
+  nlohmann::json read_base() override { return {{"name", config_.name}, {"loglevel", "INFO"}}; }
   void update(const CubeConfig &config) override {
     if (config.owner) config_.owner = config.owner;
     if (config.humidity) config_.humidity = config.humidity;
@@ -39,7 +38,7 @@ class GreenHouse : public CubeApi {
 
   nlohmann::json open_roof(const OpenRoofInput &) override { return config_.base; }
 
-  ClimateConfig read_climate() override {
+  ClimateConfig read_climate(Depth) override {
     if (!config_.climate) throw missing("no climate");
     return *config_.climate;
   }
@@ -53,25 +52,29 @@ class GreenHouse : public CubeApi {
   void delete_climate() override { config_.climate.reset(); }
 
   ClimateNightConfig read_climate_night() override {
-    return read_climate().night.value_or(ClimateNightConfig{});
+    return read_climate(Depth::All).night.value_or(ClimateNightConfig{});
   }
   void replace_climate_night(const ClimateNightConfig &config) override { config_.climate->night = config; }
   void update_climate_night(const ClimateNightConfig &config) override { config_.climate->night = config; }
   void delete_climate_night() override { config_.climate->night.reset(); }
 
-  WeatherConfig read_weather() override { return weather_; }
+  WeatherConfig read_weather(Depth) override { return weather_; }
   WeatherReadingConfig read_weather_reading(const WeatherReadingKey &key) override {
     for (const auto &reading : weather_.reading) {
       if (reading.key() == key) return reading;
     }
     throw missing("no reading at " + to_string(key));
   }
-  std::vector<WeatherReadingConfig> read_weather_reading_list() override { return weather_.reading; }
+  void read_weather_reading_list(const Show<WeatherReadingConfig> &show) override {
+    for (const auto &reading : weather_.reading) show(reading);
+  }
 
   RoofConfig read_roof() override { return config_.roof.value_or(RoofConfig{}); }
 
-  BedConfig read_bed(const BedKey &key) override { return bed(key); }
-  std::vector<BedConfig> read_bed_list() override { return values(beds_); }
+  BedConfig read_bed(const BedKey &key, Depth depth) override { return shown(bed(key), depth); }
+  void read_bed_list(Depth depth, const Show<BedConfig> &show) override {
+    for (const auto &[key, bed] : beds_) show(shown(bed, depth));
+  }
   void create_bed(const std::vector<BedConfig> &entries) override { insert(beds_, entries); }
   void replace_bed(const BedConfig &entry) override { bed(entry.key()) = entry; }
   void replace_bed_list(const std::vector<BedConfig> &entries) override {
@@ -84,7 +87,7 @@ class GreenHouse : public CubeApi {
   void delete_bed(const BedKey &key) override { beds_.erase(key); }
   void delete_bed_list() override { beds_.clear(); }
 
-  BedWateringConfig read_bed_watering(const BedKey &key) override { return watering(key); }
+  BedWateringConfig read_bed_watering(const BedKey &key, Depth) override { return watering(key); }
   void replace_bed_watering(const BedKey &key, const BedWateringConfig &config) override {
     watering(key) = config;
   }
@@ -100,8 +103,8 @@ class GreenHouse : public CubeApi {
     }
     throw missing("no valve " + to_string(key));
   }
-  std::vector<BedWateringValveConfig> read_bed_watering_valve_list(const BedKey &bed) override {
-    return watering(bed).valve;
+  void read_bed_watering_valve_list(const BedKey &bed, const Show<BedWateringValveConfig> &show) override {
+    for (const auto &valve : watering(bed).valve) show(valve);
   }
   void create_bed_watering_valve(const BedKey &bed,
                                  const std::vector<BedWateringValveConfig> &entries) override {
@@ -130,7 +133,9 @@ class GreenHouse : public CubeApi {
   BedPlantConfig read_bed_plant(const BedKey &bed, const BedPlantKey &key) override {
     return plants_.at(bed).at(key);
   }
-  std::vector<BedPlantConfig> read_bed_plant_list(const BedKey &bed) override { return values(plants_[bed]); }
+  void read_bed_plant_list(const BedKey &bed, const Show<BedPlantConfig> &show) override {
+    for (const auto &[key, plant] : plants_[bed]) show(plant);
+  }
   void create_bed_plant(const BedKey &bed, const std::vector<BedPlantConfig> &entries) override {
     insert(plants_[bed], entries);
   }
@@ -163,14 +168,15 @@ class GreenHouse : public CubeApi {
     if (key.id != 7) throw missing("no gnome " + to_string(key));
     return {7, "grumpy"};
   }
-  std::vector<GnomeConfig> read_gnome_list() override { return {{7, "grumpy"}}; }
+  void read_gnome_list(const Show<GnomeConfig> &show) override { show({7, "grumpy"}); }
 
  private:
-  template <typename Map>
-  static std::vector<typename Map::mapped_type> values(const Map &map) {
-    std::vector<typename Map::mapped_type> all;
-    for (const auto &[key, value] : map) all.push_back(value);
-    return all;
+  static BedConfig shown(BedConfig bed, Depth depth) {
+    if (depth == Depth::Leaves) {
+      bed.watering.reset();
+      bed.plant.clear();
+    }
+    return bed;
   }
 
   template <typename Map, typename Entries>

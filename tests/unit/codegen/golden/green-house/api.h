@@ -3,6 +3,9 @@
 // What the service implements. Methods run in several threads at once, but none before make_cube has returned
 // or after the destructor has begun. Keys of enclosing lists come first, outermost first. A failure is an
 // exception, and a method that throws leaves everything as it was: writing several entries is all or nothing.
+//
+// A list hands its entries to `show`, one after the other. Do not call it with a lock held that writers need:
+// it formats text, and a list may be long. The entries may be as they are at different moments.
 #pragma once
 
 #include <memory>
@@ -10,15 +13,20 @@
 #include <vector>
 
 #include "config.h"
-#include "errors.h"
+#include "reading.h"
 
 namespace green_house {
+
+using codegen::Depth;
+using codegen::Show;
 
 class CubeApi {
  public:
   virtual ~CubeApi() = default;
 
+  // Leaves and containers only: the lists have methods of their own, and `base` is what read_base() returns.
   virtual CubeConfig read() = 0;
+  virtual nlohmann::json read_base() = 0;
   virtual void update(const CubeConfig &config) = 0;
 
   // climate/night
@@ -28,17 +36,17 @@ class CubeApi {
   virtual void delete_climate_night() = 0;
 
   // climate
-  virtual ClimateConfig read_climate() = 0;
+  virtual ClimateConfig read_climate(Depth depth) = 0;
   virtual void replace_climate(const ClimateConfig &config) = 0;
   virtual void update_climate(const ClimateConfig &config) = 0;
   virtual void delete_climate() = 0;
 
   // weather/reading
   virtual WeatherReadingConfig read_weather_reading(const WeatherReadingKey &key) = 0;
-  virtual std::vector<WeatherReadingConfig> read_weather_reading_list() = 0;
+  virtual void read_weather_reading_list(const Show<WeatherReadingConfig> &show) = 0;
 
   // weather
-  virtual WeatherConfig read_weather() = 0;
+  virtual WeatherConfig read_weather(Depth depth) = 0;
 
   // roof
   virtual RoofConfig read_roof() = 0;
@@ -46,7 +54,7 @@ class CubeApi {
   // bed/watering/valve
   virtual BedWateringValveConfig read_bed_watering_valve(const BedKey &bed,
                                                          const BedWateringValveKey &key) = 0;
-  virtual std::vector<BedWateringValveConfig> read_bed_watering_valve_list(const BedKey &bed) = 0;
+  virtual void read_bed_watering_valve_list(const BedKey &bed, const Show<BedWateringValveConfig> &show) = 0;
   virtual void create_bed_watering_valve(const BedKey &bed,
                                          const std::vector<BedWateringValveConfig> &entries) = 0;
   virtual void replace_bed_watering_valve(const BedKey &bed, const BedWateringValveConfig &entry) = 0;
@@ -58,7 +66,7 @@ class CubeApi {
   virtual void delete_bed_watering_valve_list(const BedKey &bed) = 0;
 
   // bed/watering
-  virtual BedWateringConfig read_bed_watering(const BedKey &bed) = 0;
+  virtual BedWateringConfig read_bed_watering(const BedKey &bed, Depth depth) = 0;
   virtual void replace_bed_watering(const BedKey &bed, const BedWateringConfig &config) = 0;
   virtual void update_bed_watering(const BedKey &bed, const BedWateringConfig &config) = 0;
   virtual void delete_bed_watering(const BedKey &bed) = 0;
@@ -70,7 +78,7 @@ class CubeApi {
 
   // bed/plant
   virtual BedPlantConfig read_bed_plant(const BedKey &bed, const BedPlantKey &key) = 0;
-  virtual std::vector<BedPlantConfig> read_bed_plant_list(const BedKey &bed) = 0;
+  virtual void read_bed_plant_list(const BedKey &bed, const Show<BedPlantConfig> &show) = 0;
   virtual void create_bed_plant(const BedKey &bed, const std::vector<BedPlantConfig> &entries) = 0;
   virtual void replace_bed_plant(const BedKey &bed, const BedPlantConfig &entry) = 0;
   virtual void replace_bed_plant_list(const BedKey &bed, const std::vector<BedPlantConfig> &entries) = 0;
@@ -79,8 +87,8 @@ class CubeApi {
   virtual void delete_bed_plant_list(const BedKey &bed) = 0;
 
   // bed
-  virtual BedConfig read_bed(const BedKey &key) = 0;
-  virtual std::vector<BedConfig> read_bed_list() = 0;
+  virtual BedConfig read_bed(const BedKey &key, Depth depth) = 0;
+  virtual void read_bed_list(Depth depth, const Show<BedConfig> &show) = 0;
   virtual void create_bed(const std::vector<BedConfig> &entries) = 0;
   virtual void replace_bed(const BedConfig &entry) = 0;
   virtual void replace_bed_list(const std::vector<BedConfig> &entries) = 0;
@@ -90,7 +98,7 @@ class CubeApi {
 
   // gnome
   virtual GnomeConfig read_gnome(const GnomeKey &key) = 0;
-  virtual std::vector<GnomeConfig> read_gnome_list() = 0;
+  virtual void read_gnome_list(const Show<GnomeConfig> &show) = 0;
 
   // open-roof
   virtual nlohmann::json open_roof(const OpenRoofInput &input) = 0;

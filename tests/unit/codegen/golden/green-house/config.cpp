@@ -3,28 +3,30 @@
 
 #include <tuple>
 
-#include "codec.h"
+#include "keys.h"
+#include "reader.h"
+#include "writer.h"
 
-namespace green_house {
-namespace codec {
+namespace codegen {
+
 
 template <>
-struct Texts<WeatherReadingWind> {
+struct Texts<green_house::WeatherReadingWind> {
   static constexpr const char *all[] = {"calm", "gale-force"};
 };
 
 template <>
-struct Texts<RoofGlassType> {
+struct Texts<green_house::RoofGlassType> {
   static constexpr const char *all[] = {"2x", "SINGLE_PANE"};
 };
 
 template <>
-struct Texts<BedPlantKind> {
+struct Texts<green_house::BedPlantKind> {
   static constexpr const char *all[] = {"Tree", "shrub"};
 };
 
 template <>
-struct Members<WeatherReadingKey> {
+struct Members<green_house::WeatherReadingKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("time", key.time);
@@ -32,7 +34,7 @@ struct Members<WeatherReadingKey> {
 };
 
 template <>
-struct Members<BedWateringValveKey> {
+struct Members<green_house::BedWateringValveKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("name", key.name);
@@ -40,7 +42,7 @@ struct Members<BedWateringValveKey> {
 };
 
 template <>
-struct Members<BedPlantKey> {
+struct Members<green_house::BedPlantKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("na", key.na);
@@ -50,7 +52,7 @@ struct Members<BedPlantKey> {
 };
 
 template <>
-struct Members<BedKey> {
+struct Members<green_house::BedKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("row", key.row);
@@ -59,7 +61,7 @@ struct Members<BedKey> {
 };
 
 template <>
-struct Members<GnomeKey> {
+struct Members<green_house::GnomeKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("id", key.id);
@@ -67,7 +69,7 @@ struct Members<GnomeKey> {
 };
 
 template <>
-struct Members<ClimateNightConfig> {
+struct Members<green_house::ClimateNightConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("target", config.target);
@@ -75,7 +77,7 @@ struct Members<ClimateNightConfig> {
 };
 
 template <>
-struct Members<ClimateConfig> {
+struct Members<green_house::ClimateConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("target", config.target);
@@ -85,7 +87,7 @@ struct Members<ClimateConfig> {
 };
 
 template <>
-struct Members<WeatherReadingConfig> {
+struct Members<green_house::WeatherReadingConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("time", config.time);
@@ -94,7 +96,7 @@ struct Members<WeatherReadingConfig> {
 };
 
 template <>
-struct Members<WeatherConfig> {
+struct Members<green_house::WeatherConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.output("temperature", config.temperature);
@@ -103,7 +105,7 @@ struct Members<WeatherConfig> {
 };
 
 template <>
-struct Members<RoofConfig> {
+struct Members<green_house::RoofConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("glass.type", config.glass_type);
@@ -111,7 +113,7 @@ struct Members<RoofConfig> {
 };
 
 template <>
-struct Members<BedWateringValveConfig> {
+struct Members<green_house::BedWateringValveConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("name", config.name);
@@ -121,7 +123,7 @@ struct Members<BedWateringValveConfig> {
 };
 
 template <>
-struct Members<BedWateringConfig> {
+struct Members<green_house::BedWateringConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("interval", config.interval, {{1, 24}, {48, 48}});
@@ -130,7 +132,7 @@ struct Members<BedWateringConfig> {
 };
 
 template <>
-struct Members<BedPlantWaterInput> {
+struct Members<green_house::BedPlantWaterInput> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("amount", config.amount);
@@ -139,7 +141,7 @@ struct Members<BedPlantWaterInput> {
 };
 
 template <>
-struct Members<BedPlantConfig> {
+struct Members<green_house::BedPlantConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("na", config.na);
@@ -150,7 +152,7 @@ struct Members<BedPlantConfig> {
 };
 
 template <>
-struct Members<BedConfig> {
+struct Members<green_house::BedConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("label", config.label);
@@ -162,7 +164,7 @@ struct Members<BedConfig> {
 };
 
 template <>
-struct Members<GnomeConfig> {
+struct Members<green_house::GnomeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.required("id", config.id);
@@ -171,14 +173,14 @@ struct Members<GnomeConfig> {
 };
 
 template <>
-struct Members<OpenRoofInput> {
+struct Members<green_house::OpenRoofInput> {
   template <typename Value, typename Visitor>
   static void visit(Value &, Visitor &) {
   }
 };
 
 template <>
-struct Members<CubeConfig> {
+struct Members<green_house::CubeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -195,21 +197,23 @@ struct Members<CubeConfig> {
   }
 };
 
-}  // namespace codec
+}  // namespace codegen
 
-std::string to_string(WeatherReadingWind value) { return codec::enum_text(value); }
+namespace green_house {
+
+std::string to_string(WeatherReadingWind value) { return codegen::enum_text(value); }
 WeatherReadingWind weather_reading_wind_from_string(const std::string &text) {
-  return codec::parse_enum<WeatherReadingWind>(text);
+  return codegen::parse_enum<WeatherReadingWind>(text);
 }
 
-std::string to_string(RoofGlassType value) { return codec::enum_text(value); }
+std::string to_string(RoofGlassType value) { return codegen::enum_text(value); }
 RoofGlassType roof_glass_type_from_string(const std::string &text) {
-  return codec::parse_enum<RoofGlassType>(text);
+  return codegen::parse_enum<RoofGlassType>(text);
 }
 
-std::string to_string(BedPlantKind value) { return codec::enum_text(value); }
+std::string to_string(BedPlantKind value) { return codegen::enum_text(value); }
 BedPlantKind bed_plant_kind_from_string(const std::string &text) {
-  return codec::parse_enum<BedPlantKind>(text);
+  return codegen::parse_enum<BedPlantKind>(text);
 }
 
 bool WeatherReadingKey::operator==(const WeatherReadingKey &other) const {
@@ -218,8 +222,9 @@ bool WeatherReadingKey::operator==(const WeatherReadingKey &other) const {
 bool WeatherReadingKey::operator<(const WeatherReadingKey &other) const {
   return std::tie(time) < std::tie(other.time);
 }
-std::string to_string(const WeatherReadingKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const WeatherReadingKey &key) { return codec::write_struct(key); }
+std::string to_string(const WeatherReadingKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const WeatherReadingKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const WeatherReadingKey &key) { codegen::write_key_help(text, key); }
 
 bool BedWateringValveKey::operator==(const BedWateringValveKey &other) const {
   return std::tie(name) == std::tie(other.name);
@@ -227,8 +232,9 @@ bool BedWateringValveKey::operator==(const BedWateringValveKey &other) const {
 bool BedWateringValveKey::operator<(const BedWateringValveKey &other) const {
   return std::tie(name) < std::tie(other.name);
 }
-std::string to_string(const BedWateringValveKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const BedWateringValveKey &key) { return codec::write_struct(key); }
+std::string to_string(const BedWateringValveKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const BedWateringValveKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const BedWateringValveKey &key) { codegen::write_key_help(text, key); }
 
 bool BedPlantKey::operator==(const BedPlantKey &other) const {
   return std::tie(na, sunny, kind) == std::tie(other.na, other.sunny, other.kind);
@@ -236,8 +242,9 @@ bool BedPlantKey::operator==(const BedPlantKey &other) const {
 bool BedPlantKey::operator<(const BedPlantKey &other) const {
   return std::tie(na, sunny, kind) < std::tie(other.na, other.sunny, other.kind);
 }
-std::string to_string(const BedPlantKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const BedPlantKey &key) { return codec::write_struct(key); }
+std::string to_string(const BedPlantKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const BedPlantKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const BedPlantKey &key) { codegen::write_key_help(text, key); }
 
 bool BedKey::operator==(const BedKey &other) const {
   return std::tie(row, column) == std::tie(other.row, other.column);
@@ -245,8 +252,9 @@ bool BedKey::operator==(const BedKey &other) const {
 bool BedKey::operator<(const BedKey &other) const {
   return std::tie(row, column) < std::tie(other.row, other.column);
 }
-std::string to_string(const BedKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const BedKey &key) { return codec::write_struct(key); }
+std::string to_string(const BedKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const BedKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const BedKey &key) { codegen::write_key_help(text, key); }
 
 bool GnomeKey::operator==(const GnomeKey &other) const {
   return std::tie(id) == std::tie(other.id);
@@ -254,67 +262,100 @@ bool GnomeKey::operator==(const GnomeKey &other) const {
 bool GnomeKey::operator<(const GnomeKey &other) const {
   return std::tie(id) < std::tie(other.id);
 }
-std::string to_string(const GnomeKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const GnomeKey &key) { return codec::write_struct(key); }
+std::string to_string(const GnomeKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const GnomeKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const GnomeKey &key) { codegen::write_key_help(text, key); }
 
 ClimateNightConfig climate_night_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<ClimateNightConfig>(json, "");
+  return codegen::read_struct<ClimateNightConfig>(json, "");
 }
-nlohmann::json to_json(const ClimateNightConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const ClimateNightConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const ClimateNightConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 ClimateConfig climate_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<ClimateConfig>(json, "");
+  return codegen::read_struct<ClimateConfig>(json, "");
 }
-nlohmann::json to_json(const ClimateConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const ClimateConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const ClimateConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
-nlohmann::json to_json(const WeatherReadingConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const WeatherReadingConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const WeatherReadingConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
-nlohmann::json to_json(const WeatherConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const WeatherConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const WeatherConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
-nlohmann::json to_json(const RoofConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const RoofConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const RoofConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 BedWateringValveConfig bed_watering_valve_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<BedWateringValveConfig>(json, "");
+  return codegen::read_struct<BedWateringValveConfig>(json, "");
 }
 std::vector<BedWateringValveConfig> bed_watering_valve_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<BedWateringValveConfig>(json, "valve");
+  return codegen::read_list<BedWateringValveConfig>(json, "valve");
 }
-nlohmann::json to_json(const BedWateringValveConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const BedWateringValveConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const BedWateringValveConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 BedWateringConfig bed_watering_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<BedWateringConfig>(json, "");
+  return codegen::read_struct<BedWateringConfig>(json, "");
 }
-nlohmann::json to_json(const BedWateringConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const BedWateringConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const BedWateringConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 BedPlantWaterInput bed_plant_water_input_from_json(const nlohmann::json &json) {
-  return codec::read_struct<BedPlantWaterInput>(json, "");
+  return codegen::read_struct<BedPlantWaterInput>(json, "");
 }
 
 BedPlantConfig bed_plant_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<BedPlantConfig>(json, "");
+  return codegen::read_struct<BedPlantConfig>(json, "");
 }
 std::vector<BedPlantConfig> bed_plant_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<BedPlantConfig>(json, "plant");
+  return codegen::read_list<BedPlantConfig>(json, "plant");
 }
-nlohmann::json to_json(const BedPlantConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const BedPlantConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const BedPlantConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 BedConfig bed_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<BedConfig>(json, "");
+  return codegen::read_struct<BedConfig>(json, "");
 }
 std::vector<BedConfig> bed_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<BedConfig>(json, "bed");
+  return codegen::read_list<BedConfig>(json, "bed");
 }
-nlohmann::json to_json(const BedConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const BedConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const BedConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
-nlohmann::json to_json(const GnomeConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const GnomeConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const GnomeConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 OpenRoofInput open_roof_input_from_json(const nlohmann::json &json) {
-  return codec::read_struct<OpenRoofInput>(json, "");
+  return codegen::read_struct<OpenRoofInput>(json, "");
 }
 
 CubeConfig cube_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<CubeConfig>(json, "");
+  return codegen::read_struct<CubeConfig>(json, "");
 }
-nlohmann::json to_json(const CubeConfig &config) { return codec::write_struct(config); }
+void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 }  // namespace green_house

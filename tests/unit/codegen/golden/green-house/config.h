@@ -12,8 +12,15 @@
 #include <vector>
 
 #include "errors.h"
+#include "text.h"
 
 namespace green_house {
+
+using codegen::already_exists;
+using codegen::bad_value;
+using codegen::missing;
+using codegen::ServiceError;
+using codegen::unsupported;
 
 // Enumerations. Texts are lower case; parsing takes any case and throws bad_value.
 enum class WeatherReadingWind { Calm, GaleForce };
@@ -37,6 +44,7 @@ struct WeatherReadingKey {
 };
 std::string to_string(const WeatherReadingKey &key);
 nlohmann::json to_json(const WeatherReadingKey &key);
+void write_help(codegen::Text &text, const WeatherReadingKey &key);
 
 struct BedWateringValveKey {
   std::string name;
@@ -46,6 +54,7 @@ struct BedWateringValveKey {
 };
 std::string to_string(const BedWateringValveKey &key);
 nlohmann::json to_json(const BedWateringValveKey &key);
+void write_help(codegen::Text &text, const BedWateringValveKey &key);
 
 struct BedPlantKey {
   std::string na;
@@ -57,6 +66,7 @@ struct BedPlantKey {
 };
 std::string to_string(const BedPlantKey &key);
 nlohmann::json to_json(const BedPlantKey &key);
+void write_help(codegen::Text &text, const BedPlantKey &key);
 
 struct BedKey {
   uint8_t row{};
@@ -67,6 +77,7 @@ struct BedKey {
 };
 std::string to_string(const BedKey &key);
 nlohmann::json to_json(const BedKey &key);
+void write_help(codegen::Text &text, const BedKey &key);
 
 struct GnomeKey {
   uint32_t id{};
@@ -76,17 +87,19 @@ struct GnomeKey {
 };
 std::string to_string(const GnomeKey &key);
 nlohmann::json to_json(const GnomeKey &key);
+void write_help(codegen::Text &text, const GnomeKey &key);
 
 // Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
 // the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
-// key given twice. They skip what clients cannot set.
+// key given twice. They skip what clients cannot set. write_leaf() writes nothing for a leaf that is not set.
 
 // climate/night
 struct ClimateNightConfig {
   std::optional<int64_t> target;
 };
 ClimateNightConfig climate_night_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const ClimateNightConfig &config);
+void write(codegen::Text &text, const ClimateNightConfig &config);
+void write_leaf(codegen::Text &text, const ClimateNightConfig &config, const char *leaf);
 
 // climate
 struct ClimateConfig {
@@ -95,7 +108,8 @@ struct ClimateConfig {
   std::optional<ClimateNightConfig> night;
 };
 ClimateConfig climate_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const ClimateConfig &config);
+void write(codegen::Text &text, const ClimateConfig &config);
+void write_leaf(codegen::Text &text, const ClimateConfig &config, const char *leaf);
 
 // weather/reading
 struct WeatherReadingConfig {
@@ -104,20 +118,23 @@ struct WeatherReadingConfig {
 
   WeatherReadingKey key() const { return {time}; }
 };
-nlohmann::json to_json(const WeatherReadingConfig &config);
+void write(codegen::Text &text, const WeatherReadingConfig &config);
+void write_leaf(codegen::Text &text, const WeatherReadingConfig &config, const char *leaf);
 
 // weather
 struct WeatherConfig {
   std::optional<int8_t> temperature;  // read-only
   std::vector<WeatherReadingConfig> reading;
 };
-nlohmann::json to_json(const WeatherConfig &config);
+void write(codegen::Text &text, const WeatherConfig &config);
+void write_leaf(codegen::Text &text, const WeatherConfig &config, const char *leaf);
 
 // roof
 struct RoofConfig {
   std::optional<RoofGlassType> glass_type;
 };
-nlohmann::json to_json(const RoofConfig &config);
+void write(codegen::Text &text, const RoofConfig &config);
+void write_leaf(codegen::Text &text, const RoofConfig &config, const char *leaf);
 
 // bed/watering/valve
 struct BedWateringValveConfig {
@@ -129,7 +146,8 @@ struct BedWateringValveConfig {
 };
 BedWateringValveConfig bed_watering_valve_config_from_json(const nlohmann::json &json);
 std::vector<BedWateringValveConfig> bed_watering_valve_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const BedWateringValveConfig &config);
+void write(codegen::Text &text, const BedWateringValveConfig &config);
+void write_leaf(codegen::Text &text, const BedWateringValveConfig &config, const char *leaf);
 
 // bed/watering
 struct BedWateringConfig {
@@ -137,7 +155,8 @@ struct BedWateringConfig {
   std::vector<BedWateringValveConfig> valve;
 };
 BedWateringConfig bed_watering_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const BedWateringConfig &config);
+void write(codegen::Text &text, const BedWateringConfig &config);
+void write_leaf(codegen::Text &text, const BedWateringConfig &config, const char *leaf);
 
 // the input of bed/plant/water
 struct BedPlantWaterInput {
@@ -157,7 +176,8 @@ struct BedPlantConfig {
 };
 BedPlantConfig bed_plant_config_from_json(const nlohmann::json &json);
 std::vector<BedPlantConfig> bed_plant_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const BedPlantConfig &config);
+void write(codegen::Text &text, const BedPlantConfig &config);
+void write_leaf(codegen::Text &text, const BedPlantConfig &config, const char *leaf);
 
 // bed
 struct BedConfig {
@@ -171,7 +191,8 @@ struct BedConfig {
 };
 BedConfig bed_config_from_json(const nlohmann::json &json);
 std::vector<BedConfig> bed_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const BedConfig &config);
+void write(codegen::Text &text, const BedConfig &config);
+void write_leaf(codegen::Text &text, const BedConfig &config, const char *leaf);
 
 // gnome
 struct GnomeConfig {
@@ -180,7 +201,8 @@ struct GnomeConfig {
 
   GnomeKey key() const { return {id}; }
 };
-nlohmann::json to_json(const GnomeConfig &config);
+void write(codegen::Text &text, const GnomeConfig &config);
+void write_leaf(codegen::Text &text, const GnomeConfig &config, const char *leaf);
 
 // the input of open-roof
 struct OpenRoofInput {
@@ -202,6 +224,6 @@ struct CubeConfig {
   nlohmann::json base;  // in: all that was received; out: what the host says
 };
 CubeConfig cube_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const CubeConfig &config);
+void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf);
 
 }  // namespace green_house

@@ -3,6 +3,9 @@
 // What the service implements. Methods run in several threads at once, but none before make_cube has returned
 // or after the destructor has begun. Keys of enclosing lists come first, outermost first. A failure is an
 // exception, and a method that throws leaves everything as it was: writing several entries is all or nothing.
+//
+// A list hands its entries to `show`, one after the other. Do not call it with a lock held that writers need:
+// it formats text, and a list may be long. The entries may be as they are at different moments.
 #pragma once
 
 #include <memory>
@@ -10,20 +13,25 @@
 #include <vector>
 
 #include "config.h"
-#include "errors.h"
+#include "reading.h"
 
 namespace k8slbrp {
+
+using codegen::Depth;
+using codegen::Show;
 
 class CubeApi {
  public:
   virtual ~CubeApi() = default;
 
+  // Leaves and containers only: the lists have methods of their own, and `base` is what read_base() returns.
   virtual CubeConfig read() = 0;
+  virtual nlohmann::json read_base() = 0;
   virtual void update(const CubeConfig &config) = 0;
 
   // ports
   virtual PortsConfig read_ports(const PortsKey &key) = 0;
-  virtual std::vector<PortsConfig> read_ports_list() = 0;
+  virtual void read_ports_list(const Show<PortsConfig> &show) = 0;
   virtual void create_ports(const std::vector<PortsConfig> &entries) = 0;
   virtual void replace_ports(const PortsConfig &entry) = 0;
   virtual void replace_ports_list(const std::vector<PortsConfig> &entries) = 0;
@@ -40,7 +48,8 @@ class CubeApi {
   // service/backend
   virtual ServiceBackendConfig read_service_backend(const ServiceKey &service,
                                                     const ServiceBackendKey &key) = 0;
-  virtual std::vector<ServiceBackendConfig> read_service_backend_list(const ServiceKey &service) = 0;
+  virtual void read_service_backend_list(const ServiceKey &service,
+                                         const Show<ServiceBackendConfig> &show) = 0;
   virtual void create_service_backend(const ServiceKey &service,
                                       const std::vector<ServiceBackendConfig> &entries) = 0;
   virtual void replace_service_backend(const ServiceKey &service, const ServiceBackendConfig &entry) = 0;
@@ -52,8 +61,8 @@ class CubeApi {
   virtual void delete_service_backend_list(const ServiceKey &service) = 0;
 
   // service
-  virtual ServiceConfig read_service(const ServiceKey &key) = 0;
-  virtual std::vector<ServiceConfig> read_service_list() = 0;
+  virtual ServiceConfig read_service(const ServiceKey &key, Depth depth) = 0;
+  virtual void read_service_list(Depth depth, const Show<ServiceConfig> &show) = 0;
   virtual void create_service(const std::vector<ServiceConfig> &entries) = 0;
   virtual void replace_service(const ServiceConfig &entry) = 0;
   virtual void replace_service_list(const std::vector<ServiceConfig> &entries) = 0;

@@ -3,28 +3,30 @@
 
 #include <tuple>
 
-#include "codec.h"
+#include "keys.h"
+#include "reader.h"
+#include "writer.h"
 
-namespace k8slbrp {
-namespace codec {
+namespace codegen {
+
 
 template <>
-struct Texts<PortsType> {
+struct Texts<k8slbrp::PortsType> {
   static constexpr const char *all[] = {"FRONTEND", "BACKEND"};
 };
 
 template <>
-struct Texts<PortMode> {
+struct Texts<k8slbrp::PortMode> {
   static constexpr const char *all[] = {"SINGLE", "MULTI"};
 };
 
 template <>
-struct Texts<ServiceProto> {
+struct Texts<k8slbrp::ServiceProto> {
   static constexpr const char *all[] = {"ICMP", "TCP", "UDP", "ALL"};
 };
 
 template <>
-struct Members<PortsKey> {
+struct Members<k8slbrp::PortsKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("name", key.name);
@@ -32,7 +34,7 @@ struct Members<PortsKey> {
 };
 
 template <>
-struct Members<ServiceBackendKey> {
+struct Members<k8slbrp::ServiceBackendKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("ip", key.ip);
@@ -40,7 +42,7 @@ struct Members<ServiceBackendKey> {
 };
 
 template <>
-struct Members<ServiceKey> {
+struct Members<k8slbrp::ServiceKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
     visitor.required("vip", key.vip);
@@ -50,7 +52,7 @@ struct Members<ServiceKey> {
 };
 
 template <>
-struct Members<PortsConfig> {
+struct Members<k8slbrp::PortsConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -61,7 +63,7 @@ struct Members<PortsConfig> {
 };
 
 template <>
-struct Members<SrcIpRewriteConfig> {
+struct Members<k8slbrp::SrcIpRewriteConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("ip-range", config.ip_range);
@@ -70,7 +72,7 @@ struct Members<SrcIpRewriteConfig> {
 };
 
 template <>
-struct Members<ServiceBackendConfig> {
+struct Members<k8slbrp::ServiceBackendConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("name", config.name);
@@ -81,7 +83,7 @@ struct Members<ServiceBackendConfig> {
 };
 
 template <>
-struct Members<ServiceConfig> {
+struct Members<k8slbrp::ServiceConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.leaf("name", config.name);
@@ -93,7 +95,7 @@ struct Members<ServiceConfig> {
 };
 
 template <>
-struct Members<CubeConfig> {
+struct Members<k8slbrp::CubeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.base(config.base);
@@ -106,21 +108,23 @@ struct Members<CubeConfig> {
   }
 };
 
-}  // namespace codec
+}  // namespace codegen
 
-std::string to_string(PortsType value) { return codec::enum_text(value); }
+namespace k8slbrp {
+
+std::string to_string(PortsType value) { return codegen::enum_text(value); }
 PortsType ports_type_from_string(const std::string &text) {
-  return codec::parse_enum<PortsType>(text);
+  return codegen::parse_enum<PortsType>(text);
 }
 
-std::string to_string(PortMode value) { return codec::enum_text(value); }
+std::string to_string(PortMode value) { return codegen::enum_text(value); }
 PortMode port_mode_from_string(const std::string &text) {
-  return codec::parse_enum<PortMode>(text);
+  return codegen::parse_enum<PortMode>(text);
 }
 
-std::string to_string(ServiceProto value) { return codec::enum_text(value); }
+std::string to_string(ServiceProto value) { return codegen::enum_text(value); }
 ServiceProto service_proto_from_string(const std::string &text) {
-  return codec::parse_enum<ServiceProto>(text);
+  return codegen::parse_enum<ServiceProto>(text);
 }
 
 bool PortsKey::operator==(const PortsKey &other) const {
@@ -129,8 +133,9 @@ bool PortsKey::operator==(const PortsKey &other) const {
 bool PortsKey::operator<(const PortsKey &other) const {
   return std::tie(name) < std::tie(other.name);
 }
-std::string to_string(const PortsKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const PortsKey &key) { return codec::write_struct(key); }
+std::string to_string(const PortsKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const PortsKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const PortsKey &key) { codegen::write_key_help(text, key); }
 
 bool ServiceBackendKey::operator==(const ServiceBackendKey &other) const {
   return std::tie(ip) == std::tie(other.ip);
@@ -138,8 +143,9 @@ bool ServiceBackendKey::operator==(const ServiceBackendKey &other) const {
 bool ServiceBackendKey::operator<(const ServiceBackendKey &other) const {
   return std::tie(ip) < std::tie(other.ip);
 }
-std::string to_string(const ServiceBackendKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const ServiceBackendKey &key) { return codec::write_struct(key); }
+std::string to_string(const ServiceBackendKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const ServiceBackendKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const ServiceBackendKey &key) { codegen::write_key_help(text, key); }
 
 bool ServiceKey::operator==(const ServiceKey &other) const {
   return std::tie(vip, vport, proto) == std::tie(other.vip, other.vport, other.proto);
@@ -147,41 +153,56 @@ bool ServiceKey::operator==(const ServiceKey &other) const {
 bool ServiceKey::operator<(const ServiceKey &other) const {
   return std::tie(vip, vport, proto) < std::tie(other.vip, other.vport, other.proto);
 }
-std::string to_string(const ServiceKey &key) { return codec::text(to_json(key)); }
-nlohmann::json to_json(const ServiceKey &key) { return codec::write_struct(key); }
+std::string to_string(const ServiceKey &key) { return codegen::key_text(key); }
+nlohmann::json to_json(const ServiceKey &key) { return codegen::key_json(key); }
+void write_help(codegen::Text &text, const ServiceKey &key) { codegen::write_key_help(text, key); }
 
 PortsConfig ports_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<PortsConfig>(json, "");
+  return codegen::read_struct<PortsConfig>(json, "");
 }
 std::vector<PortsConfig> ports_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<PortsConfig>(json, "ports");
+  return codegen::read_list<PortsConfig>(json, "ports");
 }
-nlohmann::json to_json(const PortsConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const PortsConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const PortsConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 SrcIpRewriteConfig src_ip_rewrite_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<SrcIpRewriteConfig>(json, "");
+  return codegen::read_struct<SrcIpRewriteConfig>(json, "");
 }
-nlohmann::json to_json(const SrcIpRewriteConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const SrcIpRewriteConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const SrcIpRewriteConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 ServiceBackendConfig service_backend_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<ServiceBackendConfig>(json, "");
+  return codegen::read_struct<ServiceBackendConfig>(json, "");
 }
 std::vector<ServiceBackendConfig> service_backend_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<ServiceBackendConfig>(json, "backend");
+  return codegen::read_list<ServiceBackendConfig>(json, "backend");
 }
-nlohmann::json to_json(const ServiceBackendConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const ServiceBackendConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const ServiceBackendConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 ServiceConfig service_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<ServiceConfig>(json, "");
+  return codegen::read_struct<ServiceConfig>(json, "");
 }
 std::vector<ServiceConfig> service_list_from_json(const nlohmann::json &json) {
-  return codec::read_list<ServiceConfig>(json, "service");
+  return codegen::read_list<ServiceConfig>(json, "service");
 }
-nlohmann::json to_json(const ServiceConfig &config) { return codec::write_struct(config); }
+void write(codegen::Text &text, const ServiceConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const ServiceConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 CubeConfig cube_config_from_json(const nlohmann::json &json) {
-  return codec::read_struct<CubeConfig>(json, "");
+  return codegen::read_struct<CubeConfig>(json, "");
 }
-nlohmann::json to_json(const CubeConfig &config) { return codec::write_struct(config); }
+void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+}
 
 }  // namespace k8slbrp

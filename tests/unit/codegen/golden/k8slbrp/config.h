@@ -12,8 +12,15 @@
 #include <vector>
 
 #include "errors.h"
+#include "text.h"
 
 namespace k8slbrp {
+
+using codegen::already_exists;
+using codegen::bad_value;
+using codegen::missing;
+using codegen::ServiceError;
+using codegen::unsupported;
 
 // Enumerations. Texts are lower case; parsing takes any case and throws bad_value.
 enum class PortsType { Frontend, Backend };
@@ -37,6 +44,7 @@ struct PortsKey {
 };
 std::string to_string(const PortsKey &key);
 nlohmann::json to_json(const PortsKey &key);
+void write_help(codegen::Text &text, const PortsKey &key);
 
 struct ServiceBackendKey {
   std::string ip;
@@ -46,6 +54,7 @@ struct ServiceBackendKey {
 };
 std::string to_string(const ServiceBackendKey &key);
 nlohmann::json to_json(const ServiceBackendKey &key);
+void write_help(codegen::Text &text, const ServiceBackendKey &key);
 
 struct ServiceKey {
   std::string vip;
@@ -57,10 +66,11 @@ struct ServiceKey {
 };
 std::string to_string(const ServiceKey &key);
 nlohmann::json to_json(const ServiceKey &key);
+void write_help(codegen::Text &text, const ServiceKey &key);
 
 // Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
 // the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
-// key given twice. They skip what clients cannot set.
+// key given twice. They skip what clients cannot set. write_leaf() writes nothing for a leaf that is not set.
 
 // ports
 struct PortsConfig {
@@ -73,7 +83,8 @@ struct PortsConfig {
 };
 PortsConfig ports_config_from_json(const nlohmann::json &json);
 std::vector<PortsConfig> ports_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const PortsConfig &config);
+void write(codegen::Text &text, const PortsConfig &config);
+void write_leaf(codegen::Text &text, const PortsConfig &config, const char *leaf);
 
 // src-ip-rewrite
 struct SrcIpRewriteConfig {
@@ -81,7 +92,8 @@ struct SrcIpRewriteConfig {
   std::optional<std::string> new_ip_range;
 };
 SrcIpRewriteConfig src_ip_rewrite_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const SrcIpRewriteConfig &config);
+void write(codegen::Text &text, const SrcIpRewriteConfig &config);
+void write_leaf(codegen::Text &text, const SrcIpRewriteConfig &config, const char *leaf);
 
 // service/backend
 struct ServiceBackendConfig {
@@ -94,7 +106,8 @@ struct ServiceBackendConfig {
 };
 ServiceBackendConfig service_backend_config_from_json(const nlohmann::json &json);
 std::vector<ServiceBackendConfig> service_backend_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const ServiceBackendConfig &config);
+void write(codegen::Text &text, const ServiceBackendConfig &config);
+void write_leaf(codegen::Text &text, const ServiceBackendConfig &config, const char *leaf);
 
 // service
 struct ServiceConfig {
@@ -108,7 +121,8 @@ struct ServiceConfig {
 };
 ServiceConfig service_config_from_json(const nlohmann::json &json);
 std::vector<ServiceConfig> service_list_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const ServiceConfig &config);
+void write(codegen::Text &text, const ServiceConfig &config);
+void write_leaf(codegen::Text &text, const ServiceConfig &config, const char *leaf);
 
 // the cube
 struct CubeConfig {
@@ -121,6 +135,6 @@ struct CubeConfig {
   nlohmann::json base;  // in: all that was received; out: what the host says
 };
 CubeConfig cube_config_from_json(const nlohmann::json &json);
-nlohmann::json to_json(const CubeConfig &config);
+void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf);
 
 }  // namespace k8slbrp

@@ -6,165 +6,199 @@
 #include <polycube/services/shared_library.h>
 #pragma GCC visibility pop
 
+#include "api.h"
 #include "data_model.h"
 #include "dispatch.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-#define READ(symbol, reply)                                                 \
-  EXPORT Response symbol(const char *cube, const Key *keys, size_t count) { \
-    return answer([&] {                                                     \
-      const Request request{cube ? cube : "", Keys(keys, count), {}};       \
-      return reply;                                                         \
-    });                                                                     \
+#define READ(symbol, reply)                                                              \
+  EXPORT Response symbol(const char *cube, const Key *keys, size_t count) {              \
+    return codegen::answer([&] {                                                         \
+      const codegen::Request request{cube ? cube : "", codegen::Keys(keys, count), {}};  \
+      return reply;                                                                      \
+    });                                                                                  \
   }
 
-#define WRITE(symbol, reply)                                                                   \
-  EXPORT Response symbol(const char *cube, const Key *keys, size_t count, const char *body) { \
-    return answer([&] {                                                                        \
-      const Request request{cube ? cube : "", Keys(keys, count), nlohmann::json::parse(body)}; \
-      return reply;                                                                            \
-    });                                                                                        \
+#define WRITE(symbol, reply)                                                                    \
+  EXPORT Response symbol(const char *cube, const Key *keys, size_t count, const char *body) {   \
+    return codegen::answer([&] {                                                                \
+      const codegen::Request request{cube ? cube : "", codegen::Keys(keys, count),              \
+                                     nlohmann::json::parse(body)};                              \
+      return reply;                                                                             \
+    });                                                                                         \
   }
 
-namespace k8slbrp {
+namespace codegen {
 
 template <>
-PortsKey key_from<PortsKey>(const Keys &keys) {
+k8slbrp::PortsKey key_from<k8slbrp::PortsKey>(const Keys &keys) {
   return {keys.text("ports_name")};
 }
 
 template <>
-ServiceBackendKey key_from<ServiceBackendKey>(const Keys &keys) {
+k8slbrp::ServiceBackendKey key_from<k8slbrp::ServiceBackendKey>(const Keys &keys) {
   return {keys.text("ip")};
 }
 
 template <>
-ServiceKey key_from<ServiceKey>(const Keys &keys) {
-  return {keys.text("vip"), keys.number<uint16_t>("vport"), keys.choice("proto", service_proto_from_string)};
+k8slbrp::ServiceKey key_from<k8slbrp::ServiceKey>(const Keys &keys) {
+  return {keys.text("vip"), keys.number<uint16_t>("vport"), keys.choice("proto", k8slbrp::service_proto_from_string)};
 }
 
+}  // namespace codegen
+
+namespace k8slbrp {
 namespace {
 
-constexpr List<PortsConfig> kPorts = {
-    {},
-    &CubeApi::read_ports,
-    &CubeApi::read_ports_list,
-    ports_config_from_json,
-    ports_list_from_json,
-    &CubeApi::create_ports,
-    &CubeApi::replace_ports,
-    &CubeApi::replace_ports_list,
-    &CubeApi::update_ports,
-    &CubeApi::delete_ports,
-    &CubeApi::delete_ports_list,
-};
+constexpr auto kPorts = [] {
+  codegen::ListTable<CubeApi, PortsConfig, codegen::Pack<>, codegen::Pack<>> table;
+  table.parse = ports_config_from_json;
+  table.parse_list = ports_list_from_json;
+  table.read = &CubeApi::read_ports;
+  table.read_list = &CubeApi::read_ports_list;
+  table.create = &CubeApi::create_ports;
+  table.replace = &CubeApi::replace_ports;
+  table.replace_list = &CubeApi::replace_ports_list;
+  table.update = &CubeApi::update_ports;
+  table.remove = &CubeApi::delete_ports;
+  table.remove_list = &CubeApi::delete_ports_list;
+  return table;
+}();
 
-constexpr Container<SrcIpRewriteConfig> kSrcIpRewrite = {
-    {},
-    &CubeApi::read_src_ip_rewrite,
-    src_ip_rewrite_config_from_json,
-    &CubeApi::replace_src_ip_rewrite,
-    &CubeApi::update_src_ip_rewrite,
-    &CubeApi::delete_src_ip_rewrite,
-};
+constexpr auto kSrcIpRewrite = [] {
+  codegen::ContainerTable<CubeApi, SrcIpRewriteConfig, codegen::Pack<>, codegen::Pack<>> table;
+  table.parse = src_ip_rewrite_config_from_json;
+  table.read = &CubeApi::read_src_ip_rewrite;
+  table.replace = &CubeApi::replace_src_ip_rewrite;
+  table.update = &CubeApi::update_src_ip_rewrite;
+  table.remove = &CubeApi::delete_src_ip_rewrite;
+  return table;
+}();
 
-constexpr List<ServiceBackendConfig, ServiceKey> kServiceBackend = {
-    {},
-    &CubeApi::read_service_backend,
-    &CubeApi::read_service_backend_list,
-    service_backend_config_from_json,
-    service_backend_list_from_json,
-    &CubeApi::create_service_backend,
-    &CubeApi::replace_service_backend,
-    &CubeApi::replace_service_backend_list,
-    &CubeApi::update_service_backend,
-    &CubeApi::delete_service_backend,
-    &CubeApi::delete_service_backend_list,
-};
+constexpr auto kServiceBackend = [] {
+  codegen::ListTable<CubeApi, ServiceBackendConfig, codegen::Pack<ServiceKey>, codegen::Pack<>> table;
+  table.parse = service_backend_config_from_json;
+  table.parse_list = service_backend_list_from_json;
+  table.read = &CubeApi::read_service_backend;
+  table.read_list = &CubeApi::read_service_backend_list;
+  table.create = &CubeApi::create_service_backend;
+  table.replace = &CubeApi::replace_service_backend;
+  table.replace_list = &CubeApi::replace_service_backend_list;
+  table.update = &CubeApi::update_service_backend;
+  table.remove = &CubeApi::delete_service_backend;
+  table.remove_list = &CubeApi::delete_service_backend_list;
+  return table;
+}();
 
-constexpr List<ServiceConfig> kService = {
-    {},
-    &CubeApi::read_service,
-    &CubeApi::read_service_list,
-    service_config_from_json,
-    service_list_from_json,
-    &CubeApi::create_service,
-    &CubeApi::replace_service,
-    &CubeApi::replace_service_list,
-    &CubeApi::update_service,
-    &CubeApi::delete_service,
-    &CubeApi::delete_service_list,
-};
+constexpr auto kService = [] {
+  codegen::ListTable<CubeApi, ServiceConfig, codegen::Pack<>, codegen::Pack<Depth>> table;
+  table.parse = service_config_from_json;
+  table.parse_list = service_list_from_json;
+  table.read = &CubeApi::read_service;
+  table.read_list = &CubeApi::read_service_list;
+  table.create = &CubeApi::create_service;
+  table.replace = &CubeApi::replace_service;
+  table.replace_list = &CubeApi::replace_service_list;
+  table.update = &CubeApi::update_service;
+  table.remove = &CubeApi::delete_service;
+  table.remove_list = &CubeApi::delete_service_list;
+  return table;
+}();
+
+// One entry of a list after the other: the cube may be large.
+void write_cube(codegen::Text &text, CubeApi &cube) {
+  const CubeConfig config = cube.read();
+  const nlohmann::json base = cube.read_base();
+  codegen::ObjectWriter object(text);
+  object.base(base);
+  object.required("name", config.name);
+  codegen::write_entries(object, "ports", cube, kPorts);
+  object.leaf("port_mode", config.port_mode);
+  object.container("src-ip-rewrite", config.src_ip_rewrite);
+  codegen::write_entries(object, "service", cube, kService);
+  object.leaf("max-sessions", config.max_sessions);
+  object.end();
+}
+
+constexpr auto kCube = [] {
+  codegen::CubeTable<CubeApi, CubeConfig> table;
+  table.parse = cube_config_from_json;
+  table.make = make_cube;
+  table.write = write_cube;
+  return table;
+}();
 
 }  // namespace
 
 EXPORT const char *data_model() { return data_model_text; }
 
-EXPORT Response k8slbrp_list_by_id_help() { return answer(help_cubes); }
-WRITE(create_k8slbrp_by_id_handler, create_cube(request))
-WRITE(replace_k8slbrp_by_id_handler, replace_cube(request))
-WRITE(update_k8slbrp_by_id_handler, update_cube(request))
-READ(read_k8slbrp_by_id_handler, read_cube(request))
-READ(delete_k8slbrp_by_id_handler, delete_cube(request))
-READ(read_k8slbrp_list_by_id_handler, read_cubes(request))
-WRITE(update_k8slbrp_list_by_id_handler, update_cubes(request))
-READ(read_k8slbrp_port_mode_by_id_handler, read_leaf(request, "port_mode"))
-WRITE(update_k8slbrp_port_mode_by_id_handler, update_leaf(request, "port_mode"))
-READ(read_k8slbrp_max_sessions_by_id_handler, read_leaf(request, "max-sessions"))
-WRITE(create_k8slbrp_ports_by_id_handler, create_entry(request, kPorts))
-WRITE(create_k8slbrp_ports_list_by_id_handler, create_list(request, kPorts))
-WRITE(replace_k8slbrp_ports_by_id_handler, replace_entry(request, kPorts))
-WRITE(replace_k8slbrp_ports_list_by_id_handler, replace_list(request, kPorts))
-WRITE(update_k8slbrp_ports_by_id_handler, update_entry(request, kPorts))
-WRITE(update_k8slbrp_ports_list_by_id_handler, update_list(request, kPorts))
-READ(read_k8slbrp_ports_by_id_handler, read_entry(request, kPorts))
-READ(read_k8slbrp_ports_list_by_id_handler, read_list(request, kPorts))
-READ(delete_k8slbrp_ports_by_id_handler, delete_entry(request, kPorts))
-READ(delete_k8slbrp_ports_list_by_id_handler, delete_list(request, kPorts))
-READ(k8slbrp_ports_list_by_id_help, help_list(request, kPorts))
-READ(read_k8slbrp_ports_type_by_id_handler, read_leaf(request, kPorts, "type"))
-WRITE(update_k8slbrp_ports_type_by_id_handler, update_leaf(request, kPorts, "type"))
-READ(read_k8slbrp_ports_ip_by_id_handler, read_leaf(request, kPorts, "ip"))
-WRITE(update_k8slbrp_ports_ip_by_id_handler, update_leaf(request, kPorts, "ip"))
-WRITE(create_k8slbrp_src_ip_rewrite_by_id_handler, replace_container(request, kSrcIpRewrite))
-WRITE(replace_k8slbrp_src_ip_rewrite_by_id_handler, replace_container(request, kSrcIpRewrite))
-WRITE(update_k8slbrp_src_ip_rewrite_by_id_handler, update_container(request, kSrcIpRewrite))
-READ(read_k8slbrp_src_ip_rewrite_by_id_handler, read_container(request, kSrcIpRewrite))
-READ(delete_k8slbrp_src_ip_rewrite_by_id_handler, delete_container(request, kSrcIpRewrite))
-READ(read_k8slbrp_src_ip_rewrite_ip_range_by_id_handler, read_leaf(request, kSrcIpRewrite, "ip-range"))
-WRITE(update_k8slbrp_src_ip_rewrite_ip_range_by_id_handler, update_leaf(request, kSrcIpRewrite, "ip-range"))
-READ(read_k8slbrp_src_ip_rewrite_new_ip_range_by_id_handler, read_leaf(request, kSrcIpRewrite, "new_ip_range"))
-WRITE(update_k8slbrp_src_ip_rewrite_new_ip_range_by_id_handler, update_leaf(request, kSrcIpRewrite, "new_ip_range"))
-WRITE(create_k8slbrp_service_by_id_handler, create_entry(request, kService))
-WRITE(create_k8slbrp_service_list_by_id_handler, create_list(request, kService))
-WRITE(replace_k8slbrp_service_by_id_handler, replace_entry(request, kService))
-WRITE(replace_k8slbrp_service_list_by_id_handler, replace_list(request, kService))
-WRITE(update_k8slbrp_service_by_id_handler, update_entry(request, kService))
-WRITE(update_k8slbrp_service_list_by_id_handler, update_list(request, kService))
-READ(read_k8slbrp_service_by_id_handler, read_entry(request, kService))
-READ(read_k8slbrp_service_list_by_id_handler, read_list(request, kService))
-READ(delete_k8slbrp_service_by_id_handler, delete_entry(request, kService))
-READ(delete_k8slbrp_service_list_by_id_handler, delete_list(request, kService))
-READ(k8slbrp_service_list_by_id_help, help_list(request, kService))
-READ(read_k8slbrp_service_name_by_id_handler, read_leaf(request, kService, "name"))
-WRITE(update_k8slbrp_service_name_by_id_handler, update_leaf(request, kService, "name"))
-WRITE(create_k8slbrp_service_backend_by_id_handler, create_entry(request, kServiceBackend))
-WRITE(create_k8slbrp_service_backend_list_by_id_handler, create_list(request, kServiceBackend))
-WRITE(replace_k8slbrp_service_backend_by_id_handler, replace_entry(request, kServiceBackend))
-WRITE(replace_k8slbrp_service_backend_list_by_id_handler, replace_list(request, kServiceBackend))
-WRITE(update_k8slbrp_service_backend_by_id_handler, update_entry(request, kServiceBackend))
-WRITE(update_k8slbrp_service_backend_list_by_id_handler, update_list(request, kServiceBackend))
-READ(read_k8slbrp_service_backend_by_id_handler, read_entry(request, kServiceBackend))
-READ(read_k8slbrp_service_backend_list_by_id_handler, read_list(request, kServiceBackend))
-READ(delete_k8slbrp_service_backend_by_id_handler, delete_entry(request, kServiceBackend))
-READ(delete_k8slbrp_service_backend_list_by_id_handler, delete_list(request, kServiceBackend))
-READ(k8slbrp_service_backend_list_by_id_help, help_list(request, kServiceBackend))
-READ(read_k8slbrp_service_backend_name_by_id_handler, read_leaf(request, kServiceBackend, "name"))
-WRITE(update_k8slbrp_service_backend_name_by_id_handler, update_leaf(request, kServiceBackend, "name"))
-READ(read_k8slbrp_service_backend_port_by_id_handler, read_leaf(request, kServiceBackend, "port"))
-WRITE(update_k8slbrp_service_backend_port_by_id_handler, update_leaf(request, kServiceBackend, "port"))
-READ(read_k8slbrp_service_backend_weight_by_id_handler, read_leaf(request, kServiceBackend, "weight"))
-WRITE(update_k8slbrp_service_backend_weight_by_id_handler, update_leaf(request, kServiceBackend, "weight"))
+EXPORT Response k8slbrp_list_by_id_help() {
+  return codegen::answer([] { return kCube.help(); });
+}
+WRITE(create_k8slbrp_by_id_handler, kCube.create(request))
+WRITE(replace_k8slbrp_by_id_handler, kCube.replace(request))
+WRITE(update_k8slbrp_by_id_handler, kCube.update(request))
+READ(read_k8slbrp_by_id_handler, kCube.read(request))
+READ(delete_k8slbrp_by_id_handler, kCube.remove(request))
+READ(read_k8slbrp_list_by_id_handler, kCube.read_list())
+WRITE(update_k8slbrp_list_by_id_handler, kCube.update_list(request))
+READ(read_k8slbrp_port_mode_by_id_handler, kCube.read_leaf(request, "port_mode"))
+WRITE(update_k8slbrp_port_mode_by_id_handler, kCube.update_leaf(request, "port_mode"))
+READ(read_k8slbrp_max_sessions_by_id_handler, kCube.read_leaf(request, "max-sessions"))
+WRITE(create_k8slbrp_ports_by_id_handler, kPorts.create_entry(request))
+WRITE(create_k8slbrp_ports_list_by_id_handler, kPorts.create_list(request))
+WRITE(replace_k8slbrp_ports_by_id_handler, kPorts.replace_entry(request))
+WRITE(replace_k8slbrp_ports_list_by_id_handler, kPorts.replace_entries(request))
+WRITE(update_k8slbrp_ports_by_id_handler, kPorts.update_entry(request))
+WRITE(update_k8slbrp_ports_list_by_id_handler, kPorts.update_list(request))
+READ(read_k8slbrp_ports_by_id_handler, kPorts.read_entry(request))
+READ(read_k8slbrp_ports_list_by_id_handler, kPorts.read_entries(request))
+READ(delete_k8slbrp_ports_by_id_handler, kPorts.delete_entry(request))
+READ(delete_k8slbrp_ports_list_by_id_handler, kPorts.delete_list(request))
+READ(k8slbrp_ports_list_by_id_help, kPorts.help(request))
+READ(read_k8slbrp_ports_type_by_id_handler, kPorts.read_leaf(request, "type"))
+WRITE(update_k8slbrp_ports_type_by_id_handler, kPorts.update_leaf(request, "type"))
+READ(read_k8slbrp_ports_ip_by_id_handler, kPorts.read_leaf(request, "ip"))
+WRITE(update_k8slbrp_ports_ip_by_id_handler, kPorts.update_leaf(request, "ip"))
+WRITE(create_k8slbrp_src_ip_rewrite_by_id_handler, kSrcIpRewrite.replace_all(request))
+WRITE(replace_k8slbrp_src_ip_rewrite_by_id_handler, kSrcIpRewrite.replace_all(request))
+WRITE(update_k8slbrp_src_ip_rewrite_by_id_handler, kSrcIpRewrite.update_some(request))
+READ(read_k8slbrp_src_ip_rewrite_by_id_handler, kSrcIpRewrite.read_all(request))
+READ(delete_k8slbrp_src_ip_rewrite_by_id_handler, kSrcIpRewrite.delete_all(request))
+READ(read_k8slbrp_src_ip_rewrite_ip_range_by_id_handler, kSrcIpRewrite.read_leaf(request, "ip-range"))
+WRITE(update_k8slbrp_src_ip_rewrite_ip_range_by_id_handler, kSrcIpRewrite.update_leaf(request, "ip-range"))
+READ(read_k8slbrp_src_ip_rewrite_new_ip_range_by_id_handler, kSrcIpRewrite.read_leaf(request, "new_ip_range"))
+WRITE(update_k8slbrp_src_ip_rewrite_new_ip_range_by_id_handler, kSrcIpRewrite.update_leaf(request, "new_ip_range"))
+WRITE(create_k8slbrp_service_by_id_handler, kService.create_entry(request))
+WRITE(create_k8slbrp_service_list_by_id_handler, kService.create_list(request))
+WRITE(replace_k8slbrp_service_by_id_handler, kService.replace_entry(request))
+WRITE(replace_k8slbrp_service_list_by_id_handler, kService.replace_entries(request))
+WRITE(update_k8slbrp_service_by_id_handler, kService.update_entry(request))
+WRITE(update_k8slbrp_service_list_by_id_handler, kService.update_list(request))
+READ(read_k8slbrp_service_by_id_handler, kService.read_entry(request))
+READ(read_k8slbrp_service_list_by_id_handler, kService.read_entries(request))
+READ(delete_k8slbrp_service_by_id_handler, kService.delete_entry(request))
+READ(delete_k8slbrp_service_list_by_id_handler, kService.delete_list(request))
+READ(k8slbrp_service_list_by_id_help, kService.help(request))
+READ(read_k8slbrp_service_name_by_id_handler, kService.read_leaf(request, "name"))
+WRITE(update_k8slbrp_service_name_by_id_handler, kService.update_leaf(request, "name"))
+WRITE(create_k8slbrp_service_backend_by_id_handler, kServiceBackend.create_entry(request))
+WRITE(create_k8slbrp_service_backend_list_by_id_handler, kServiceBackend.create_list(request))
+WRITE(replace_k8slbrp_service_backend_by_id_handler, kServiceBackend.replace_entry(request))
+WRITE(replace_k8slbrp_service_backend_list_by_id_handler, kServiceBackend.replace_entries(request))
+WRITE(update_k8slbrp_service_backend_by_id_handler, kServiceBackend.update_entry(request))
+WRITE(update_k8slbrp_service_backend_list_by_id_handler, kServiceBackend.update_list(request))
+READ(read_k8slbrp_service_backend_by_id_handler, kServiceBackend.read_entry(request))
+READ(read_k8slbrp_service_backend_list_by_id_handler, kServiceBackend.read_entries(request))
+READ(delete_k8slbrp_service_backend_by_id_handler, kServiceBackend.delete_entry(request))
+READ(delete_k8slbrp_service_backend_list_by_id_handler, kServiceBackend.delete_list(request))
+READ(k8slbrp_service_backend_list_by_id_help, kServiceBackend.help(request))
+READ(read_k8slbrp_service_backend_name_by_id_handler, kServiceBackend.read_leaf(request, "name"))
+WRITE(update_k8slbrp_service_backend_name_by_id_handler, kServiceBackend.update_leaf(request, "name"))
+READ(read_k8slbrp_service_backend_port_by_id_handler, kServiceBackend.read_leaf(request, "port"))
+WRITE(update_k8slbrp_service_backend_port_by_id_handler, kServiceBackend.update_leaf(request, "port"))
+READ(read_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.read_leaf(request, "weight"))
+WRITE(update_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.update_leaf(request, "weight"))
 
 }  // namespace k8slbrp

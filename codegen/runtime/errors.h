@@ -1,5 +1,3 @@
-// Generated from {{ module.name }}.yang by codegen. Do not edit.
-//
 // Errors that are the client's. Any other exception that leaves the service makes status 500 with its text.
 #pragma once
 
@@ -8,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace {{ namespace }} {
+namespace codegen {
 
 class ServiceError : public std::runtime_error {
  public:
@@ -31,4 +29,4 @@ inline ServiceError missing(const std::string &text) { return {kDataMissing, tex
 // The service cannot do this at all: status 400, the client sees the text.
 inline ServiceError unsupported(const std::string &text) { return {kBadRequest, text}; }
 
-}  // namespace {{ namespace }}
+}  // namespace codegen

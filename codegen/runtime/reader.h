@@ -1,14 +1,9 @@
-// Generated from {{ module.name }}.yang by codegen. Do not edit.
-//
-// JSON to structs and back. Members<T>::visit names the members of a struct for both Reader and Writer.
+// From the JSON of a request to structs.
 #pragma once
 
-#include <strings.h>
+#include <polycube/services/json.hpp>
 
-#include <algorithm>
-#include <cctype>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -18,23 +13,12 @@
 #include <variant>
 #include <vector>
 
-#include "config.h"
+#include "errors.h"
+#include "members.h"
 
-namespace {{ namespace }}::codec {
+namespace codegen {
 
 using Json = nlohmann::json;
-
-template <typename Enum>
-struct Texts;  // `all`: the YANG texts of an enumeration, in the order of its values
-
-template <typename Struct>
-struct Members;  // `visit(value, visitor)`: calls the visitor for every member
-
-template <typename T>
-using Ranges = std::vector<std::pair<T, T>>;  // inclusive; empty: no limit but that of the type
-
-template <typename T>
-constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
 
 inline ServiceError bad_member(const std::string &where, const std::string &problem) {
   return bad_value((where.empty() ? "body" : where) + ": " + problem);
@@ -44,24 +28,7 @@ inline ServiceError bad_kind(const Json &json, const std::string &where, const s
   return bad_member(where, json.dump() + " is not " + expected);
 }
 
-template <typename Enum>
-std::string enum_text(Enum value) {
-  std::string text = Texts<Enum>::all[static_cast<size_t>(value)];
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
-template <typename Enum>
-Enum parse_enum(const std::string &text) {
-  std::string allowed;
-  for (size_t i = 0; i < std::size(Texts<Enum>::all); ++i) {
-    if (strcasecmp(text.c_str(), Texts<Enum>::all[i]) == 0) return static_cast<Enum>(i);
-    allowed += (i ? ", " : "") + std::string(Texts<Enum>::all[i]);
-  }
-  throw bad_value("\"" + text + "\" is not one of " + allowed);
-}
-
-// 64-bit and decimal numbers may come as strings, because JSON numbers cannot hold all of them.
+// A number that came as a string, or what was given.
 inline Json number_in(const Json &json) {
   return json.is_string() ? Json::parse(json.get<std::string>(), nullptr, false) : json;
 }
@@ -89,16 +56,18 @@ std::string ranges_text(const Ranges<T> &ranges) {
   return text;
 }
 
+template <typename T>
+Ranges<T> all_of_type() {
+  return {{std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
+}
+
 // What a leaf of type T may be.
 template <typename T>
-std::string allowed_text(Ranges<T> ranges) {
+std::string allowed_text(const Ranges<T> &ranges) {
   if constexpr (is_integer<T>) {
-    if (ranges.empty()) ranges = {{ '{{' }}std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
-    return ranges_text(ranges);
+    return ranges_text(ranges.empty() ? all_of_type<T>() : ranges);
   } else if constexpr (std::is_enum_v<T>) {
-    std::string names;
-    for (const char *name : Texts<T>::all) names += (names.empty() ? "" : ", ") + std::string(name);
-    return names;
+    return enum_texts<T>();
   } else if constexpr (std::is_same_v<T, std::string>) {
     return "a string";
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -109,24 +78,23 @@ std::string allowed_text(Ranges<T> ranges) {
 }
 
 template <typename T>
-T read_integer(const Json &json, const std::string &where, Ranges<T> ranges) {
-  const Json number = sizeof(T) == 8 ? number_in(json) : json;
+T read_integer(const Json &json, const Json &number, const std::string &where, const Ranges<T> &ranges) {
   if (!number.is_number_integer()) {
     throw bad_kind(json, where, "a whole number, allowed " + allowed_text<T>(ranges));
   }
-  if (ranges.empty()) ranges = {{ '{{' }}std::numeric_limits<T>::min(), std::numeric_limits<T>::max()}};
   const std::optional<T> value = to_integer<T>(number);
-  for (const auto &[low, high] : ranges) {
+  for (const auto &[low, high] : ranges.empty() ? all_of_type<T>() : ranges) {
     if (value && low <= *value && *value <= high) return *value;
   }
-  throw bad_member(where, json.dump() + " is out of range, allowed " + ranges_text(ranges));
+  throw bad_member(where, json.dump() + " is out of range, allowed " + allowed_text<T>(ranges));
 }
 
 // Reads the value of a leaf.
 template <typename T>
 T read_leaf(const Json &json, const std::string &where, const Ranges<T> &ranges) {
   if constexpr (is_integer<T>) {
-    return read_integer<T>(json, where, ranges);
+    // JSON numbers cannot hold all of 64 bits, so such values may come as strings.
+    return read_integer<T>(json, sizeof(T) == 8 ? number_in(json) : json, where, ranges);
   } else if constexpr (std::is_enum_v<T>) {
     if (!json.is_string()) throw bad_kind(json, where, "a string");
     try {
@@ -153,25 +121,11 @@ T read_leaf(const Json &json, const std::string &where, const Ranges<T> &ranges)
   }
 }
 
-template <typename T>
-Json write_leaf(const T &value) {
-  if constexpr (std::is_enum_v<T>) {
-    return enum_text(value);
-  } else if constexpr (std::is_same_v<T, std::monostate>) {
-    return Json::array({nullptr});
-  } else {
-    return value;
-  }
-}
-
 template <typename Struct>
 Struct read_struct(const Json &json, const std::string &where);
 
 template <typename Struct>
 std::vector<Struct> read_list(const Json &json, const std::string &where);
-
-template <typename Struct>
-Json write_struct(const Struct &value);
 
 // Fills the members of a struct from a JSON object.
 class Reader {
@@ -184,7 +138,12 @@ class Reader {
   void required(const char *name, T &member, const Ranges<T> &ranges = {}) {
     const Json *json = find(name);
     if (!json) throw bad_member(path(name), "missing, allowed: " + allowed_text<T>(ranges));
-    member = read_leaf<T>(*json, path(name), ranges);
+    if constexpr (is_integer<T>) {
+      // A key that polycubed's dump took from a path is a string.
+      member = read_integer<T>(*json, number_in(*json), path(name), ranges);
+    } else {
+      member = read_leaf<T>(*json, path(name), ranges);
+    }
   }
 
   template <typename T>
@@ -217,48 +176,6 @@ class Reader {
   const std::string &where_;
 };
 
-// Puts the members of a struct into a JSON object, leaving out what is absent or empty.
-class Writer {
- public:
-  // Takes over one member after the other: polycubed's JSON type cannot add members to a copy of an object.
-  void base(const Json &member) {
-    if (member.is_object()) json.update(member);
-  }
-
-  template <typename T>
-  void required(const char *name, const T &member, const Ranges<T> & = {}) {
-    json[name] = write_leaf(member);
-  }
-
-  template <typename T>
-  void leaf(const char *name, const std::optional<T> &member, const Ranges<T> & = {}) {
-    if (member) json[name] = write_leaf(*member);
-  }
-
-  template <typename T>
-  void output(const char *name, const std::optional<T> &member, const Ranges<T> & = {}) {
-    leaf(name, member);
-  }
-
-  template <typename T>
-  void container(const char *name, const std::optional<T> &member) {
-    if (member) json[name] = write_struct(*member);
-  }
-
-  template <typename T>
-  void list(const char *name, const std::vector<T> &member) {
-    if (member.empty()) {
-      json.erase(name);
-      return;
-    }
-    Json entries = Json::array();
-    for (const T &entry : member) entries.push_back(write_struct(entry));
-    json[name] = std::move(entries);
-  }
-
-  Json json = Json::object();
-};
-
 template <typename Struct>
 Struct read_struct(const Json &json, const std::string &where) {
   if (!json.is_object()) throw bad_kind(json, where, "an object");
@@ -272,6 +189,7 @@ template <typename Struct>
 std::vector<Struct> read_list(const Json &json, const std::string &where) {
   if (!json.is_array()) throw bad_kind(json, where, "a list");
   std::vector<Struct> entries;
+  entries.reserve(json.size());
   std::map<decltype(std::declval<Struct>().key()), std::string> seen;
   for (const Json &item : json) {
     const std::string place = where + "[" + std::to_string(entries.size()) + "]";
@@ -282,20 +200,4 @@ std::vector<Struct> read_list(const Json &json, const std::string &where) {
   return entries;
 }
 
-template <typename Struct>
-Json write_struct(const Struct &value) {
-  Writer writer;
-  Members<Struct>::visit(value, writer);
-  return std::move(writer.json);
-}
-
-// The values of a flat object with a blank between them.
-inline std::string text(const Json &object) {
-  std::string all;
-  for (const Json &value : object) {
-    all += (all.empty() ? "" : " ") + (value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return all;
-}
-
-}  // namespace {{ namespace }}::codec
+}  // namespace codegen
