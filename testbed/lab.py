@@ -48,6 +48,11 @@ class Lab:
         sysctl(name, "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
         return name
 
+    def remove_namespace(self, name: str) -> None:
+        """Remove a namespace before the end, with the interfaces in it."""
+        self._namespaces.remove(name)
+        ip("netns", "del", name)
+
     def link(self, label: str, namespace: str, inner: str = "eth0", mtu: int = 1500) -> str:
         """Create a veth pair between this network and `namespace`; returns the name of the outer end.
 
@@ -107,8 +112,10 @@ class Lab:
             self.stop(process)
         for link in self._links:
             subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
-        for namespace in self._namespaces:
-            subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
+        removal = "".join(f"netns del {namespace}\n" for namespace in self._namespaces)
+        subprocess.run(
+            ["ip", "-force", "-batch", "-"], input=removal.encode(), capture_output=True, check=False
+        )
         self._links.clear()
         self._namespaces.clear()
         shutil.rmtree(self.state_dir, ignore_errors=True)
@@ -130,6 +137,16 @@ def run(argv: Sequence[str], namespace: str | None = None, timeout: float = 60) 
 
 def ip(*arguments: str) -> str:
     return run(["ip", *arguments])
+
+
+def ip_batch(namespace: str | None, commands: Sequence[str]) -> None:
+    """Run many ip commands as one process; the first that fails is a RuntimeError."""
+    where = ["-n", namespace] if namespace else []
+    argv = ["ip", *where, "-batch", "-"]
+    text = "\n".join(commands) + "\n"
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()} in\n{text}")
 
 
 def sysctl(namespace: str | None, *settings: str) -> None:

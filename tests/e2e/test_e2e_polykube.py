@@ -1,119 +1,89 @@
-"""polykube's operator and CNI plug-in, request by request, with traffic: it must work unmodified.
+"""polykube's operator and CNI plug-in, request by request: it must work unmodified.
 
-The paths, bodies and order are polykube's. What it reads of an answer it decodes into typed structures, so
-statuses, content types and the JSON kind of every member matter.
+`testbed.polykube` sends them in its order and spelling, and fails where its Go client would see an error.
+Here one host has them without pods; `tests/kube` has whole nodes with traffic.
 """
 
 from __future__ import annotations
 
+import json
+import socket
+import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from testbed import topology
 from testbed.api import Api
 from testbed.lab import Lab, ip, run
-from testbed.topology import SERVER_PORT, Topology
-from testbed.traffic import new_sessions
+from testbed.polykube import (
+    EXTERNAL,
+    INTERNAL,
+    Cni,
+    Operator,
+    Peers,
+    Refused,
+    Requests,
+    Service,
+    ServicePort,
+    port_name,
+)
+from testbed.topology import Topology
 
 pytestmark = pytest.mark.root
 
-INTERNAL, EXTERNAL = "ikl0", "ekl0"
-CLUSTER_IP = "10.96.3.4"
-
-
-class Polykube:
-    """Sends what polykube sends and decodes as its Go client does."""
-
-    def __init__(self, api: Api) -> None:
-        self.url = api.url
-
-    def write(self, method: str, path: str, body: Any = None, also: int = 0) -> None:
-        """A request whose status must be below 300, or `also`."""
-        answer = requests.request(method, self.url + path, json=body, timeout=60)
-        assert answer.status_code < 300 or answer.status_code == also, answer.text
-
-    def read(self, path: str) -> Any:
-        answer = requests.get(self.url + path, timeout=60)
-        assert answer.status_code == 200, answer.text
-        kind = answer.headers["Content-Type"]
-        assert "application/json" in kind or "application/yang.data+json" in kind
-        decoded = answer.json()
-        if isinstance(decoded, list):
-            return [element for element in decoded if not isinstance(element, list)]
-        return decoded if decoded is not None else []
+NODE_IP, POD_CIDR = "192.168.100.1", "10.10.1.0/24"
+WEB = Service("default/web", "10.96.3.4", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
+POD, OTHER_POD = ("10.10.1.20", 8080), ("10.10.2.20", 8080)
 
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Topology]:
     with Lab() as lab:
-        yield topology.build(lab, clients=2, servers=2)
+        yield topology.build(lab, clients=2, servers=2, start_servers=False)
 
 
 @pytest.fixture(scope="module")
-def polykube(api: Api, network: Topology) -> Iterator[Polykube]:
-    polykube = Polykube(api)
-    yield polykube
+def polykube(api: Api) -> Iterator[Requests]:
+    to = Requests(url=api.url)
+    assert to.answers()
+    assert to.read("") == []
+    yield to
     for cube in (INTERNAL, EXTERNAL):
-        polykube.write("DELETE", f"/k8slbrp/{cube}/", also=409)
+        to.write("DELETE", f"{cube}/", also=409)
 
 
-def pod_port(address: str) -> str:
-    return "".join(f"{int(octet):02x}" for octet in address.split("."))
+@pytest.fixture
+def operator(polykube: Requests, network: Topology) -> Iterator[Operator]:
+    """Started, without pods; its cubes know polykube's router and dispatcher only by name."""
+    operator = Operator(polykube, NODE_IP, POD_CIDR)
+    operator.start()
+    yield operator
+    for address in network.client_ips:
+        Cni(polykube).delete(address)
 
 
-def test_start_up(polykube: Polykube, network: Topology) -> None:
-    assert requests.get(polykube.url, timeout=10).status_code
-    assert polykube.read("/k8slbrp/") == []
-    backend = {"name": "to_r0", "type": "backend"}
-    create = {"name": INTERNAL, "loglevel": "INFO", "ports": [backend], "port_mode": "MULTI"}
-    polykube.write("POST", f"/k8slbrp/{INTERNAL}/", create)
-    ports = [backend, {"name": "to_k0", "type": "frontend"}]
-    create = {"name": EXTERNAL, "loglevel": "INFO", "ports": ports, "port_mode": "SINGLE"}
-    polykube.write("POST", f"/k8slbrp/{EXTERNAL}/", create)
-    assert {cube["name"] for cube in polykube.read("/k8slbrp/")} == {INTERNAL, EXTERNAL}
-    for _ in range(2):  # the operator repeats itself
-        patch = {"name": "to_r0", "peer": network.backend}
-        polykube.write("PATCH", f"/k8slbrp/{INTERNAL}/ports/to_r0/", patch)
-    assert polykube.read(f"/k8slbrp/{INTERNAL}/ports/to_r0/")["type"] == "backend"
-    for cube in (INTERNAL, EXTERNAL):
-        polykube.write("DELETE", f"/k8slbrp/{cube}/service/")
+@pytest.fixture
+def router(polykube: Requests, network: Topology) -> Iterator[None]:
+    """A cube of ours in the place of polykube's router, which passes everything."""
+    ports = [
+        {"name": "to_ikl0", "type": "frontend", "peer": f"{INTERNAL}:to_r0"},
+        {"name": "out", "type": "backend", "peer": network.backend},
+    ]
+    polykube.write("POST", "r0/", {"name": "r0", "port_mode": "SINGLE", "ports": ports})
+    yield
+    polykube.write("DELETE", "r0/", also=409)
 
 
-def test_the_cni_plugin_adds_a_pod(polykube: Polykube, network: Topology) -> None:
-    address, netdev = network.client_ips[0], network.frontends[0]
-    port = {"name": pod_port(address), "peer": netdev, "type": "frontend", "ip": address}
-    path = f"/k8slbrp/{INTERNAL}/ports/{pod_port(address)}/"
-    polykube.write("POST", path, port)
-    check = polykube.read(path)
-    expected = {"type": "frontend", "peer": netdev, "status": "UP", "ip": address}
-    assert {key: check[key] for key in expected} == expected
-
-
-def test_the_operator_adds_missing_pods(polykube: Polykube, network: Topology) -> None:
-    ports = polykube.read(f"/k8slbrp/{INTERNAL}/ports/")
-    assert {port["ip"] for port in ports if port["type"] != "backend"} == {network.client_ips[0]}
-    address, netdev = network.client_ips[1], network.frontends[1]
-    port = {"name": pod_port(address), "peer": netdev, "type": "frontend", "ip": address}
-    polykube.write("POST", f"/k8slbrp/{INTERNAL}/ports/", [port])
-
-
-def test_a_pod_comes_back_with_the_same_interface_name(polykube: Polykube, network: Topology) -> None:
-    """Its interface vanished with the old sandbox; connecting the port again makes it work again."""
-    name = pod_port(network.client_ips[1])
-    path = f"/k8slbrp/{INTERNAL}/ports/{name}/"
-    netdev, namespace = network.frontends[1], network.clients[1]
-    ip("link", "del", netdev)
-    wait_for(lambda: polykube.read(path)["status"] == "DOWN")
-    ip(*f"link add {netdev} type veth peer name eth0 netns {namespace}".split())
-    ip("link", "set", netdev, "up")
-    topology.configure_client(namespace, network.client_ips[1])
-    polykube.write("PATCH", path, {"name": name, "peer": netdev})
-    assert polykube.read(path)["status"] == "UP"
-    assert run(["ping", "-c", "1", "-W", "2", topology.GATEWAY], namespace)
+def services(to: Requests, cube: str) -> dict[tuple[str, int, str], set[tuple[str, int, int]]]:
+    """By VIP, port and protocol: address, port and weight of each backend."""
+    return {
+        (s["vip"], s["vport"], s["proto"]): {(b["ip"], b["port"], b["weight"]) for b in s.get("backend", [])}
+        for s in to.read(f"{cube}/").get("service", [])
+    }
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -124,78 +94,231 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("nothing changed within 5 s")
 
 
-def services(polykube: Polykube, cube: str) -> dict[tuple[str, int, str], str]:
-    """What the service controller finds: (vip, vport, upper case proto) to the proto as read."""
-    tree = polykube.read(f"/k8slbrp/{cube}/")
-    assert isinstance(tree["shadow"], bool) and isinstance(tree["span"], bool)
-    return {(s["vip"], s["vport"], s["proto"].upper()): s["proto"] for s in tree.get("service", [])}
+def test_start_up(polykube: Requests, operator: Operator) -> None:
+    assert {cube["name"] for cube in polykube.read("")} == {INTERNAL, EXTERNAL}
+    modes = [polykube.read(f"{cube}/")["port_mode"] for cube in (INTERNAL, EXTERNAL)]
+    assert modes == ["multi", "single"]
+    for cube, port, kind in ((INTERNAL, "to_r0", "backend"), (EXTERNAL, "to_k0", "frontend")):
+        assert polykube.read(f"{cube}/ports/{port}/")["type"] == kind
+    operator.connect()  # the operator repeats itself
 
 
-def test_the_service_controller(polykube: Polykube) -> None:
-    wanted = [
-        {"name": "default/web", "vip": CLUSTER_IP, "vport": 80, "proto": "TCP"},
-        {"name": "default/web", "vip": CLUSTER_IP, "vport": 53, "proto": "UDP"},
-        {"name": "default/web", "vip": CLUSTER_IP, "vport": 99, "proto": "TCP"},
-    ]
-    polykube.write("POST", f"/k8slbrp/{INTERNAL}/service/", wanted)
-    found = services(polykube, INTERNAL)
-    assert set(found) == {(CLUSTER_IP, 80, "TCP"), (CLUSTER_IP, 53, "UDP"), (CLUSTER_IP, 99, "TCP")}
-    gone = f"/k8slbrp/{INTERNAL}/service/{CLUSTER_IP}/99/{found[CLUSTER_IP, 99, 'TCP']}/"
-    polykube.write("DELETE", gone)
-    polykube.write("DELETE", gone, also=409)
-    assert len(services(polykube, INTERNAL)) == 2
+def test_a_peer_that_is_not_there_yet_stays_wanted(polykube: Requests, operator: Operator) -> None:
+    """The operator connects its cubes to those of others before these exist."""
+    port = polykube.read(f"{INTERNAL}/ports/to_r0/")
+    assert (port["peer"], port["status"]) == ("r0:to_ikl0", "DOWN")
 
 
-def backends(polykube: Polykube, vport: int, proto: str) -> set[tuple[str, str, int, int]]:
-    tree = polykube.read(f"/k8slbrp/{INTERNAL}/")
-    for service in tree["service"]:
-        if (service["vip"], service["vport"], service["proto"].upper()) == (CLUSTER_IP, vport, proto):
-            return {(b["name"], b["ip"], b["port"], b["weight"]) for b in service.get("backend", [])}
-    raise AssertionError("no such service")
+def test_packets_pass_from_cube_to_cube(
+    polykube: Requests, operator: Operator, network: Topology, router: None
+) -> None:
+    """What leaves one enters the other, both ways, until one is gone; then it is wanted again."""
+    Cni(polykube).add(network.client_ips[0], network.frontends[0])
+    assert polykube.read(f"{INTERNAL}/ports/to_r0/")["status"] == "UP"
+    run(["ping", "-c", "2", "-i", "0.1", "-W", "2", topology.GATEWAY], network.clients[0])
+    polykube.write("DELETE", "r0/")
+    port = polykube.read(f"{INTERNAL}/ports/to_r0/")
+    assert (port["peer"], port["status"]) == ("r0:to_ikl0", "DOWN")
 
 
-@pytest.mark.parametrize(("vport", "proto"), [(80, "TCP"), (53, "UDP")])
-def test_the_endpoints_controller(polykube: Polykube, network: Topology, vport: int, proto: str) -> None:
-    path = f"/k8slbrp/{INTERNAL}/service/{CLUSTER_IP}/{vport}/{proto}/backend/"
-    local, remote = network.server_ips
-    entries = [
-        {"name": "default/web", "ip": local, "port": SERVER_PORT, "weight": 3},
-        {"name": "default/web", "ip": remote, "port": SERVER_PORT},
-    ]
-    assert backends(polykube, vport, proto) == set()
-    polykube.write("POST", path, entries)
-    both = {("default/web", local, SERVER_PORT, 3), ("default/web", remote, SERVER_PORT, 1)}
-    assert backends(polykube, vport, proto) == both
-    again = requests.post(polykube.url + path, json=entries[:1], timeout=10)
-    assert again.status_code == 409, "the re-POST of a backend stays an error"
-    assert backends(polykube, vport, proto) == both
+def test_the_cni_plugin(polykube: Requests, operator: Operator, network: Topology) -> None:
+    cni = Cni(polykube)
+    address, netdev = network.client_ips[0], network.frontends[0]
+    cni.add(address, netdev)
+    assert cni.check(address, netdev), "UP at once, and everything as sent"
+    with pytest.raises(Refused) as refused:
+        cni.add(address, netdev)
+    assert refused.value.status == 409
+    cni.delete(address)
+    cni.delete(address)  # the kubelet repeats itself; 409 means gone
 
 
-def test_traffic_of_the_pods(polykube: Polykube, network: Topology) -> None:
-    for pod in network.clients:
-        for protocol, vport in (("http", 80), ("udp", 53)):
-            answers = new_sessions(pod, protocol, CLUSTER_IP, vport, 100)
-            assert sum(answers.values()) == 100
-            assert answers["server1"] > answers["server2"] > 0
+def test_a_pod_comes_back_with_the_same_interface_name(
+    polykube: Requests, network: Topology, operator: Operator
+) -> None:
+    """Its interface vanished with the old sandbox; connecting the port again makes it work again."""
+    Operator(polykube, NODE_IP, POD_CIDR, Peers(internal=network.backend)).connect()
+    address, netdev, namespace = network.client_ips[1], network.frontends[1], network.clients[1]
+    Cni(polykube).add(address, netdev)
+    path = f"{INTERNAL}/ports/{port_name(address)}/"
+    ip("link", "del", netdev)
+    wait_for(lambda: polykube.read(path)["status"] == "DOWN")
+    ip(*f"link add {netdev} type veth peer name eth0 netns {namespace}".split())
+    ip("link", "set", netdev, "up")
+    topology.configure_client(namespace, address)
+    polykube.write("PATCH", path, {"name": port_name(address), "peer": netdev})
+    wait_for(lambda: polykube.read(path)["status"] == "UP")
+    run(["ping", "-c", "1", "-W", "2", topology.GATEWAY], namespace)
 
 
-def test_endpoints_go_away_but_the_service_stays(polykube: Polykube, network: Topology) -> None:
-    path = f"/k8slbrp/{INTERNAL}/service/{CLUSTER_IP}/80/TCP/backend/"
-    polykube.write("DELETE", f"{path}{network.server_ips[0]}/")
-    assert new_sessions(network.clients[0], "http", CLUSTER_IP, 80, 20) == {"server2": 20}
-    polykube.write("DELETE", f"{path}{network.server_ips[1]}/")
-    assert backends(polykube, 80, "TCP") == set()
-    assert requests.delete(f"{polykube.url}{path}{network.server_ips[1]}/", timeout=10).status_code == 409
+def test_the_operator_adds_missing_pods_in_one_list(
+    polykube: Requests, operator: Operator, network: Topology
+) -> None:
+    pods = dict(zip(network.client_ips, network.frontends, strict=True))
+    Cni(polykube).add(network.client_ips[0], pods[network.client_ips[0]])
+    operator.add_missing_pods(pods)
+    assert all(Cni(polykube).check(*pod) for pod in pods.items())
+    operator.add_missing_pods(pods)
 
 
-def test_the_cni_plugin_removes_a_pod(polykube: Polykube, network: Topology) -> None:
-    path = f"/k8slbrp/{INTERNAL}/ports/{pod_port(network.client_ips[1])}/"
-    polykube.write("DELETE", path)
-    polykube.write("DELETE", path, also=409)
-    assert requests.delete(polykube.url + path, timeout=10).status_code == 409
+def test_services_and_endpoints_in_both_cubes(polykube: Requests, operator: Operator) -> None:
+    operator.sync_service(WEB)
+    internal = {("10.96.3.4", 80, "tcp"): set(), ("10.96.3.4", 53, "udp"): set()}
+    external = {(NODE_IP, 30080, "tcp"): set(), (NODE_IP, 30053, "udp"): set()}
+    assert (services(polykube, INTERNAL), services(polykube, EXTERNAL)) == (internal, external)
+
+    operator.sync_endpoints(WEB, {(80, "TCP"): [POD, OTHER_POD], (53, "UDP"): [OTHER_POD]})
+    both = {(*POD, 3), (*OTHER_POD, 1)}
+    assert services(polykube, INTERNAL) == dict(zip(internal, [both, {(*OTHER_POD, 1)}], strict=True))
+    assert services(polykube, EXTERNAL) == dict(zip(external, [both, {(*OTHER_POD, 1)}], strict=True))
+
+    operator.sync_endpoints(WEB, {(80, "TCP"): [OTHER_POD]})
+    expected = dict(zip(internal, [{(*OTHER_POD, 1)}, set()], strict=True))
+    assert services(polykube, INTERNAL) == expected, "without one it stays"
+
+    operator.delete_service(WEB.name)
+    assert services(polykube, INTERNAL) == services(polykube, EXTERNAL) == {}
 
 
-def test_the_operator_restarts(polykube: Polykube) -> None:
-    for cube in (INTERNAL, EXTERNAL):
-        polykube.write("DELETE", f"/k8slbrp/{cube}/service/")
-        assert services(polykube, cube) == {}
+def test_only_local_endpoints_are_reached_from_outside(polykube: Requests, operator: Operator) -> None:
+    local = Service(WEB.name, WEB.cluster_ip, WEB.ports[:1], external_local=True)
+    operator.sync_service(local)
+    operator.sync_endpoints(local, {(80, "TCP"): [POD, OTHER_POD]})
+    assert services(polykube, INTERNAL) == {("10.96.3.4", 80, "tcp"): {(*POD, 3), (*OTHER_POD, 1)}}
+    assert services(polykube, EXTERNAL) == {(NODE_IP, 30080, "tcp"): {(*POD, 3)}}
+
+
+def test_a_service_changes_its_ports(polykube: Requests, operator: Operator) -> None:
+    """The new one is added under the same name before the old one is deleted."""
+    operator.sync_service(WEB)
+    operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
+    moved = Service(WEB.name, WEB.cluster_ip, (ServicePort(81, "TCP", 30081),))
+    operator.sync_service(moved)
+    operator.sync_endpoints(moved, {(81, "TCP"): [POD]})
+    assert services(polykube, INTERNAL) == {("10.96.3.4", 81, "tcp"): {(*POD, 3)}}
+    assert services(polykube, EXTERNAL) == {(NODE_IP, 30081, "tcp"): {(*POD, 3)}}
+    operator.sync_service(Service(WEB.name, WEB.cluster_ip, (ServicePort(81),)))
+    assert services(polykube, EXTERNAL) == {}, "no NodePort any more"
+
+
+def test_both_controllers_at_once(polykube: Requests, operator: Operator) -> None:
+    """One deletes and creates the services that the other fills. A backend of a service that has just gone is
+    409; nothing else goes wrong, and when they have come to rest all is as it should be."""
+    stop = threading.Event()
+    refusals: list[Refused] = []
+    rounds = 0
+
+    def fill() -> None:
+        other = Operator(Requests(url=polykube.url), NODE_IP, POD_CIDR)
+        ready = [POD, OTHER_POD]
+        while not stop.is_set():
+            try:
+                other.sync_endpoints(WEB, {(80, "TCP"): ready, (53, "UDP"): ready})
+                other.sync_endpoints(WEB, {(80, "TCP"): ready[:1]})
+            except Refused as refused:
+                refusals.append(refused)
+
+    filler = threading.Thread(target=fill)
+    filler.start()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        operator.sync_service(WEB)
+        operator.delete_service(WEB.name)
+        rounds += 1
+    stop.set()
+    filler.join()
+    assert rounds > 20
+    assert {refused.status for refused in refusals} <= {409}
+    operator.sync_service(WEB)
+    operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
+    assert services(polykube, INTERNAL) == {
+        ("10.96.3.4", 80, "tcp"): {(*POD, 3)},
+        ("10.96.3.4", 53, "udp"): set(),
+    }
+
+
+SERVICE_PATH = f"{INTERNAL}/service/"
+BACKEND_PATH = f"{SERVICE_PATH}{WEB.cluster_ip}/80/tcp/backend/"
+REFUSALS: list[tuple[str, str, Any, int]] = [
+    ("headless", SERVICE_PATH, [{"name": "default/none", "vip": "None", "vport": 80, "proto": "TCP"}], 400),
+    ("IPv6", SERVICE_PATH, [{"name": "default/six", "vip": "fd00::1", "vport": 80, "proto": "TCP"}], 400),
+    ("SCTP", SERVICE_PATH, [{"name": "default/sctp", "vip": "10.96.3.5", "vport": 80, "proto": "SCTP"}], 400),
+    ("new targetPort", BACKEND_PATH, [{"name": WEB.name, "ip": POD[0], "port": 9090, "weight": 3}], 409),
+    (
+        "new and conflicting",
+        BACKEND_PATH,
+        [
+            {"name": WEB.name, "ip": "10.10.1.21", "port": 9090},
+            {"name": WEB.name, "ip": POD[0], "port": 9090},
+        ],
+        409,
+    ),
+    (
+        "new and impossible",
+        SERVICE_PATH,
+        [
+            {"name": "default/a", "vip": "10.96.3.6", "vport": 80, "proto": "TCP"},
+            {"name": "default/b", "vip": "None", "vport": 80, "proto": "TCP"},
+        ],
+        400,
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
+def test_what_it_retries_for_ever_changes_nothing_and_is_cheap(
+    polykube: Requests, operator: Operator, path: str, body: Any, status: int
+) -> None:
+    operator.sync_service(WEB)
+    operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
+    before = polykube.read(f"{INTERNAL}/")
+    times = []
+    for _ in range(50):
+        start = time.perf_counter()
+        with pytest.raises(Refused) as refused:
+            polykube.write("POST", path, body)
+        times.append(time.perf_counter() - start)
+        assert refused.value.status == status
+    assert polykube.read(f"{INTERNAL}/") == before
+    assert statistics.median(times) < 0.05
+
+
+def test_the_operator_restarts(polykube: Requests, operator: Operator) -> None:
+    operator.sync_service(WEB)
+    operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
+    before = services(polykube, INTERNAL), services(polykube, EXTERNAL)
+    again = Operator(polykube, NODE_IP, POD_CIDR)
+    again.start()
+    assert services(polykube, INTERNAL) == services(polykube, EXTERNAL) == {}
+    again.sync_service(WEB)
+    again.sync_endpoints(WEB, {(80, "TCP"): [POD]})
+    assert (services(polykube, INTERNAL), services(polykube, EXTERNAL)) == before
+
+
+def test_polls_whose_answers_nobody_reads(api: Api, polykube: Requests, operator: Operator) -> None:
+    """The operator's poll leaves its connection open with the answer in it, every ten seconds."""
+    host, _, port = api.url.split("/")[2].partition(":")
+    left = []
+    for _ in range(100):
+        connection = socket.create_connection((host, int(port)), 5)
+        connection.sendall(b"GET /polycube/v1 HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n")
+        left.append(connection)
+    assert len(polykube.read("")) == 2
+    assert all(connection.recv(8) == b"HTTP/1.1" for connection in left)
+    for connection in left:
+        connection.close()
+
+
+def test_a_body_ends_with_a_newline(api: Api, operator: Operator) -> None:
+    """As Go's encoder writes it, sent as Go's client sends it."""
+    host, _, port = api.url.split("/")[2].partition(":")
+    service = {"name": WEB.name, "vip": "10.96.3.9", "vport": 80, "proto": "TCP"}
+    body = json.dumps([service], separators=(",", ":")).encode() + b"\n"
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(
+            f"POST /polycube/v1/k8slbrp/{INTERNAL}/service/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"User-Agent: Swagger-Codegen/1.0.0/go\r\nContent-Length: {len(body)}\r\n"
+            "Accept: application/json\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+            + body
+        )
+        assert connection.recv(12) == b"HTTP/1.1 201"

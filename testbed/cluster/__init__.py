@@ -1,0 +1,1 @@
+"""A small Kubernetes cluster of network namespaces, for playing and for proving."""

@@ -1,0 +1,229 @@
+"""What happens to a cluster in its life, under constant load from pods on all nodes and from outside.
+
+No request of a client that follows graceful termination fails. CLUSTER_REQUESTS asks for more of them:
+`make cluster-test` for 100,000.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from testbed.cluster.cluster import Cluster, Load, Report
+from testbed.cluster.node import Node, PolykubeProxy
+from testbed.polykube import Service, ServicePort
+
+pytestmark = pytest.mark.root
+
+REQUESTS = int(os.environ.get("CLUSTER_REQUESTS", "1000"))
+WEB = Service("default/web", "10.96.0.10", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
+KEPT = Service("default/kept", "10.96.0.11", (ServicePort(80, "TCP", 30081),))
+PAUSE_S = 0.01
+
+
+@pytest.fixture(scope="module")
+def load(cluster: Cluster) -> Iterator[Load]:
+    """A Service `web` of pods that come and go, another `kept` of pods that stay, and clients of both."""
+    cluster.start_pods("web", 10)
+    cluster.start_pods("kept", 3)
+    cluster.start_pods("client", 3)
+    cluster.create_service(WEB, "web")
+    cluster.create_service(KEPT, "kept")
+    load = cluster.load(clients_of(cluster))
+    yield load
+    load.close()
+    for service in (WEB, KEPT):
+        cluster.delete_service(service.name)
+    cluster.end_pods([*cluster.pods], grace_s=0)
+
+
+def clients_of(cluster: Cluster) -> list[dict[str, Any]]:
+    def client(namespace: str, address: str, port: int, kind: str) -> dict[str, Any]:
+        return {"namespace": namespace, "address": address, "port": port, "kind": kind, "pause": PAUSE_S}
+
+    clients = []
+    for pod in cluster.pods_of("client"):
+        clients.append(client(pod.namespace, WEB.cluster_ip, 80, "http"))
+        clients.append(client(pod.namespace, WEB.cluster_ip, 53, "udp"))
+        clients.append(client(pod.namespace, KEPT.cluster_ip, 80, "held"))
+    for node in cluster.nodes:
+        clients.append(client(cluster.outside, node.addresses.node, 30080, "http"))
+        clients.append(client(cluster.outside, node.addresses.node, 30081, "held"))
+    return clients
+
+
+def proxy_of(node: Node) -> PolykubeProxy:
+    assert isinstance(node.proxy, PolykubeProxy)
+    return node.proxy
+
+
+def quiet(load: Load, seconds: float = 1.0) -> Report:
+    """The load for a while, in which nothing may fail."""
+    load.report()
+    time.sleep(seconds)
+    report = load.report()
+    assert report.failures == []
+    assert report.requests > 20 * seconds
+    return report
+
+
+def test_everybody_reaches_everybody(cluster: Cluster, load: Load) -> None:
+    assert {pod.name for pod in cluster.pods_of("web")} <= set(quiet(load, 3).answers)
+
+
+def test_rolling_update_of_ten_replicas(cluster: Cluster, load: Load) -> None:
+    quiet(load)
+    requests = 0
+    while requests < REQUESTS:
+        before = {pod.name for pod in cluster.pods_of("web")}
+        assert cluster.rolling_update("web") == 0, "connections that clients did not leave in time"
+        report = load.report()
+        assert report.failures == []
+        requests += report.requests
+        assert before.isdisjoint(pod.name for pod in cluster.pods_of("web"))
+    answers = quiet(load).answers
+    assert before.isdisjoint(answers)
+
+
+def test_scaling_from_one_to_fifty_to_three(cluster: Cluster, load: Load) -> None:
+    quiet(load)
+    requests = 0
+    while requests < REQUESTS:
+        for count in (1, 50, 3):
+            assert cluster.scale("web", count) == 0
+            time.sleep(0.5)
+        report = load.report()
+        assert report.failures == []
+        requests += report.requests
+    cluster.scale("web", 10)
+
+
+def test_two_thousand_services_come_and_go(cluster: Cluster, load: Load) -> None:
+    quiet(load)
+    ports = tuple(ServicePort(1000 + n) for n in range(100))
+    many = [Service(f"default/many-{n}", f"10.97.0.{n + 1}", ports) for n in range(20)]
+    for service in many:
+        cluster.create_service(service, "kept")
+    for service in many:
+        cluster.delete_service(service.name)
+    assert load.report().failures == []
+
+
+def test_a_node_is_lost_and_comes_back(cluster: Cluster, load: Load) -> None:
+    """Clients elsewhere fail at most until the endpoints say so, and those of other servers never."""
+    quiet(load)
+    lost, others = cluster.nodes[2], cluster.nodes[:2]
+    cluster_client = next(pod for pod in cluster.pods_of("client") if pod.node is lost)
+    concerned = (cluster_client.namespace, f"{lost.addresses.node}:")
+
+    def failures_elsewhere(report: Report) -> list[Any]:
+        return [f for f in report.failures if not any(mark in f[1] for mark in concerned)]
+
+    lost.unplug()
+    away = [pod for pod in cluster.pods if pod.node is lost]
+    for pod in away:
+        pod.ready = False
+    for app in ("web", "kept"):
+        cluster.publish(app, others)
+    time.sleep(3)  # what was under way to the lost node times out
+    load.report()
+    time.sleep(1)
+    report = load.report()
+    assert failures_elsewhere(report) == []
+    assert report.requests > 20
+    assert {pod.name for pod in away}.isdisjoint(report.answers)
+
+    for pod in away:
+        pod.ready = True
+    lost.plug()
+    for app in ("web", "kept"):
+        cluster.publish(app, others)
+    time.sleep(3)
+    assert {pod.name for pod in away if pod.app == "web"} <= set(quiet(load, 3).answers)
+
+
+def test_a_host_is_killed_and_comes_back(cluster: Cluster, load: Load) -> None:
+    """Packets flow while it is away: nothing breaks, and new connections succeed all the time.
+
+    It is back before the operator's next poll, which notices nothing."""
+    quiet(load)
+    proxy = proxy_of(cluster.nodes[0])
+    proxy.kill_host()
+    time.sleep(2)
+    away = load.report()
+    proxy.start_host()
+    time.sleep(1)
+    back = load.report()
+    assert away.failures == back.failures == []
+    assert away.requests > 40
+    assert all(proxy.cni.check(*pod) for pod in cluster.nodes[0].pods.items())
+    cluster.rolling_update("web", surge=5)
+    assert load.report().failures == []
+
+
+def test_an_operator_restarts(cluster: Cluster, load: Load) -> None:
+    """It deletes all Services and creates them again. No established connection breaks."""
+    quiet(load)
+    node = cluster.nodes[0]
+    begin = time.monotonic()
+    proxy_of(node).operator.start(node.pods)
+    cluster.publish_all(node)
+    end = time.monotonic()
+    time.sleep(2.5)
+    report = load.report()
+    assert [f for f in report.failures if f[1].startswith("held")] == []
+    late = [f for f in report.failures if f[0] > end + 2.2]  # a request begun before may take 2 s to fail
+    assert late == [], f"after {end - begin:.3f} s the Services were back"
+    quiet(load)
+
+
+def test_a_host_is_away_longer_than_the_poll(cluster: Cluster, load: Load) -> None:
+    """The operator notices, starts anew, and forgets to send the Services: they are gone until it restarts."""
+    quiet(load)
+    node = cluster.nodes[1]
+    proxy = proxy_of(node)
+    proxy.kill_host()
+    time.sleep(1)
+    assert load.report().failures == [], "while no host runs all goes on"
+    proxy.start_host()
+    proxy.operator.start(node.pods)
+    time.sleep(0.5)
+    assert [f for f in load.report().failures if f[1].startswith("held")] == []
+    proxy.operator.start(node.pods)
+    cluster.publish_all(node)
+    time.sleep(2.5)
+    load.report()
+    quiet(load)
+
+
+def test_a_hundred_and_ten_pods_on_a_node(cluster: Cluster, load: Load) -> None:
+    """The last ones are attached as fast as the first, and all of them are served and ask."""
+    quiet(load)
+    node = cluster.nodes[1]
+    times = []
+    for _ in range(110 - len(node.pods)):
+        start = time.perf_counter()
+        cluster.start_pods("many", 1, [node])
+        times.append(time.perf_counter() - start)
+    pods = cluster.pods_of("many")
+    assert len(node.pods) == 110
+    assert all(proxy_of(node).cni.check(*pod) for pod in node.pods.items())
+    first, last = statistics.median(times[:20]), statistics.median(times[-20:])
+    assert last < 3 * first + 0.02
+    many = Service("default/many", "10.96.0.12", (ServicePort(80),))
+    cluster.create_service(many, "many")
+    client = {"address": many.cluster_ip, "port": 80, "kind": "http", "pause": 0.01}
+    extra = cluster.load([{**client, "namespace": pod.namespace} for pod in pods[::10]])
+    time.sleep(2)
+    report = extra.report()
+    extra.close()
+    assert report.failures == []
+    assert len(report.answers) > 50
+    cluster.delete_service(many.name)
+    cluster.end_pods(pods, grace_s=1)
+    quiet(load)
