@@ -5,9 +5,9 @@ STAMP   := $(VENV)/.setup
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool nftables haproxy
+            arping ethtool nftables haproxy conntrack
 
-.PHONY: all setup build demo test soak check bench clean
+.PHONY: all setup build demo cluster cluster-test test soak check bench clean
 all: build
 
 setup: $(STAMP)
@@ -26,6 +26,14 @@ build: $(STAMP)
 # DEMO=--keep leaves it running until Ctrl-C.
 demo: build
 	$(PYTHON) -m testbed.demo $(DEMO)
+
+# Three nodes with their hosts until Ctrl-C, or until a script ends: CLUSTER='--script FILE'.
+cluster: build
+	$(PYTHON) -m testbed.cluster $(CLUSTER)
+
+# Rolling updates and scaling under at least 100,000 requests each.
+cluster-test: build
+	CLUSTER_REQUESTS=100000 $(PYTHON) -m pytest -q tests/kube/test_kube_changes.py --timeout 3600
 
 test: build
 	$(PYTHON) -m pytest -q $(TESTS)

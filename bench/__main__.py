@@ -12,13 +12,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import compiling, consistency, control, endtoend, machine, perpacket, plots, report, targets
+from bench import (
+    compiling,
+    consistency,
+    control,
+    endtoend,
+    machine,
+    perpacket,
+    plots,
+    polykube,
+    report,
+    targets,
+)
 from testbed.host import PROJECT
 
 PARTS = {
     "per_packet": perpacket.measure,
     "end_to_end": endtoend.measure,
     "control_plane": control.measure,
+    "polykube": polykube.measure,
     "compile": compiling.measure,
     "consistency": consistency.measure,
 }

@@ -75,6 +75,13 @@ def _targets() -> Iterator[Target]:
         path = f"control_plane/one endpoint change, ms/{change}/median"
         yield Target(f"one endpoint change at 10,000 services ({change}), ms", 5, True, path)
     yield Target("services in lists, per s", 2000, False, "control_plane/services in lists, per s/median")
+    for event in ("Service, new", "Endpoints, all new", "Endpoints, one for another", "Service, deleted"):
+        path = f"polykube/one event, ms/{event}/median"
+        yield Target(f"polykube's event at 10,000 services ({event}), ms", 60, True, path)
+    yield Target("start of polykube with 5,000 services, s", 180, True, "polykube/start/s")
+    for pods in (1, 120):
+        path = f"polykube/attach a pod, ms/{pods} pods/p99"
+        yield Target(f"polykube's attach of a pod, p99 at {pods} pods, ms", 60, True, path)
     yield Target("compile time over the wrapper's", 1.3, True, "compile/TC/ratio/median")
     worst = "consistency/worst"
     yield Target("share error up to 100 backends", 0.01, True, f"{worst}/share error up to 100 backends")

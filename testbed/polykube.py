@@ -7,6 +7,7 @@ matter. Answers it would stumble over raise an error here.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
@@ -72,6 +73,7 @@ class Requests:
     service: str = "k8slbrp"
     url: str = URL
     namespace: str | None = None  # the network namespace of the host
+    seconds: float = 0.0  # from the sending of requests to the end of their answers, all together
     _session: requests.Session = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -84,12 +86,12 @@ class Requests:
     def write(self, method: str, path: str, body: Any = None, also: int = 0) -> None:
         """A request whose status must be below 300, or `also`."""
         data = None if body is None else json.dumps(body, separators=(",", ":")) + "\n"
-        answer = self._session.request(method, self._address(path), data=data, timeout=60)
+        answer = self._send(method, path, data)
         if answer.status_code >= 300 and answer.status_code != also:
             raise Refused(f"{method} {path}", answer.status_code, answer.text)
 
     def read(self, path: str) -> Any:
-        answer = self._session.get(self._address(path), timeout=60)
+        answer = self._send("GET", path)
         kind = answer.headers.get("Content-Type", "")
         readable = "application/json" in kind or "application/yang.data+json" in kind
         if answer.status_code >= 300 or not readable:
@@ -107,8 +109,11 @@ class Requests:
             return False
         return True
 
-    def _address(self, path: str) -> str:
-        return f"{self.url}/{self.service}/{path}"
+    def _send(self, method: str, path: str, data: str | None = None) -> requests.Response:
+        start = time.perf_counter()
+        answer = self._session.request(method, f"{self.url}/{self.service}/{path}", data=data, timeout=60)
+        self.seconds += time.perf_counter() - start
+        return answer
 
 
 class _NamespaceConnection(HTTPConnection):

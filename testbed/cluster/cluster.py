@@ -11,8 +11,9 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from testbed.cluster.node import LAN_GATEWAY, Node, PolykubeProxy, ServiceProxy, set_sysctls
 from testbed.host import PROJECT
 from testbed.lab import Lab, ip_batch
-from testbed.polykube import Service
+from testbed.polykube import Endpoints, Service
 
 OUTSIDE_ADDRESS = "172.16.0.100"
 POD_PORT = 8080
@@ -153,7 +154,7 @@ class Cluster:
         return lan, outside
 
     def on_every_node(self, action: Callable[[Node], None], nodes: Iterable[Node] | None = None) -> None:
-        for _ in self._threads.map(action, self.nodes if nodes is None else nodes):
+        for _ in self._threads.map(action, nodes or self.nodes):
             pass
 
     # Pods
@@ -196,31 +197,46 @@ class Cluster:
         pod.node.remove_pod(pod.namespace, pod.address)
         return cut
 
+    @contextmanager
+    def server_on_node(self, node: Node, port: int) -> Iterator[str]:
+        """A server in the network of a node, as a pod with hostNetwork has it; gives its name."""
+        name = f"host-{node.name}"
+        self._servers.ask(["open", name, node.router, node.addresses.node, port])
+        try:
+            yield name
+        finally:
+            self._servers.ask(["close", name])
+
     def pods_of(self, app: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.app == app]
 
     # Services
 
     def create_service(self, service: Service, app: str) -> None:
-        """A Service for the pods of `app`, with their endpoints."""
+        """A Service for the pods of `app`, with their endpoints; or a change of one."""
         self.services[service.name] = service
         self._apps[service.name] = app
         self.on_every_node(lambda node: node.proxy.sync_service(service))
-        self.publish(app)
+        self._sync_endpoints(service, self.nodes)
 
     def delete_service(self, name: str) -> None:
         del self.services[name], self._apps[name]
         self.on_every_node(lambda node: node.proxy.delete_service(name))
 
-    def publish(self, app: str, nodes: Iterable[Node] | None = None) -> None:
+    def publish(self, app: str, nodes: list[Node] | None = None) -> None:
         """Tell all nodes who is ready."""
-        nodes = self.nodes if nodes is None else list(nodes)
         for name, selected in list(self._apps.items()):
             if selected == app:
-                service = self.services[name]
-                ready = [(pod.address, pod.port) for pod in self.endpoints_of(name)]
-                endpoints = {(port.port, port.protocol): ready for port in service.ports}
-                self.on_every_node(lambda node: node.proxy.sync_endpoints(service, endpoints), nodes)  # noqa: B023
+                self._sync_endpoints(self.services[name], nodes or self.nodes)
+
+    def _sync_endpoints(self, service: Service, nodes: Iterable[Node]) -> None:
+        ready = [(pod.address, pod.port) for pod in self.endpoints_of(service.name)]
+        endpoints = {(port.port, port.protocol): ready for port in service.ports}
+        self.on_every_node(lambda node: node.proxy.sync_endpoints(service, endpoints), nodes)
+
+    def set_endpoints(self, service: Service, endpoints: Endpoints) -> None:
+        """Tell all nodes of endpoints that do not follow from the pods of an app."""
+        self.on_every_node(lambda node: node.proxy.sync_endpoints(service, endpoints))
 
     def publish_all(self, node: Node) -> None:
         """What an operator that has just started does: all Services, then all endpoints."""

@@ -1,0 +1,48 @@
+"""The manifests in k8s/ are what Kubernetes' own schemas allow, and agree with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from pcnhost.config import load as config_of
+
+K8S = Path(__file__).resolve().parents[2] / "k8s"
+VERSIONS = ["1.29", "1.37"]
+
+
+def documents(path: Path) -> list[Any]:
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def manifests() -> list[Any]:
+    return [
+        pytest.param(document, id=f"{path.name}-{document['kind']}")
+        for path in sorted(K8S.glob("*.yaml"))
+        for document in documents(path)
+    ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("manifest", manifests())
+def test_schema(manifest: Any, version: str) -> None:
+    kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_check_finds_mistakes() -> None:
+    daemon_set = next(d for d in documents(K8S / "host.yaml") if d["kind"] == "DaemonSet")
+    daemon_set["spec"]["template"]["spec"]["hostNetwrok"] = True
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(daemon_set, VERSIONS[-1], strict=True)
+
+
+def test_the_host_understands_its_options() -> None:
+    daemon_set = next(d for d in documents(K8S / "host.yaml") if d["kind"] == "DaemonSet")
+    arguments = daemon_set["spec"]["template"]["spec"]["containers"][0]["args"]
+    config = config_of(arguments)
+    assert config.cubes_dump == Path("/var/lib/polycube/cubes.json")
+    assert [name for name, _ in config.services] == ["k8slbrp"]
