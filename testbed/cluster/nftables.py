@@ -93,8 +93,8 @@ class NftablesProxy:
         if outside:
             chains += _chains(f"{label}x", protocol, outside)
             entries["nodeports"].append(f"{key} : goto {label}x")
-        else:
-            entries["rejected_nodeports"].append(key)
+        else:  # other nodes may have some, so kube-proxy does not refuse
+            entries["dropped" if ready else "rejected_nodeports"].append(key)
 
     def _forget_datagrams(self, service: Service) -> None:
         """As kube-proxy does, so that flows of datagrams leave endpoints that are gone."""
@@ -132,6 +132,7 @@ table ip kube {{
   map nodeports {{ type inet_proto . inet_service : verdict; {elements("nodeports")} }}
   set rejected {{ type ipv4_addr . inet_proto . inet_service; {elements("rejected")} }}
   set rejected_nodeports {{ type inet_proto . inet_service; {elements("rejected_nodeports")} }}
+  set dropped {{ type inet_proto . inet_service; {elements("dropped")} }}
   set cluster_ips {{ type ipv4_addr; {addresses} }}
   chain prerouting {{
     type nat hook prerouting priority dstnat
@@ -156,6 +157,7 @@ table ip kube {{
   chain input {{
     type filter hook input priority filter
     {by_port} @rejected_nodeports reject
+    {by_port} @dropped drop
   }}
 }}
 """

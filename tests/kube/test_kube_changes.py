@@ -19,6 +19,7 @@ from testbed.cluster.node import Node, PolykubeProxy
 from testbed.polykube import Service, ServicePort
 
 pytestmark = pytest.mark.root
+scenario = pytest.mark.scenario
 
 REQUESTS = int(os.environ.get("CLUSTER_REQUESTS", "1000"))
 WEB = Service("default/web", "10.96.0.10", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
@@ -147,6 +148,7 @@ def test_a_node_is_lost_and_comes_back(cluster: Cluster, load: Load) -> None:
     assert {pod.name for pod in away if pod.app == "web"} <= set(quiet(load, 3).answers)
 
 
+@scenario("Services should work after restarting kube-proxy [Disruptive]")
 def test_a_host_is_killed_and_comes_back(cluster: Cluster, load: Load) -> None:
     """Packets flow while it is away: nothing breaks, and new connections succeed all the time.
 
@@ -166,6 +168,7 @@ def test_a_host_is_killed_and_comes_back(cluster: Cluster, load: Load) -> None:
     assert load.report().failures == []
 
 
+@scenario("Services should work after restarting kube-proxy [Disruptive]")
 def test_an_operator_restarts(cluster: Cluster, load: Load) -> None:
     """It deletes all Services and creates them again. No established connection breaks."""
     quiet(load)
