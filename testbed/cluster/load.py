@@ -61,6 +61,10 @@ class Connection:
         self._socket = socket.create_connection((address, port), TIMEOUT)
         self.last = False
 
+    @property
+    def local_port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
     def ask(self) -> str:
         """Returns who answers. Raises OSError."""
         self._socket.sendall(REQUEST)

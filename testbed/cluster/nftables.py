@@ -151,6 +151,7 @@ table ip kube {{
   }}
   chain forward {{
     type filter hook forward priority filter
+    ct state invalid drop
     {by_address} @rejected reject
     ip daddr @cluster_ips reject
   }}

@@ -6,9 +6,14 @@ docs/kubernetes-conformance.md lists them all, and test_kube_docs.py compares.
 
 from __future__ import annotations
 
+import socket
+
 import pytest
+from scapy.layers.inet import IP, TCP
 
 from testbed.cluster.cluster import Cluster, Pod
+from testbed.cluster.load import Connection
+from testbed.netns import inside
 from testbed.polykube import Service, ServicePort
 
 from .talk import NOTHING, REFUSED, TALK, UNREACHABLE, http, outcome, outcomes, udp
@@ -266,8 +271,8 @@ def test_a_deleted_pod_is_asked_no_more(any_cluster: Cluster, protocol: str) -> 
     assert set(outcomes(client, VIP, 80, protocol, 60)) == names(pods[1:])
 
 
-@scenario("Networking Granular Checks: Services should update nodePort: http")
-@scenario("Networking Granular Checks: Services should update nodePort: udp")
+@scenario("Networking Granular Checks: Services should update nodePort: http [Slow]")
+@scenario("Networking Granular Checks: Services should update nodePort: udp [Slow]")
 @PROTOCOLS
 def test_a_node_port_is_taken_away(any_cluster: Cluster, protocol: str) -> None:
     pods = any_cluster.start_pods("web", 2)
@@ -359,3 +364,24 @@ def test_endpoints_in_the_network_of_a_node(any_cluster: Cluster) -> None:
             client = client_on(any_cluster, number).namespace
             for protocol in ("TCP", "UDP"):
                 assert outcome(client, VIP, 80, protocol) == name
+
+
+@scenario(
+    "Conntrack proxy implementation should not be vulnerable to the invalid conntrack state bug [Privileged]"
+)
+def test_a_packet_out_of_the_window_harms_nobody(any_cluster: Cluster) -> None:
+    """The server's node sends one; if it reached the client under the pod's address, that would answer RST."""
+    client = client_on(any_cluster, 1)
+    pod = any_cluster.start_pods("web", 1, any_cluster.nodes[1:2])[0]
+    any_cluster.create_service(web(), "web")
+    with inside(client.namespace):
+        connection = Connection(VIP, 80)
+    port = connection.local_port
+    assert connection.ask() == pod.name
+    stray = IP(src=pod.address, dst=client.address) / TCP(sport=pod.port, dport=port, flags="A", seq=1, ack=1)
+    with inside(pod.namespace), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for _ in range(10):
+            raw.sendto(bytes(stray), (client.address, 0))
+    for _ in range(5):
+        assert connection.ask() == pod.name
+    connection.close()
