@@ -15,9 +15,10 @@ from bench import host as bench_host
 from bench import stats
 from testbed.api import Api
 from testbed.lab import Lab
-from testbed.polykube import INTERNAL, Cni, Operator, Requests, Service, ServicePort
+from testbed.polykube import CUBES, Cni, Operator, Requests, Service, ServicePort
 
 BACKENDS = 10
+INTERNAL = CUBES["k8slbrp"][0]
 _BATCH = 500  # services with their backends in one request
 _NODE_IP, _POD_CIDR = "192.168.100.1", "10.10.1.0/24"
 

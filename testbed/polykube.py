@@ -21,7 +21,8 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from testbed.netns import inside
 
-INTERNAL, EXTERNAL = "ikl0", "ekl0"
+# By name of the service: what the two published versions call their internal and external cube.
+CUBES = {"k8slbrp": ("ikl0", "ekl0"), "lbrp": ("ilb0", "elb0")}
 LOCAL_WEIGHT = 3
 URL = "http://127.0.0.1:9000/polycube/v1"
 
@@ -59,11 +60,11 @@ Endpoints = Mapping[tuple[int, str], Iterable[tuple[str, int]]]
 
 @dataclass(frozen=True)
 class Peers:
-    """What the ports of the two cubes are connected to; polykube's own cubes unless told otherwise."""
+    """What the ports of the two cubes are connected to."""
 
-    internal: str = "r0:to_ikl0"
-    external: str = "r0:to_ekl0"
-    dispatcher: str = "k0:to_ekl0"
+    internal: str
+    external: str
+    dispatcher: str
 
 
 @dataclass
@@ -77,6 +78,7 @@ class Requests:
     _session: requests.Session = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.internal, self.external = CUBES[self.service]
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies; looking for some takes longer than a request
         self._session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
@@ -144,7 +146,9 @@ class Operator:
         self._to = to
         self._node_ip = node_ip
         self._pods = ip_network(pod_cidr)
-        self._peers = peers or Peers()
+        self._internal, self._external = to.internal, to.external
+        # polykube's own router and dispatcher, unless told otherwise
+        self._peers = peers or Peers(f"r0:to_{to.internal}", f"r0:to_{to.external}", f"k0:to_{to.external}")
 
     def start(self, pods: Mapping[str, str] | None = None) -> None:
         """Create the cubes, or empty those that are there, connect them and add the ports of pods that miss.
@@ -152,7 +156,10 @@ class Operator:
         `pods` are the addresses of the pods on this node, each with the name of its interface."""
         present = {cube["name"] for cube in self._to.read("")}
         backend, frontend = {"name": "to_r0", "type": "backend"}, {"name": "to_k0", "type": "frontend"}
-        for cube, ports, mode in ((INTERNAL, [backend], "MULTI"), (EXTERNAL, [backend, frontend], "SINGLE")):
+        for cube, ports, mode in (
+            (self._internal, [backend], "MULTI"),
+            (self._external, [backend, frontend], "SINGLE"),
+        ):
             if cube in present:
                 self._to.write("DELETE", f"{cube}/service/")
             else:
@@ -163,48 +170,48 @@ class Operator:
 
     def connect(self) -> None:
         for cube, port, peer in (
-            (INTERNAL, "to_r0", self._peers.internal),
-            (EXTERNAL, "to_r0", self._peers.external),
-            (EXTERNAL, "to_k0", self._peers.dispatcher),
+            (self._internal, "to_r0", self._peers.internal),
+            (self._external, "to_r0", self._peers.external),
+            (self._external, "to_k0", self._peers.dispatcher),
         ):
             self._to.write("PATCH", f"{cube}/ports/{port}/", {"name": port, "peer": peer})
 
     def add_missing_pods(self, pods: Mapping[str, str]) -> None:
-        ports = self._to.read(f"{INTERNAL}/ports/")
+        ports = self._to.read(f"{self._internal}/ports/")
         present = {str(ip_address(port["ip"])) for port in ports if port["type"] != "backend"}
         missing = [pod_port(address, netdev) for address, netdev in pods.items() if address not in present]
         if missing:
-            self._to.write("POST", f"{INTERNAL}/ports/", missing)
+            self._to.write("POST", f"{self._internal}/ports/", missing)
 
     def sync_service(self, service: Service) -> None:
         """Add what is missing, then remove what is too much, in both cubes."""
         wanted_internal = {(service.cluster_ip, p.port, p.protocol) for p in service.ports}
         wanted_external = {(self._node_ip, p.node_port, p.protocol) for p in service.ports if p.node_port}
         trees = self._trees()
-        for cube, wanted in ((INTERNAL, wanted_internal), (EXTERNAL, wanted_external)):
+        for cube, wanted in ((self._internal, wanted_internal), (self._external, wanted_external)):
             self._replace_services(cube, trees[cube], service.name, wanted)
 
     def delete_service(self, name: str) -> None:
         trees = self._trees()
-        for cube in (INTERNAL, EXTERNAL):
+        for cube in (self._internal, self._external):
             self._replace_services(cube, trees[cube], name, set())
 
     def sync_endpoints(self, service: Service, endpoints: Endpoints) -> None:
         """Add new backends to the services of this name, then delete those that are gone."""
         trees = self._trees()
         vports = {
-            INTERNAL: {(p.port, p.protocol): p for p in service.ports},
-            EXTERNAL: {(p.node_port, p.protocol): p for p in service.ports if p.node_port},
+            self._internal: {(p.port, p.protocol): p for p in service.ports},
+            self._external: {(p.node_port, p.protocol): p for p in service.ports if p.node_port},
         }
-        for cube in (INTERNAL, EXTERNAL):
+        for cube in (self._internal, self._external):
             for entry in _named(trees[cube], service.name):
                 port = vports[cube].get((entry["vport"], entry["proto"].upper()))
                 ready = endpoints.get((port.port, port.protocol), ()) if port else ()
-                local_only = cube == EXTERNAL and service.external_local
+                local_only = cube == self._external and service.external_local
                 self._replace_backends(cube, entry, service.name, ready, local_only)
 
     def _trees(self) -> dict[str, Any]:
-        return {cube: self._to.read(f"{cube}/") for cube in (INTERNAL, EXTERNAL)}
+        return {cube: self._to.read(f"{cube}/") for cube in (self._internal, self._external)}
 
     def _replace_services(self, cube: str, tree: Any, name: str, wanted: set[Key]) -> None:
         actual = {_key(entry): entry["proto"] for entry in _named(tree, name)}
@@ -243,15 +250,15 @@ class Cni:
 
     def add(self, address: str, netdev: str) -> None:
         port = pod_port(address, netdev)
-        self._to.write("POST", f"{INTERNAL}/ports/{port['name']}/", port)
+        self._to.write("POST", f"{self._to.internal}/ports/{port['name']}/", port)
 
     def check(self, address: str, netdev: str) -> bool:
-        port = self._to.read(f"{INTERNAL}/ports/{port_name(address)}/")
+        port = self._to.read(f"{self._to.internal}/ports/{port_name(address)}/")
         expected = {"type": "frontend", "peer": netdev, "status": "UP", "ip": address}
         return {member: port.get(member) for member in expected} == expected
 
     def delete(self, address: str) -> None:
-        self._to.write("DELETE", f"{INTERNAL}/ports/{port_name(address)}/", also=409)
+        self._to.write("DELETE", f"{self._to.internal}/ports/{port_name(address)}/", also=409)
 
 
 def port_name(address: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.picture import draw
 from testbed.lab import Lab
-from testbed.polykube import Refused, Service, ServicePort
+from testbed.polykube import CUBES, Refused, Service, ServicePort
 from testbed.traffic import new_sessions
 
 WEB = Service("default/web", "10.96.0.10", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
@@ -29,9 +29,7 @@ def main() -> int:
         help="run this inside, then end: a .py file whose main(cluster) is called, or any program, "
         "which finds the names of the namespaces in its environment",
     )
-    parser.add_argument(
-        "--service", choices=["k8slbrp", "lbrp"], default="k8slbrp", help="name of the service"
-    )
+    parser.add_argument("--service", choices=sorted(CUBES), default="k8slbrp", help="name of the service")
     options = parser.parse_args()
     if options.script and not options.script.is_file():
         parser.error(f"there is no file {options.script}")
@@ -111,12 +109,13 @@ def show_answers(client: str, answers: dict[str, int]) -> None:
 
 def explain(cluster: Cluster) -> None:
     node, client, vip = cluster.nodes[0].namespace, cluster.pods_of("client")[0].namespace, WEB.cluster_ip
-    api = f"http://127.0.0.1:9000/polycube/v1/{cluster.service_name}"
+    internal = CUBES[cluster.service_name][0]
+    api = f"http://127.0.0.1:9000/polycube/v1/{cluster.service_name}/{internal}"
     print("\nAll stays up until Ctrl-C. In another terminal, as root:")
     print(f"  ip netns exec {client} curl http://{vip}/")
     print(f"  ip netns exec {cluster.outside} curl http://{cluster.nodes[0].addresses.node}:30080/")
-    print(f"  ip netns exec {node} curl {api}/ikl0/service/")
-    print(f"  ip netns exec {node} .venv/bin/pcnctl ikl0 show", flush=True)
+    print(f"  ip netns exec {node} curl {api}/service/")
+    print(f"  ip netns exec {node} .venv/bin/pcnctl {internal} show", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from itertools import zip_longest
 
 from testbed.cluster.cluster import OUTSIDE_ADDRESS, Cluster
 from testbed.cluster.node import Node, PolykubeProxy
-from testbed.polykube import EXTERNAL, INTERNAL
 
 _WIDTH = 25
 _MOST_PODS = 8
@@ -35,10 +34,10 @@ def _box(lines: list[str]) -> list[str]:
 def _node_lines(cluster: Cluster, node: Node) -> list[str]:
     lines = [f"{node.name:6}{node.addresses.node:>15}", "eth0"]
     if isinstance(node.proxy, PolykubeProxy):
-        lines += ["│", _cube(node.proxy, EXTERNAL)]
+        lines += ["│", _cube(node.proxy, node.proxy.requests.external)]
     lines += ["│", "router ─── vxlan0"]
     if isinstance(node.proxy, PolykubeProxy):
-        lines += ["│", _cube(node.proxy, INTERNAL)]
+        lines += ["│", _cube(node.proxy, node.proxy.requests.internal)]
     pods = [pod for pod in cluster.pods if pod.node is node]
     shown = pods if len(pods) <= _MOST_PODS else pods[: _MOST_PODS - 1]
     for pod in shown:

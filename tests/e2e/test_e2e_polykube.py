@@ -20,8 +20,7 @@ from testbed import topology
 from testbed.api import Api
 from testbed.lab import Lab, ip, run
 from testbed.polykube import (
-    EXTERNAL,
-    INTERNAL,
+    CUBES,
     Cni,
     Operator,
     Peers,
@@ -35,6 +34,7 @@ from testbed.topology import Topology
 
 pytestmark = pytest.mark.root
 
+INTERNAL, EXTERNAL = CUBES["k8slbrp"]
 NODE_IP, POD_CIDR = "192.168.100.1", "10.10.1.0/24"
 WEB = Service("default/web", "10.96.3.4", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
 POD, OTHER_POD = ("10.10.1.20", 8080), ("10.10.2.20", 8080)
@@ -137,7 +137,8 @@ def test_a_pod_comes_back_with_the_same_interface_name(
     polykube: Requests, network: Topology, operator: Operator
 ) -> None:
     """Its interface vanished with the old sandbox; connecting the port again makes it work again."""
-    Operator(polykube, NODE_IP, POD_CIDR, Peers(internal=network.backend)).connect()
+    peers = Peers(network.backend, f"r0:to_{EXTERNAL}", f"k0:to_{EXTERNAL}")
+    Operator(polykube, NODE_IP, POD_CIDR, peers).connect()
     address, netdev, namespace = network.client_ips[1], network.frontends[1], network.clients[1]
     Cni(polykube).add(address, netdev)
     path = f"{INTERNAL}/ports/{port_name(address)}/"
