@@ -54,12 +54,8 @@ class NftablesProxy:
 
     def _apply(self) -> None:
         chains: list[str] = []
-        entries: dict[str, list[str]] = {
-            "services": [],
-            "nodeports": [],
-            "rejected": [],
-            "rejected_nodeports": [],
-        }
+        sets = ("services", "nodeports", "rejected", "rejected_nodeports", "dropped")
+        entries: dict[str, list[str]] = {name: [] for name in sets}
         for number, service in enumerate(self._services.values()):
             for port in service.ports:
                 self._add_port(
