@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testbed.cluster.node import LAN_GATEWAY, Node, PolykubeProxy, ServiceProxy, set_sysctls
+from testbed.cluster.node import LAN_GATEWAY, ROUTING, Node, PolykubeProxy, ServiceProxy, set_sysctls
 from testbed.host import PROJECT
 from testbed.lab import Lab, ip_batch
 from testbed.polykube import Endpoints, Service
@@ -131,7 +131,7 @@ class Cluster:
     def _make_lan(self) -> tuple[str, str]:
         """The network of the nodes, and a client beyond its gateway."""
         lan, outside = self.lab.namespace("lan"), self.lab.namespace("outside")
-        set_sysctls(lan, {"net/ipv4/ip_forward": "1"})
+        set_sysctls(lan, ROUTING)
         ip_batch(
             lan,
             [

@@ -26,6 +26,8 @@ from testbed.polykube import Cni, Endpoints, Operator, Peers, Requests, Service,
 
 POD_NETWORK = "10.10.0.0/16"
 LAN_GATEWAY = "192.168.100.254"
+# A router that says each time what it cannot reach.
+ROUTING = {"net/ipv4/ip_forward": "1", "net/ipv4/icmp_ratelimit": "0"}
 _ROUTER_RULES = f"""
 table ip router {{
   chain postrouting {{
@@ -115,10 +117,13 @@ class Node:
 
     def _set_up_router(self, total: int) -> None:
         a = self.addresses
-        settings = {f"net/ipv4/conf/{which}/{name}": "0" for which in ("all", "default")
-                    for name in ("rp_filter", "send_redirects")}  # fmt: skip
+        settings = {
+            f"net/ipv4/conf/{which}/{name}": "0"
+            for which in ("all", "default")
+            for name in ("rp_filter", "send_redirects")
+        }
         # Hairpin packets have a VIP as source, to which this router has no route.
-        set_sysctls(self.router, {**settings, "net/ipv4/ip_forward": "1"})
+        set_sysctls(self.router, {**settings, **ROUTING})
         commands = [
             f"addr add {a.gateway}/24 dev to_ikl0",
             "link set to_ikl0 up",
