@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import pytest
 import yaml
 
 from pcnhost.config import load as config_of
+from testbed.api import Api, ApiError
+from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.lab import Lab
 
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 VERSIONS = ["1.29", "1.37"]
@@ -46,3 +51,39 @@ def test_the_host_understands_its_options() -> None:
     config = config_of(arguments)
     assert config.cubes_dump == Path("/var/lib/polycube/cubes.json")
     assert [name for name, _ in config.services] == ["k8slbrp"]
+
+
+def is_loaded(api: Api) -> bool:
+    try:
+        return bool(api.get("services/k8slbrp")["name"] == "k8slbrp")
+    except ApiError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing changed within 30 s")
+
+
+@pytest.mark.root
+def test_the_service_is_loaded_whenever_it_is_missing() -> None:
+    """The script of the container beside polycubed, against a host that begins without a service."""
+    (daemon_set,) = documents(K8S / "polycubed.yaml")
+    container = daemon_set["spec"]["template"]["spec"]["containers"][1]
+    (script,) = container["args"]
+    with Lab() as lab:
+        api, _ = start_host(lab)
+        for written, here in (
+            ("http://127.0.0.1:9000/polycube/v1", api.url),
+            ("/service/libpcn-k8slbrp.so", str(SERVICE_LIBRARY)),
+            ("sleep 5", "sleep 0.1"),
+        ):
+            assert written in script
+            script = script.replace(written, here)
+        lab.start([*container["command"], script])
+        wait_for(lambda: is_loaded(api))
+        api.delete("services/k8slbrp")
+        wait_for(lambda: is_loaded(api))
