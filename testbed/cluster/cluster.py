@@ -74,11 +74,29 @@ class Talker:
 
 @dataclass(frozen=True)
 class Report:
-    """What the clients of a load have seen since the last report; failures are (when, client, reason)."""
+    """What the clients of a load have seen since the last report.
+
+    `answers` counts by client and server; failures are (when, client, reason)."""
 
     requests: int
-    answers: dict[str, int]
+    answers: dict[str, dict[str, int]]
     failures: list[tuple[float, str, str]]
+
+    @property
+    def servers(self) -> set[str]:
+        return {server for counts in self.answers.values() for server in counts}
+
+    def without(self, *marks: str) -> Report:
+        """What is left without the clients whose name contains one of the marks."""
+        answers = {client: counts for client, counts in self.answers.items() if not _has(client, marks)}
+        failures = [failure for failure in self.failures if not _has(failure[1], marks)]
+        return Report(
+            sum(sum(counts.values()) for counts in answers.values()) + len(failures), answers, failures
+        )
+
+
+def _has(client: str, marks: tuple[str, ...]) -> bool:
+    return any(mark in client for mark in marks)
 
 
 class Load:

@@ -36,13 +36,13 @@ class Tally:
 
     def _clear(self) -> None:
         self._requests = 0
-        self._answers: Counter[str] = Counter()
+        self._answers: dict[str, Counter[str]] = {}
         self._failures: list[tuple[float, str, str]] = []
 
-    def answered(self, server: str) -> None:
+    def answered(self, client: str, server: str) -> None:
         with self._lock:
             self._requests += 1
-            self._answers[server] += 1
+            self._answers.setdefault(client, Counter())[server] += 1
 
     def failed(self, client: str, reason: str) -> None:
         with self._lock:
@@ -111,7 +111,7 @@ class Client:
         connection = Connection(self._address, self._port)
         try:
             for _ in itertools.count() if requests is None else range(requests):
-                self._tally.answered(connection.ask())
+                self._tally.answered(self._name, connection.ask())
                 time.sleep(self._pause)
                 if connection.last:
                     return
@@ -123,7 +123,7 @@ class Client:
             s.settimeout(TIMEOUT)
             s.connect((self._address, self._port))
             s.send(b"hello")
-            self._tally.answered(s.recv(4096).split()[0].decode())
+            self._tally.answered(self._name, s.recv(4096).split()[0].decode())
         time.sleep(self._pause)
 
 
