@@ -7,7 +7,7 @@ PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
             arping ethtool nftables haproxy conntrack
 
-.PHONY: all setup build demo cluster cluster-test test soak check bench clean
+.PHONY: all setup build demo cluster cluster-test test soak crash check bench clean
 all: build
 
 setup: $(STAMP)
@@ -45,6 +45,10 @@ bench: build
 # Services and backends come and go 100,000 times: memory stays flat, no map entry is left behind.
 soak: build
 	SOAK_CYCLES=100000 $(PYTHON) -m pytest -q -s tests/rest/test_soak.py
+
+# The host is killed 500 times under writers and live connections: nothing that was answered is lost. Takes about an hour.
+crash: build
+	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py
 
 check: $(STAMP)
 	$(VENV)/bin/ruff check .

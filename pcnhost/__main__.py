@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pcnhost.config import Config, ConfigError, load
+from pcnhost.starter import Starter
 
 LEVELS = {
     "trace": logging.DEBUG - 5,
@@ -26,20 +27,22 @@ LEVELS = {
 
 def main() -> int:
     """Exit status: 0 after a signal, 1 when the host could not start."""
+    os.umask(0o027)
+    starter = Starter()
     try:
         config = load()
         if os.geteuid() != 0:
             raise ConfigError("root privileges are needed")
         if config.daemon:
-            _detach()
+            starter.detach()
         _start_logging(config)
         # Imported late: compiling and tracing libraries take a while, and --help does not need them.
         from pcnhost.host import run
 
         with _locked(config.pidfile):
-            leave = run(config)
+            leave = run(config, starter.ready)
     except ConfigError as e:
-        print(f"pcnhost: {e}", file=sys.stderr)
+        starter.failed(str(e))
         return 1
     if leave:
         logging.shutdown()
@@ -76,27 +79,28 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> TextIO:
-    """The locked file. Raises BlockingIOError when another process has it, OSError if it is not writable."""
-    file = path.open("a+")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        raise BlockingIOError  # its owner has removed it just now: let the next one have the name
+    """The locked file. Raises BlockingIOError when another process has it, OSError if it is not writable.
+
+    Whoever can open it can lock it: one that others can open is not of a host."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        pass
+    else:
+        if found.st_mode & 0o077 or found.st_uid != os.geteuid():
+            path.unlink()
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            raise BlockingIOError  # its owner has removed it just now: let the next one have the name
+    except BlockingIOError:
+        file.close()
+        raise
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
-
-
-def _detach() -> None:
-    """Go on as a process of no terminal; the one that was started ends."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
 
 
 if __name__ == "__main__":

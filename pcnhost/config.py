@@ -79,12 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--logfile", type=Path, help="file to log to (default standard error)")
     add("--pidfile", type=Path, default=Path("/run/pcnhost.pid"), help="lock file against a second host")
     add("--configfile", type=Path, help=f"options not given here (default {DEFAULT_FILE}, if it exists)")
-    add("--cubes-dump-enable", action="store_true", help="keep the cubes in a file and restore them at start")
-    add("--cubes-dump-file", type=Path, default=Path("/etc/polycube/cubes.yaml"), help="that file")
+    add("--cubes-dump-enable", action="store_true", help="keep the cubes, and restore them at start")
+    add(
+        "--cubes-dump-file",
+        type=Path,
+        default=Path("/etc/polycube/cubes.yaml"),
+        help="file to keep cubes in, and in a journal beside it (default /etc/polycube/cubes.yaml)",
+    )
     add(
         "--cubes-dump-clean-init",
         action="store_true",
-        help="forget the cubes of that file",
+        help="forget the cubes kept; a damaged file of them is moved to FILE.bad",
     )
     add(
         "--service",

@@ -4,56 +4,96 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from pcnhost.config import Config, ConfigError
 from pcnhost.engine import Engine
 from pcnhost.errors import HostError
-from pcnhost.persistence import CubesDump
+from pcnhost.persistence import Persistence
 from pcnhost.rest.answers import Refused
 from pcnhost.rest.asgi import RestApp
 from pcnhost.rest.daemon import NAMES, Daemon
 from pcnhost.rest.router import Router
 from pcnhost.rest.server import authority, build_server, listen
-from pcnhost.rest.services import Services
+from pcnhost.rest.services import Service, Services
+from pcnhost.rest.writes import Writes
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config) -> bool:
-    """Serve until SIGINT or SIGTERM. Raises ConfigError when it cannot start.
+def run(config: Config, ready: Callable[[], None]) -> bool:
+    """Serve until SIGINT or SIGTERM; `ready` is called as soon as clients are answered. Raises ConfigError when it
+    cannot start: then everything is as it was before.
 
     Returns whether the cubes are left running for the next host. Then the process must end without destroying
     a single object, because services clean up after their cubes."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to save
     socket = listen(config.addr, config.port)
+    persistence = _persistence(config)
+    writes = persistence or Writes()
     try:
         engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
-    except HostError as e:
-        raise ConfigError(str(e)) from None
-    dump = CubesDump(config.cubes_dump, engine) if config.cubes_dump else None
-    changed = dump.changed if dump else _ignore
-    where = authority(config)
-    services = Services(engine, _service_logfile(config), where, changed, NAMES)
-    app = RestApp(Router(engine, services, Daemon(engine, services, where, changed)), config.threads)
-    server = build_server(config.tls, app)
-    # The running server has handlers of its own; before and after, a signal must not end the process midway.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    _load_services(services, config)
-    if dump:
-        dump.start(services)
-        dump.clear() if config.cubes_dump_clean_init else dump.restore(services)
-    engine.sweep()
+    except (HostError, OSError) as e:
+        raise ConfigError(_one_line(e)) from None
+    try:
+        where = authority(config)
+        services = Services(engine, _service_logfile(config), where, NAMES)
+        router = Router(engine, services, Daemon(engine, services, where, writes), writes)
+        app = RestApp(router, config.threads)
+        server = build_server(config.tls, app)
+        # The running server has handlers of its own; before and after, a signal must not end the process midway.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        _load_services(services, config)
+        if persistence:
+            persistence.forget()
+    except BaseException as e:
+        engine.give_up()
+        if isinstance(e, HostError | OSError):
+            raise ConfigError(_one_line(e)) from None
+        raise
+    if persistence:
+        _restore(persistence, engine, services, router)
+    engine.sweep(writes.not_restored)
     log.info("serving on %s://%s", "https" if config.tls else "http", where)
+    ready()
     server.run([socket])
     app.close()
-    if dump:
-        dump.stop()
+    if persistence:
+        persistence.close()
     else:
         services.unload_all()
-    engine.close(keep_datapath=dump is not None)
+    engine.close(keep_datapath=persistence is not None)
     log.info("stopped")
-    return dump is not None
+    return persistence is not None
+
+
+def _persistence(config: Config) -> Persistence | None:
+    if config.cubes_dump is None:
+        return None
+    try:
+        return Persistence(config.cubes_dump, clean=config.cubes_dump_clean_init)
+    except HostError as e:
+        raise ConfigError(str(e)) from None
+
+
+def _restore(persistence: Persistence, engine: Engine, services: Services, router: Router) -> None:
+    """All that was there, also of the services that are loaded later."""
+
+    def loaded(service: Service) -> None:
+        persistence.restore(service, engine)
+        engine.sweep(persistence.not_restored)
+
+    for service in services.all():
+        persistence.restore(service, engine)
+    persistence.repeat_others(router.answer)
+    engine.on_peer_change(persistence.peers_changed)
+    services.restore = loaded
+    for missing in persistence.not_restored.values():
+        log.warning("cube %s is not restored, it goes on as it was: %s", missing.cube, missing.reason)
+    signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=persistence.save).start())
 
 
 def _load_services(services: Services, config: Config) -> None:
@@ -61,7 +101,15 @@ def _load_services(services: Services, config: Config) -> None:
         try:
             services.load(name, uri)
         except Refused as e:
-            log.error("Error loading %s: %s", name, e.problems[0].info)
+            problem = e.problems[0]
+            raise ConfigError(f"cannot load service {name}: {problem.message or problem.info}") from None
+
+
+def _one_line(error: Exception) -> str:
+    """What an error of the engine says to people."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return "; ".join([line.strip() for line in (str(error) or repr(error)).splitlines() if line.strip()][:3])
 
 
 def _service_logfile(config: Config) -> Path:
@@ -74,7 +122,3 @@ def _service_logfile(config: Config) -> Path:
     except OSError:  # for example a socket of the journal, which cannot be opened by name
         return Path("/dev/null")
     return stderr
-
-
-def _ignore(cube: str) -> None:
-    """Nobody keeps track of changes."""

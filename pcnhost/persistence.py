@@ -1,185 +1,350 @@
-"""Cubes that outlive the host: a file with all of them, rewritten after changes, read at start.
+"""Cubes that outlive the host.
 
-The file is polycubed's: a JSON array with one object per cube, `service-name` first, then what a request
-that creates the cube would contain. It is made from what the services say about their cubes, not from the
-requests, so it never drifts away from the truth.
+Beside the file of cubes, which people read and edit, there is a journal (`<file>.journal`), in which every write is
+kept before its client is answered. The file is written from it when the host ends, and on demand. At start the
+journal is what counts, unless somebody has changed the file since the host has written it.
 """
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import json
 import logging
-import os
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pcnhost import cubesfile, nodes
+from pcnhost.cubesfile import UnusableFile
 from pcnhost.engine import Engine
-from pcnhost.errors import HostError
+from pcnhost.errors import HostError, StorageError
+from pcnhost.journal import Change, DamagedJournal, Journal, Member, Nodes, StoredCube
 from pcnhost.library import ErrorTag
-from pcnhost.rest import jsontext, rules
-from pcnhost.rest.answers import Refused
-from pcnhost.rest.jsontext import Json, MalformedJson
+from pcnhost.rest import jsontext
+from pcnhost.rest.answers import Answer, Refused
+from pcnhost.rest.context import Call
+from pcnhost.rest.cubes import CubeResource, ServiceResource
+from pcnhost.rest.jsontext import Json
+from pcnhost.rest.request import Request
+from pcnhost.rest.resources import Resource
 from pcnhost.rest.services import Service, Services
+from pcnhost.rest.writes import NotRestored, Writes
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = 0.1
+_CLEAN = "--cubes-dump-clean-init"
 
 
-class CubesDump:
-    """Keeps `path` up to date from a thread of its own, between start() and stop()."""
+class CannotRestore(HostError):
+    """There is a configuration, but it cannot be used; the text says what to do."""
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+
+class Persistence(Writes):
+    """Keeps what all cubes are configured to be. Safe to use from any thread once the host has started.
+
+    With `clean` nothing of an earlier host counts, and what is damaged is moved out of the way (`.bad`). The
+    constructor raises CannotRestore; it does not touch the file."""
+
+    kept = True
+
+    def __init__(self, path: Path, *, clean: bool = False) -> None:
         self._path = path
+        self._clean = clean
+        self._replaying = threading.local()
+        self.not_restored: dict[str, NotRestored] = {}
+        self._engine: Engine | None = None  # once something has been restored
+        self._journal = self._open()
+        if not clean:
+            try:
+                self._import()
+            except UnusableFile as e:
+                self._journal.close()
+                text = f"{path} cannot be used: {e}. Mend it, or start with {_CLEAN}, which moves it to {path.name}.bad"
+                raise CannotRestore(text) from None
+            except (OSError, StorageError) as e:
+                self._journal.close()
+                raise CannotRestore(f"cannot write beside {path}: {e}") from None
+            self._await_services()
+
+    @property
+    def problem(self) -> str:  # type: ignore[override]
+        return self._journal.problem
+
+    # --- start
+
+    def forget(self) -> None:
+        """Begin with nothing, if that is what is wanted. Raises StorageError."""
+        if not self._clean:
+            return
+        try:
+            content = cubesfile.read(self._path)
+            cubesfile.parse(content or b"")
+        except UnusableFile:
+            _move_away(self._path)
+        self._journal.replace_all(())
+        self._write(b"{}")
+
+    def restore(self, service: Service, engine: Engine) -> None:
+        """Create the cubes that a service had. What fails is logged, and kept."""
         self._engine = engine
-        self._services: Services | None = None
-        self._known: dict[str, Json] = {}
-        self._dirty: set[str] = set()
-        self._stopping = False
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="cubes-dump")
+        for cube in list(self._journal.cubes()):
+            if cube.service == service.name and cube.name not in engine.cubes:
+                self._restore_cube(service, engine, cube)
+        for number, text in self._journal.writes():
+            request = _request(text)
+            if request.segments and request.segments[0] == service.name:
+                self._repeat(service, engine, number, request)
 
-    def changed(self, cube: str) -> None:
-        """A cube was created, changed or deleted. Never waits for the file."""
-        with self._wake:
-            self._dirty.add(cube)
-            self._wake.notify()
+    def repeat_others(self, answer: Callable[[Request], Answer]) -> None:
+        """Carry out again what is left of the writes that are not to a service."""
+        for number, text in self._journal.writes():
+            request = _request(text)
+            if not request.segments:
+                self._journal.carry_out(number, lambda: (None, ()))
+            elif request.segments[0] in ("connect", "disconnect", "cubes"):
+                self._replaying.number = number
+                done = answer(request)
+                del self._replaying.number
+                log.info(
+                    "%s %s is repeated: %s %s", request.method, request.segments[0], done.status, done.body
+                )
+                self._journal.carry_out(number, lambda: (None, ()))
 
-    def start(self, services: Services) -> None:
-        self._services = services
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Write what is left to be written; later changes are ignored."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        self._thread.join()
-
-    def clear(self) -> None:
-        self._write({})
-
-    def restore(self, services: Services) -> None:
-        """Create the cubes of the file, then connect their ports. What fails is logged and left out.
-
-        A cube that cannot be created stays in the file: it may be possible the next time."""
-        cubes = self._read()
-        self._known = {cube["name"]: copy.deepcopy(cube) for cube in cubes}
-        peers = [(cube["name"], *link) for cube in cubes for link in _take_peers(cube)]
-        for cube in cubes:
-            _restore_cube(services, cube)
-        for name, port, peer in peers:
-            try:
-                if name in self._engine.cubes:
-                    self._engine.cubes[name].ports[port].set_peer(peer)
-                    self.changed(name)
-            except (HostError, KeyError) as e:
-                log.error("cannot connect %s:%s to %s again: %s", name, port, peer, e)
-
-    def _read(self) -> list[Json]:
+    def _open(self) -> Journal:
+        path = self._path.with_name(self._path.name + ".journal")
         try:
-            cubes = jsontext.parse(self._path.read_text() or "[]")
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError, MalformedJson) as e:
-            log.error("cannot restore cubes from %s: %s", self._path, e)
-            return []
-        if not isinstance(cubes, list):
-            return []
-        return [cube for cube in cubes if isinstance(cube, dict) and isinstance(cube.get("name"), str)]
+            return Journal(path)
+        except DamagedJournal as e:
+            if not self._clean:
+                text = f"{e}. Remove it to start with {self._path}, or start with {_CLEAN}, which moves it to .bad"
+                raise CannotRestore(text) from None
+        except StorageError as e:
+            raise CannotRestore(str(e)) from None
+        for suffix in ("-wal", "-shm", ""):
+            _move_away(path.with_name(path.name + suffix))
+        return self._open()
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._dirty or self._stopping)
-                if not self._stopping:
-                    self._wake.wait_for(lambda: self._stopping, SETTLE_S)  # changes come in bursts
-                dirty, self._dirty = self._dirty, set()
-                if not dirty:
-                    return
-            try:
-                for name in dirty:
-                    self._note(name)
-                self._write(list(self._known.values()))
-            except Exception:
-                log.exception("cannot note the changes of %s", ", ".join(sorted(dirty)))
+    def _import(self) -> None:
+        """What somebody has written into the file."""
+        content = cubesfile.read(self._path)
+        if content is None or cubesfile.digest(content) in (
+            self._journal.setting("file"),
+            self._journal.setting("next"),
+        ):
+            return
+        cubes = cubesfile.parse(content)
+        if kept := self._content():
+            old = self._path.with_name(self._path.name + ".old")
+            cubesfile.write(old, cubesfile.text_of(kept))
+            log.warning("%s has been changed and is used; what the host had kept is in %s", self._path, old)
+        self._journal.replace_all(cubes)
+        self._journal.set_setting("file", cubesfile.digest(content))
 
-    def _note(self, name: str) -> None:
-        cube = self._engine.cubes.get(name)
-        service = self._services.get(cube.service_name) if cube and self._services else None
-        conf = _configuration(service, name) if service else None
-        if conf is None:
-            self._known.pop(name, None)
-        else:
-            self._known[name] = conf
+    def _await_services(self) -> None:
+        for cube in self._journal.cubes():
+            self._miss(cube, f"there is no service {cube.service}")
 
-    def _write(self, content: Json) -> None:
-        """All of the file or nothing: a crash leaves the previous one."""
-        new = self._path.with_name(self._path.name + ".new")
+    def _miss(self, cube: StoredCube, reason: str) -> None:
+        self.not_restored[cube.name] = NotRestored(cube.name, cube.service, reason)
+
+    def _restore_cube(self, service: Service, engine: Engine, cube: StoredCube) -> None:
+        body = nodes.assembled(cube.nodes)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with new.open("w") as file:
-                json.dump(content, file, indent=2, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        except OSError as e:
-            log.error("cannot write %s: %s", self._path, e)
+            with engine.restoring(cube.name):
+                response = service.cube.create(cube.name, body)
+            problem = "" if response.tag is ErrorTag.CREATED else response.message
+        except Refused as e:
+            problem = "; ".join(one.message or one.info for one in e.problems)
+        except HostError as e:
+            problem = str(e)
+        if problem:
+            log.error("cannot restore cube %s, it goes on as it was: %s", cube.name, problem)
+            self._miss(cube, problem)
+            return
+        log.info("cube %s restored", cube.name)
+        self.not_restored.pop(cube.name, None)
+        if cube.whole:
+            self._journal.put(_all_of(service, cube.name))
 
+    def _repeat(self, service: Service, engine: Engine, number: int, request: Request) -> None:
+        """Carry out again what the end of the host has come in between."""
+        assert request.segments is not None
+        found = service.resolve(request, request.segments)
+        if found is None:
+            self._journal.carry_out(number, lambda: (None, ()))
+            return
+        resource, call = found
+        if call.cube in self.not_restored:
+            return  # when it is there again
+        self._replaying.number = number
+        log.info("%s %s is repeated", request.method, "/".join(request.segments))
+        try:
+            with engine.restoring(call.cube):
+                self.write(service.root, resource, call)
+        except HostError as e:
+            log.info("it is refused: %s", e)
+        except Refused as e:
+            log.info("it is refused: %s", e.problems[0].message or e.problems[0].info)
+        finally:
+            del self._replaying.number
 
-def _take_peers(cube: Json) -> list[tuple[str, str]]:
-    """Remove the peers from the ports of a cube; returns (port, peer) of each that had one."""
-    ports = cube.get("ports")
-    found = []
-    for port in ports if isinstance(ports, list) else ():
-        if isinstance(port, dict) and (peer := port.pop("peer", None)):
-            found.append((str(port.get("name")), str(peer)))
-    return found
+    # --- writes
 
+    def write(self, root: ServiceResource, resource: Resource, call: Call) -> Answer:
+        if (
+            isinstance(resource, CubeResource)
+            and call.request.method == "DELETE"
+            and call.cube in self.not_restored
+        ):
+            return self._forget(call)
 
-def _restore_cube(services: Services, cube: Json) -> None:
-    name, service_name = cube["name"], str(cube.get("service-name"))
-    service = services.get(service_name)
-    if service is None:
-        log.error("cannot restore cube %s: there is no service %s", name, service_name)
-        return
-    try:
-        response = service.cube.create(name, cube)
-    except Refused as e:
-        log.error("cannot restore cube %s: %s", name, e)
-        return
-    if response.tag is ErrorTag.CREATED:
-        log.info("cube %s restored", name)
-    else:
-        log.error("cannot restore cube %s: %s", name, response.message)
+        def action() -> tuple[Answer, Sequence[Change] | None]:
+            answer = resource.methods[call.request.method](call)
+            if answer.status >= 300:
+                return answer, ()
+            return answer, self._outcome(
+                named,
+                lambda: nodes.changes(root, resource, named, self._is_kept(named.cube)),
+                lambda: [nodes.cube_nodes(root, named)],
+            )
 
+        named = _with_cube(resource, call)
+        return self._carry_out(call.request, [named.cube], action)
 
-def _configuration(service: Service, name: str) -> Json:
-    """What would create the cube as it is now; None when it is gone."""
-    with service.in_use() as usable:
-        response = service.cube.read(name) if usable else None
-    if response is None or response.tag is not ErrorTag.OK:
+    def _forget(self, call: Call) -> Answer:
+        """Deletes a cube that is not there but forwards, in the place of its service."""
+
+        def action() -> tuple[Answer, Sequence[Change]]:
+            self.not_restored.pop(call.cube, None)
+            if self._engine:
+                self._engine.sweep(self.not_restored)
+            return Answer(200), [Nodes(call.cube, "", ())]
+
+        return self._carry_out(call.request, [call.cube], action)
+
+    def write_peers(
+        self, engine: Engine, call: Call, peers: Sequence[str], operation: Callable[[], Answer]
+    ) -> Answer:
+        ends = [end.partition(":") for end in peers if ":" in end]
+
+        def action() -> tuple[Answer, Sequence[Change] | None]:
+            answer = operation()
+            found = [(cube, port, engine.cubes[cube].ports[port].peer) for cube, _, port in ends]
+            return answer, [
+                Member(cube, nodes.port_path(port), ("peer",), peer) for cube, port, peer in found
+            ]
+
+        return self._carry_out(call.request, [cube for cube, _, _ in ends], action)
+
+    def write_cubes(
+        self, services: Services, call: Call, names: Sequence[str], operation: Callable[[], Answer]
+    ) -> Answer:
+        def action() -> tuple[Answer, Sequence[Change] | None]:
+            answer = operation()
+            return answer, [
+                _all_of(service, name)
+                for name in names
+                for service in services.all()
+                if service.root.context.cube(name)
+            ]
+
+        return self._carry_out(call.request, names, action)
+
+    def peers_changed(self, cube: str) -> None:
+        """Peers of the ports of a cube have other names, without any request. Does not wait."""
+        threading.Thread(target=self._note_peers, args=(cube,), name="renamed-peers").start()
+
+    def _note_peers(self, cube: str) -> None:
+        def action() -> tuple[None, Sequence[Change]]:
+            assert self._engine
+            ports = self._engine.cubes[cube].ports.values() if cube in self._engine.cubes else ()
+            return None, [Member(cube, nodes.port_path(port.name), ("peer",), port.peer) for port in ports]
+
+        try:
+            self._journal.write(jsontext.compact(["", [], ""]), [cube], action)
+        except StorageError as e:
+            log.error("cannot note the new peers of cube %s: %s", cube, e)
+
+    def unload(self, service: str, operation: Callable[[], None]) -> None:
+        self._journal.sync()  # so that it is refused when nothing can be kept
+        operation()
+        gone = [cube.name for cube in self._journal.cubes() if cube.service == service]
+        self._journal.put(*(Nodes(name, "", ()) for name in gone if name not in self.not_restored))
+        with contextlib.suppress(StorageError):  # with the next write, then
+            self._journal.sync()
+
+    def _carry_out(
+        self,
+        request: Request,
+        cubes: Sequence[str],
+        action: Callable[[], tuple[Answer, Sequence[Change] | None]],
+    ) -> Answer:
+        number: int | None = getattr(self._replaying, "number", None)
+        if number is not None:
+            return self._journal.carry_out(number, action)
+        text = jsontext.compact([request.method, request.segments, request.body.decode("latin-1")])
+        return self._journal.write(text, cubes, action)
+
+    def _outcome(self, call: Call, *reads: Callable[[], Sequence[Change]]) -> Sequence[Change] | None:
+        """What the first of `reads` that succeeds says has changed."""
+        for read in reads:
+            try:
+                found = read()
+            except Exception:  # it has been carried out all the same
+                log.exception("cannot read what %s has changed", "/".join(call.segments))
+                continue
+            for change in found:
+                if isinstance(change, Nodes) and not change.path:
+                    self.not_restored.pop(change.cube, None)
+            return found
         return None
-    settings = _settings(service.cube.rule, jsontext.parse(response.message))
-    return {"service-name": service.name, **settings}
+
+    def _is_kept(self, cube: str) -> Callable[[str], bool]:
+        return lambda path: self._journal.has(cube, path)
+
+    # --- the file
+
+    def save(self) -> None:
+        """Write the file as of now. A failure is logged."""
+        try:
+            self._write(cubesfile.text_of(self._content()))
+        except (OSError, StorageError) as e:
+            log.error("cannot write %s: %s; the journal has everything", self._path, e)
+
+    def close(self) -> None:
+        self.save()
+        self._journal.close()
+
+    def _content(self) -> Json:
+        return [
+            {"service-name": cube.service, **nodes.assembled(cube.nodes)} for cube in self._journal.cubes()
+        ]
+
+    def _write(self, content: bytes) -> None:
+        self._journal.set_setting("next", cubesfile.digest(content))
+        cubesfile.write(self._path, content)
+        self._journal.set_setting("file", cubesfile.digest(content))
 
 
-def _settings(rule: rules.Rule, value: Json) -> Json:
-    """What of a value read can be written."""
-    match rule:
-        case rules.MembersRule():
-            return {
-                name: _settings(child, value[name])
-                for name, child in rule.children.items()
-                if name in value and _settable(child, value[name])
-            }
-        case rules.ListRule():
-            return [_settings(rule.entry, item) for item in value]
-        case _:
-            return value
+def _all_of(service: Service, cube: str) -> Nodes:
+    return nodes.cube_nodes(service.root, Call(Request("GET", ()), (service.name, cube), cube))
 
 
-def _settable(rule: rules.Rule, value: Json) -> bool:
-    """Neither what is read-only nor what stands for a leaf that is not set: "" where "" is no value."""
-    return rule.config and (not isinstance(rule, rules.LeafRule) or rule.accepts(value))
+def _with_cube(resource: Resource, call: Call) -> Call:
+    """A request to the service itself names its cube in the body."""
+    if not isinstance(resource, ServiceResource):
+        return call
+    name = call.object_body().get("name")
+    if not isinstance(name, str):
+        return call  # it will be refused
+    return Call(call.request, (*call.segments, name), name)
+
+
+def _request(text: str) -> Request:
+    method, segments, body = json.loads(text)
+    return Request(method, tuple(segments), body=body.encode("latin-1"))
+
+
+def _move_away(path: Path) -> None:
+    if path.exists():
+        path.replace(path.with_name(path.name + ".bad"))

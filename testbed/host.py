@@ -25,16 +25,17 @@ def free_port() -> int:
 
 
 def start_host(
-    lab: Lab, port: int | None = None, *options: str, log: Path | None = None
+    lab: Lab, port: int | None = None, *options: str, log: Path | None = None, code: Path = PROJECT
 ) -> tuple[Api, subprocess.Popen[str]]:
-    """Start pcnhost and wait until it answers; raises RuntimeError when it does not within 30 s."""
+    """Start pcnhost, from the tree `code`, and wait until it answers; raises RuntimeError when it does not
+    within 60 s."""
     port = port or free_port()
     output = log.open("a") if log else None
     argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
     argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir), *options]
-    process = lab.start(argv, cwd=PROJECT, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = lab.start(argv, cwd=code, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     api = Api(f"127.0.0.1:{port}")
-    for _ in range(300):
+    for _ in range(600):
         if process.poll() is not None:
             break
         try:

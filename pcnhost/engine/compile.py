@@ -31,6 +31,20 @@ class CompileError(Exception):
     """BCC refused the text; the message is the compiler's output."""
 
 
+def check_headers() -> None:
+    """Raises CompileError when BCC cannot find the headers of the running kernel."""
+    release = os.uname().release
+    places = (
+        os.environ.get("BCC_KERNEL_SOURCE"),
+        f"/lib/modules/{release}/build",
+        "/sys/kernel/kheaders.tar.xz",
+    )
+    if not any(place and Path(place).exists() for place in places):
+        raise CompileError(
+            f"the headers of kernel {release} are missing: apt install linux-headers-{release}"
+        )
+
+
 @dataclass
 class Module:
     """A compiled text: the instructions of its functions, and the maps made for it (it owns the fds)."""

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pcnhost.engine import state
+from pcnhost.engine.compile import CompileError, check_headers
 from pcnhost.engine.cube import Cube, Identity, Shared, log_level_name
 from pcnhost.engine.events import CubeEvents, Receiver
 from pcnhost.engine.links import Links
@@ -37,8 +38,9 @@ class Engine:
     """Runs cubes in the network namespace of the process. Safe to use from any thread.
 
     What an earlier process has left in `state_dir` (pins, attachments, packets flowing) is taken over by the
-    cubes and ports that are created again with the same names, until sweep() ends that. Raises OSError when
-    the kernel refuses the basics (no root, no BPF file system) or another engine uses `state_dir`."""
+    cubes and ports that are created again with the same names, until sweep() ends that. Raises OSError or
+    HostError when the basics are missing (root, BPF file system, kernel headers) or another engine uses
+    `state_dir`: then everything is as it was."""
 
     def __init__(self, *, log: logging.Logger, state_dir: Path = _STATE_DIR) -> None:
         self._log = log
@@ -51,14 +53,20 @@ class Engine:
         self._public: dict[str, int] = {}
         self._open = True
         _allow_many_files()
+        try:
+            check_headers()
+        except CompileError as e:
+            raise HostError(str(e)) from None
         self._taken_over = state.prepare(state_dir)
         self._state_lock = state.lock(state_dir)
         try:
             self._open_state()
-        except BaseException:
+        except BaseException as e:
             if not self._taken_over:
                 self._remove_state()
             os.close(self._state_lock)
+            if isinstance(e, CompileError):
+                raise HostError(str(e)) from None
             raise
 
     def _open_state(self) -> None:

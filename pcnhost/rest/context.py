@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,8 +13,6 @@ from pcnhost.rest.answers import Answer, answer_response, bad_request
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.keys import KeyRule
 from pcnhost.rest.request import BASE_PATH, Request
-
-WRITTEN = frozenset({ErrorTag.OK, ErrorTag.CREATED, ErrorTag.NO_CONTENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +107,11 @@ def _kind_of(value: Json) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """The surroundings of one loaded service. `changed` is told the name of each cube after a write."""
+    """The surroundings of one loaded service."""
 
     library: ServiceLibrary
     engine: Engine
     authority: str
-    changed: Callable[[str], None]
 
     def cube(self, name: str) -> Cube | None:
         """The cube of this name, when it belongs to this service."""
@@ -125,10 +122,7 @@ class Context:
         return self.library.call(symbol, call.cube, keys)
 
     def write(self, symbol: str, cube: str, keys: Sequence[Key], body: str | None) -> Response:
-        response = self.library.call(symbol, cube, keys, body)
-        if response.tag in WRITTEN:
-            self.changed(cube)
-        return response
+        return self.library.call(symbol, cube, keys, body)
 
     def url(self, segments: Sequence[str]) -> str:
         """The address of a resource in links; `segments` as they stand in the request."""

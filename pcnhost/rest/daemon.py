@@ -21,6 +21,8 @@ from pcnhost.rest.request import BASE_PATH
 from pcnhost.rest.resources import host_call
 from pcnhost.rest.rules import shown
 from pcnhost.rest.services import Service, Services
+from pcnhost.rest.status import status
+from pcnhost.rest.writes import Writes
 
 Endpoint = Callable[[Call], Answer]
 
@@ -36,19 +38,17 @@ ROOT_NAMES = (
     "detach",
     "topology",
 )
-NAMES = frozenset({*ROOT_NAMES, "metrics"})
+NAMES = frozenset({*ROOT_NAMES, "metrics", "status"})
 
 
 class Daemon:
     """`endpoints` maps (name, number of further segments) to the methods there; ("", 0) is the root."""
 
-    def __init__(
-        self, engine: Engine, services: Services, authority: str, changed: Callable[[str], None]
-    ) -> None:
+    def __init__(self, engine: Engine, services: Services, authority: str, writes: Writes) -> None:
         self._engine = engine
         self._services = services
         self._root_url = f"//{authority}{BASE_PATH}/"
-        self._changed = changed
+        self._writes = writes
         self.endpoints: dict[tuple[str, int], dict[str, Endpoint]] = {
             ("", 0): {"GET": self._root, "OPTIONS": self._root_help},
             ("services", 0): {"GET": self._list_services, "POST": self._load_service},
@@ -65,6 +65,7 @@ class Daemon:
             ("topology", 0): {"GET": self._topology},
             ("topology", 1): {"GET": self._netdev_topology},
             ("metrics", 0): {"GET": self._metrics},
+            ("status", 0): {"GET": self._status},
         }
 
     # --- root
@@ -127,7 +128,8 @@ class Daemon:
         return Answer(200)
 
     def _unload_service(self, call: Call) -> Answer:
-        self._services.unload(call.segments[1])
+        name = call.segments[1]
+        self._writes.unload(name, lambda: self._services.unload(name))
         return Answer(204)
 
     # --- cubes
@@ -149,11 +151,15 @@ class Daemon:
         wanted = call.list_body()
         if not isinstance(wanted, list):
             raise bad_request(f"body: {shown(wanted)} is not possible, an array of cubes is expected")
+        names = [str(cube.get("name")) for cube in wanted if isinstance(cube, dict)]
+        return self._writes.write_cubes(self._services, call, names, lambda: self._create_all(wanted))
+
+    def _create_all(self, wanted: Sequence[Json]) -> Answer:
         created: list[tuple[Service, str]] = []
         try:
             for body in wanted:
                 created.append(self._create_cube(body))
-        except Refused:
+        except BaseException:
             for service, name in reversed(created):
                 service.cube.delete(name)
             raise
@@ -226,12 +232,12 @@ class Daemon:
     def _peers(self, call: Call, operation: Callable[[str, str], None]) -> Answer:
         body = call.object_body()
         peers = [_text_member(body, name, missing) for name, missing in _PEERS]
-        host_call(operation, *peers)
-        for peer in peers:
-            cube = peer.partition(":")[0]
-            if cube in self._engine.cubes:
-                self._changed(cube)
-        return Answer(200)
+
+        def change() -> Answer:
+            host_call(operation, *peers)
+            return Answer(200)
+
+        return self._writes.write_peers(self._engine, call, peers, change)
 
     def _connect_help(self, call: Call) -> Answer:
         which, completion = cli_help.wanted(call.request)
@@ -278,7 +284,10 @@ class Daemon:
         return Answer(200, jsontext.compact({"polycubed": {"version": f"pcnhost {__version__}"}}))
 
     def _metrics(self, call: Call) -> Answer:
-        return Answer(200, exposition(self._services.all(), list(self._engine.cubes.values())))
+        return Answer(200, exposition(self._services.all(), list(self._engine.cubes.values()), self._writes))
+
+    def _status(self, call: Call) -> Answer:
+        return Answer(200, jsontext.indented(status(self._writes, list(self._engine.cubes.values()))))
 
 
 _PEERS = (("peer1", "Peer 1 is missing"), ("peer2", "Peer 2 is missing"))

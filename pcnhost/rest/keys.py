@@ -17,13 +17,15 @@ _INTEGER = re.compile("-?[0-9]{1,20}")
 
 @dataclass(frozen=True)
 class KeyRule:
-    """`name` is the YANG leaf, `param` its name for handlers and errors, `element` the ABI's type name."""
+    """`name` is the YANG leaf, `param` its name for handlers and errors, `element` the ABI's type name. `any_case`:
+    upper and lower case are the same."""
 
     name: str
     param: str
     element: str
     accepts: Check
     allowed: str
+    any_case: bool = False
 
     def value(self, text: str) -> Json:
         """The typed value of a decoded URL text; a text that is no such value at all is refused."""
@@ -71,7 +73,8 @@ def key_rules(node: Node, endpoint: str) -> tuple[tuple[KeyRule, ...], str]:
         param = f"{node.name}_{name}" if f":{name}" in endpoint else name
         endpoint += f"/:{param}"
         kind = type_of(leaves[name])
-        rules.append(KeyRule(name, param, _element(kind.base), value_check(kind), allowed_values(kind)))
+        checks = (value_check(kind), allowed_values(kind), kind.base == "enumeration")
+        rules.append(KeyRule(name, param, _element(kind.base), *checks))
     return tuple(rules), endpoint
 
 

@@ -6,10 +6,23 @@ from collections.abc import Iterable, Sequence
 
 from pcnhost.engine import Cube
 from pcnhost.rest.services import Service
+from pcnhost.rest.writes import Writes
 
 
-def exposition(services: Sequence[Service], cubes: Sequence[Cube]) -> str:
+def exposition(services: Sequence[Service], cubes: Sequence[Cube], writes: Writes) -> str:
     """One family a metric, one sample a cube or service."""
+    persistence = [
+        *_family(
+            "pcnhost_persistence_failing",
+            "Whether writes are refused because they cannot be kept",
+            [("", int(bool(writes.problem)))],
+        ),
+        *_family(
+            "pcnhost_cubes_not_restored",
+            "Cubes that are kept but could not be created again",
+            [("", len(writes.not_restored))],
+        ),
+    ]
     lines = [
         *_family(
             "polycube_service_cubes",
@@ -32,6 +45,7 @@ def exposition(services: Sequence[Service], cubes: Sequence[Cube]) -> str:
                 for c in cubes
             ),
         ),
+        *(persistence if writes.kept else ()),
     ]
     return "\n".join(lines) + "\n"
 

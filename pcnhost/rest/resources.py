@@ -66,7 +66,7 @@ class LeafResource(Resource):
     def __init__(self, context: Context, path: Path, node: Node) -> None:
         super().__init__(context, path)
         self._node = node
-        self._rule = rules.leaf_rule(node)
+        self.rule = rules.leaf_rule(node)
         self._writable = node.config and not node.init_only
         self.methods = {"GET": self._get, "OPTIONS": self._options}
         if self._writable:
@@ -85,8 +85,8 @@ class LeafResource(Resource):
         return self._update(call, keys, self._new_value(call))
 
     def _new_value(self, call: Call) -> Json:
-        value = self._rule.default if not call.request.body.strip() else call.leaf_body()
-        return validated(self._rule, value, create=False)
+        value = self.rule.default if not call.request.body.strip() else call.leaf_body()
+        return validated(self.rule, value, create=False)
 
     def _update(self, call: Call, keys: Sequence[Key], value: Json) -> Answer:
         response = self.context.write(self.symbol("update"), call.cube, keys, jsontext.compact(value))
@@ -121,7 +121,6 @@ class CubeLeafResource(LeafResource):
             raise Refused(Problem(ErrorTag.DATA_MISSING, f"Cube {call.cube} does not exist"))
         assert self._leaf.write is not None
         host_call(self._leaf.write, cube, value)
-        self.context.changed(call.cube)
         return yang_json("")
 
 
@@ -153,7 +152,6 @@ class PortLeafResource(LeafResource):
             raise Refused(Problem(ErrorTag.DATA_MISSING, f"Cube {call.cube} does not exist"))
         assert self._leaf.write is not None
         host_call(self._leaf.write, port, value)
-        self.context.changed(call.cube)
         return yang_json("")
 
 
@@ -278,8 +276,8 @@ class ListResource(Resource):
         self._node = node
         self._members = [child for child in node.children if child.name not in node.keys]
         self._writable = node.config and not node.init_only
-        self._rule = rules.list_rule(node)
-        self.entry = EntryResource(context, path, node, self._rule.entry)
+        self.rule = rules.list_rule(node)
+        self.entry = EntryResource(context, path, node, self.rule.entry)
         self.partial = Resource(context, path)
         self.partial.methods = {"OPTIONS": self._options}
         self.methods = {"GET": self._get, "OPTIONS": self._options}
@@ -309,7 +307,7 @@ class ListResource(Resource):
 
     def _write(self, operation: str, call: Call) -> Answer:
         keys = call.outer_keys()
-        body = validated(self._rule, call.list_body(), create=operation != "update")
+        body = validated(self.rule, call.list_body(), create=operation != "update")
         text = jsontext.compact(body)
         return answer_write(self.context.write(self.symbol(operation), call.cube, keys, text), 201)
 

@@ -6,25 +6,28 @@ import logging
 from dataclasses import replace
 
 from pcnhost.engine import Engine
-from pcnhost.errors import HostError
+from pcnhost.errors import HostError, StorageError
 from pcnhost.rest.answers import Answer, Refused, answer_problems
 from pcnhost.rest.context import Call
 from pcnhost.rest.daemon import Daemon, Endpoint
 from pcnhost.rest.request import BASE_PATH, Request, query_pairs
 from pcnhost.rest.services import Services
+from pcnhost.rest.writes import Writes
 
 log = logging.getLogger(__name__)
 
+_READS = ("GET", "OPTIONS")
 NO_ROUTE = Answer(404, "Cannot find a matching route.")
 
 
 class Router:
     """answer() may be called by many threads at once."""
 
-    def __init__(self, engine: Engine, services: Services, daemon: Daemon) -> None:
+    def __init__(self, engine: Engine, services: Services, daemon: Daemon, writes: Writes) -> None:
         self._engine = engine
         self._services = services
         self._endpoints = daemon.endpoints
+        self._writes = writes
 
     def answer(self, request: Request) -> Answer:
         """Never raises."""
@@ -32,6 +35,9 @@ class Router:
             return self._route(request)
         except Refused as e:
             return answer_problems(e.problems)
+        except StorageError as e:
+            log.error("%s %s is refused: %s", request.method, request.segments, e)
+            return Answer(507, f"{e}; nothing has been changed")
         except HostError as e:
             log.error("%s %s: %s", request.method, request.segments, e)
             return Answer(500, str(e))
@@ -53,7 +59,9 @@ class Router:
                 found = service.resolve(request, segments) if usable else None
                 if found is not None:
                     resource, call = found
-                    return _call(resource.methods, call)
+                    if request.method in _READS or request.method not in resource.methods:
+                        return _call(resource.methods, call)
+                    return self._writes.write(service.root, resource, call)
         return self._unknown(request, segments)
 
     def _call_daemon(self, methods: dict[str, Endpoint], call: Call) -> Answer:

@@ -95,15 +95,17 @@ class Service:
 
 @dataclass
 class Services:
-    """All loaded services by name. `reserved` are names no service can have."""
+    """All loaded services by name. `reserved` are names no service can have.
+
+    `restore` gets each service that is loaded from now on, before clients can reach it."""
 
     engine: Engine
     logfile: Path
     authority: str
-    changed: Callable[[str], None]
     reserved: frozenset[str]
 
     def __post_init__(self) -> None:
+        self.restore: Callable[[Service], None] = lambda service: None
         self._services: dict[str, Service] = {}
         self._claims = NameClaims()
         self._lock = threading.Lock()
@@ -126,13 +128,15 @@ class Services:
             except LibraryError as e:
                 raise bad_request(str(e)) from None
             try:
-                self._services[name] = self._start(library)
+                service = self._start(library)
             except (LibraryError, schema.SchemaError) as e:
                 library.close()
                 raise bad_request(str(e)) from None
             except BaseException:
                 library.close()
                 raise
+            self.restore(service)
+            self._services[name] = service
         log.info("service %s loaded from %s", name, uri)
 
     def _start(self, library: ServiceLibrary) -> Service:
@@ -141,7 +145,7 @@ class Services:
             raise bad_request("Inconsistent module name, service-name, and request name.")
         if _release(platform.release()) < _release(module.min_kernel):
             raise bad_request("kernel version does not satisfy service requirement.")
-        context = Context(library, self.engine, self.authority, self.changed)
+        context = Context(library, self.engine, self.authority)
         root = ServiceResource(context, module, self._claims)
         library.require(library.uri, ["init", *root.all_symbols()])
         library.init()

@@ -1,13 +1,18 @@
-"""A recompilation and a restart of the host under live connections."""
+"""A recompilation, a restart and upgrades of the host under live connections."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from testbed import topology
-from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.api import Api
+from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 from testbed.traffic import Holder, new_sessions
@@ -55,4 +60,76 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         api.delete(f"k8slbrp/lb1/service/{VIP}/80/TCP/backend/{network.server_ips[1]}")
         assert new_sessions(network.clients[0], "http", VIP, 80, 20) == {"server3": 20}
         assert holder.check().broken == 0
+        api.delete("k8slbrp/lb1")
+
+
+class _Newcomers(threading.Thread):
+    """Opens new connections all the time; `lost` is how many nobody has answered."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__()
+        self._namespace = namespace
+        self._ended = False
+        self.opened = self.lost = 0
+
+    def run(self) -> None:
+        while not self._ended:
+            answers = new_sessions(self._namespace, "http", VIP, 80, 20)
+            self.opened += sum(answers.values())
+            self.lost += answers.get("", 0)
+
+    def end(self) -> None:
+        self._ended = True
+        self.join()
+
+
+def test_upgrades_of_library_and_host_break_no_connection(tmp_path: Path) -> None:
+    """New files, a restart: 1,000 connections live on, and new ones are opened all the time."""
+    library, package = tmp_path / "libpcn-k8slbrp.so", tmp_path / "new"
+    shutil.copy(SERVICE_LIBRARY, library)
+    for name in ("pcnhost", "codegen"):
+        shutil.copytree(PROJECT / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+    init = package / "pcnhost" / "__init__.py"
+    init.write_text(init.read_text() + '\n__version__ = "9.9.9"\n')
+    (package / "build").symlink_to(PROJECT / "build")
+    with Lab() as lab:
+        network = topology.build(lab, clients=2, servers=3)
+        port = free_port()
+        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes")]
+
+        def start(uri: Path, code: Path = PROJECT) -> tuple[Api, subprocess.Popen[str]]:
+            service = ["--service", f"k8slbrp={uri}"]
+            return start_host(lab, port, *options, *service, log=tmp_path / "log", code=code)
+
+        api, host = start(SERVICE_LIBRARY)
+        topology.create_multi(api, "lb1", network)
+        cube = ConnectedCube("lb1", lab, api, network)
+        cube.service(VIP, 80, "TCP", [1, 1, 1])
+        holder = Holder(lab, network.clients[0], VIP, 80, 1000)
+        newcomers = _Newcomers(network.clients[1])
+        newcomers.start()
+        gaps = []
+        try:
+            for uri, code, kill in (
+                (library, PROJECT, False),
+                (library, package, False),
+                (library, package, True),
+            ):
+                ended = time.monotonic()
+                if kill:
+                    host.kill()
+                lab.stop(host)
+                assert holder.check().broken == 0
+                api, host = start(uri, code)
+                gaps.append(time.monotonic() - ended)
+                assert holder.check().broken == 0
+                assert api.get("services")[0]["servicecontroller"] == str(uri)
+            assert "9.9.9" in str(api.get("version"))
+        finally:
+            newcomers.end()
+        print(
+            f"requests were refused for {', '.join(f'{gap:.1f} s' for gap in gaps)}; {newcomers.opened} new connections"
+        )
+        assert newcomers.opened > 100
+        assert newcomers.lost == 0
         api.delete("k8slbrp/lb1")

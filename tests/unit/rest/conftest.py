@@ -11,6 +11,7 @@ from pcnhost.rest import services as services_module
 from pcnhost.rest.daemon import NAMES, Daemon
 from pcnhost.rest.router import Router
 from pcnhost.rest.services import Services
+from pcnhost.rest.writes import Writes
 from tests.unit.rest.store_host import YANG, Host, PlainCube, PlainEngine, PlainPort, RecordingLibrary
 
 
@@ -25,12 +26,10 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
     monkeypatch.setattr(services_module, "ServiceLibrary", Opener)
     engine: Any = PlainEngine()
-    changes: list[str] = []
-    services = Services(engine, Path("/dev/null"), "host:1", changes.append, NAMES)
-    host = Host(
-        engine, services, Router(engine, services, Daemon(engine, services, "host:1", changes.append))
-    )
-    host.changes = changes
+    writes = Writes()
+    services = Services(engine, Path("/dev/null"), "host:1", NAMES)
+    daemon = Daemon(engine, services, "host:1", writes)
+    host = Host(engine, services, Router(engine, services, daemon, writes))
     services.load("store", "libpcn-store.so")
     engine.cubes["s1"] = PlainCube("s1", "store", ports={"p1": PlainPort("p1")})
     return host

@@ -4,6 +4,8 @@ Only the two edges are stood in for: the engine (cubes and ports as plain record
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,8 @@ class PlainPort:
     uuid: str = "port-uuid"
     status: str = "DOWN"
     peer: str = ""
+    path: str = "s1:p1"
+    why_down: str = ""
 
     def set_peer(self, peer: str) -> None:
         self.peer = peer
@@ -62,6 +66,9 @@ class PlainEngine:
 
     disconnect = connect
 
+    def restoring(self, cube: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def netdevs(self) -> list[dict[str, Any]]:
         return [{"name": "eth9"}]
 
@@ -88,7 +95,7 @@ class RecordingLibrary:
         self.required: list[str] = []
         self.asked: list[Asked] = []
         self.answers: dict[str, Response] = {}
-        self.ports_of_new_cubes: tuple[str, ...] = ()
+        self.dying_at = ""
         self.open = True
 
     def require(self, path: str, symbols: Sequence[str]) -> None:
@@ -104,9 +111,10 @@ class RecordingLibrary:
         self, symbol: str, cube: str | None, keys: Sequence[Key] = (), body: str | None = None
     ) -> Response:
         self.asked.append(Asked(symbol, cube, tuple(keys), body))
+        if symbol == self.dying_at:
+            os._exit(9)
         if cube and symbol == "create_store_by_id_handler" and symbol not in self.answers:
-            ports = {name: PlainPort(name) for name in self.ports_of_new_cubes}
-            self.engine.cubes[cube] = PlainCube(cube, self.name, ports=ports)
+            self.engine.cubes[cube] = PlainCube(cube, self.name)
             return Response(ErrorTag.CREATED, "")
         if cube and symbol == "delete_store_by_id_handler" and symbol not in self.answers:
             del self.engine.cubes[cube]
@@ -118,7 +126,6 @@ class Host:
         self.engine = engine
         self.services = services
         self.router = router
-        self.changes: list[str] = []
 
     @property
     def library(self) -> Any:

@@ -1,0 +1,219 @@
+"""A start that fails says in one line what to do, ends with 1, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
+from testbed.lab import Lab, attached, ip
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+def command(lab: Lab, *options: str) -> list[str]:
+    host = [sys.executable, "-m", "pcnhost", "--port", str(free_port()), "--state-dir", str(lab.state_dir)]
+    return [*host, "--pidfile", f"/run/{lab.prefix}-2.pid", *options]
+
+
+def fails(argv: list[str]) -> str:
+    """The one line that it says."""
+    done = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pcnhost: ")
+    return line.removeprefix("pcnhost: ")
+
+
+def test_another_host(lab: Lab, tmp_path: Path) -> None:
+    start_host(lab, None, "--pidfile", f"/run/{lab.prefix}.pid", log=tmp_path / "log")
+    assert fails(command(lab)) == f"another host is at work on {lab.state_dir}"
+    assert (Path(f"/run/{lab.prefix}.pid").stat().st_mode & 0o777) == 0o600
+    assert fails(command(lab, "--pidfile", f"/run/{lab.prefix}.pid")).startswith("another host is running")
+
+
+def test_state_directory(lab: Lab, tmp_path: Path) -> None:
+    text = fails(command(lab, "--state-dir", str(tmp_path / "x")))
+    assert text == f"the state directory {tmp_path}/x is not in a BPF file system, such as /sys/fs/bpf"
+    assert not (tmp_path / "x").exists()
+    assert "is a mount point: name a directory in it" in fails(command(lab, "--state-dir", "/sys/fs/bpf"))
+
+
+def test_no_kernel_headers(lab: Lab) -> None:
+    hide = 'mount -t tmpfs none /lib/modules && exec "$0" "$@"'
+    release = os.uname().release
+    text = fails(["unshare", "--mount", "sh", "-c", hide, *command(lab)])
+    assert text == f"the headers of kernel {release} are missing: apt install linux-headers-{release}"
+    assert not lab.state_dir.exists()
+
+
+def test_port_in_use_in_the_background(lab: Lab, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = fails([*command(lab, "--daemon", "--logfile", str(tmp_path / "log")), "--port", str(port)])
+    assert text.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert f"cannot start: {text}" in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o640
+
+
+def test_background_begins_when_clients_are_answered(lab: Lab, tmp_path: Path) -> None:
+    pidfile, port = tmp_path / "pid", free_port()
+    argv = [*command(lab, "--daemon", "--logfile", str(tmp_path / "log")), "--port", str(port)]
+    done = subprocess.run(
+        [*argv, "--pidfile", str(pidfile)], cwd=PROJECT, capture_output=True, timeout=120, check=False
+    )
+    pid = int(pidfile.read_text())
+    try:
+        assert (done.returncode, done.stderr) == (0, b"")
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(b"GET /polycube/v1/version HTTP/1.0\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.05)
+    assert not pidfile.exists()
+
+
+def test_pidfile_that_others_can_lock(lab: Lab, tmp_path: Path) -> None:
+    """One left by an earlier version is not in the way, whoever locks it."""
+    pidfile = tmp_path / "pid"
+    pidfile.touch()
+    pidfile.chmod(0o644)
+    locker = lab.start(["flock", str(pidfile), "sh", "-c", "echo ready; sleep 60"], ready="ready")
+    text = fails(command(lab, "--pidfile", str(pidfile), "--service", "k8slbrp=/no/such.so"))
+    assert text.startswith("cannot load service k8slbrp: ")
+    lab.stop(locker)
+
+
+@pytest.fixture
+def left(lab: Lab, tmp_path: Path) -> Iterator[list[str]]:
+    """Options of a host that has ended and left a cube, whose port leads to a netdev."""
+    options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes.json")]
+    veth = lab.link("v", lab.namespace("v"))
+    api, process = start_host(
+        lab, None, *options, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=tmp_path / "log"
+    )
+    api.post("k8slbrp/lb1")
+    api.post("k8slbrp/lb1/ports/p", {"type": "BACKEND", "peer": veth})
+    lab.stop(process)
+    yield options
+    api, process = start_host(
+        lab, None, *options, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=tmp_path / "log"
+    )
+    assert api.get("k8slbrp/lb1/ports/p/status") == "UP"
+    api.delete("k8slbrp/lb1")
+    lab.stop(process)
+
+
+@pytest.fixture
+def untouched(lab: Lab, left: list[str], tmp_path: Path) -> Iterator[list[str]]:
+    """The options of `left`; in the end everything is as it was."""
+    before = everything(lab, tmp_path)
+    assert "lb1" in before
+    assert attached(f"{lab.prefix}v")
+    yield left
+    assert everything(lab, tmp_path) == before
+
+
+def everything(lab: Lab, tmp_path: Path) -> str:
+    pins = sorted(map(str, lab.state_dir.rglob("*")))
+    return "\n".join([str(attached(f"{lab.prefix}v")), *pins, (tmp_path / "cubes.json").read_text()])
+
+
+def test_service_that_cannot_be_loaded(lab: Lab, untouched: list[str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.so"
+    broken.write_text("no library")
+    assert fails(command(lab, *untouched, "--service", f"k8slbrp={broken}")).startswith(
+        "cannot load service k8slbrp: "
+    )
+
+
+def test_damaged_file(lab: Lab, untouched: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "cubes.json"
+    whole = file.read_text()
+    file.write_text(whole[:-40])
+    text = fails(command(lab, *untouched, "--service", f"k8slbrp={SERVICE_LIBRARY}"))
+    assert text.startswith(f"{file} cannot be used: malformed JSON at line ")
+    assert file.read_text() == whole[:-40]
+    file.write_text(whole)
+
+
+def test_read_only_place(lab: Lab, untouched: list[str], tmp_path: Path) -> None:
+    remount = f'mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path} && exec "$0" "$@"'
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", remount, *command(lab, *untouched)]
+    assert fails(argv).startswith(f"cannot write {tmp_path}/cubes.json.journal: ")
+
+
+def test_cubes_of_a_service_that_comes_later(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """They go on, and come back with it."""
+    api, process = start_host(lab, None, *left, log=tmp_path / "log")
+    assert api.get("cubes") == {}
+    assert api.get("status")["cubes-not-restored"] == [
+        {"name": "lb1", "service-name": "k8slbrp", "reason": "there is no service k8slbrp"}
+    ]
+    assert (lab.state_dir / "cubes" / "lb1").exists()
+    api.post("services", {"type": "lib", "uri": str(SERVICE_LIBRARY), "name": "k8slbrp"})
+    assert api.get("k8slbrp/lb1/ports/p/status") == "UP"
+    assert api.get("status")["cubes-not-restored"] == []
+    lab.stop(process)
+    assert json.loads((tmp_path / "cubes.json").read_text())[0]["name"] == "lb1"
+
+
+def test_peer_that_is_late(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """It stays wanted over restarts, and is connected when it appears."""
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    veth = f"{lab.prefix}v"
+    ip("link", "del", veth)
+    for restarts in range(2):
+        api, process = start_host(lab, None, *options, log=tmp_path / "log")
+        assert api.get("status")["ports-down"] == [
+            {"port": "lb1:p", "peer": veth, "reason": f"Interface  {veth} does not exist or is down"}
+        ]
+        assert api.get("k8slbrp/lb1/ports/p/status") == "DOWN"
+        if not restarts:
+            lab.stop(process)
+            assert json.loads((tmp_path / "cubes.json").read_text())[0]["ports"][0]["peer"] == veth
+    ip("link", "add", veth, "type", "veth", "peer", "name", f"{veth}x")
+    ip("link", "set", veth, "up")
+    end = time.monotonic() + 10
+    while api.get("k8slbrp/lb1/ports/p/status") != "UP" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert api.get("k8slbrp/lb1/ports/p/status") == "UP"
+    lab.stop(process)
+
+
+def test_cube_that_its_service_refuses(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """It goes on forwarding, is shown, and can be deleted."""
+    file = tmp_path / "cubes.json"
+    whole = file.read_text()
+    file.write_text(whole.replace('"BACKEND"', '"SIDEWAYS"').replace('"backend"', '"sideways"'))
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    api, process = start_host(lab, None, *options, log=tmp_path / "log")
+    (missing,) = api.get("status")["cubes-not-restored"]
+    assert (missing["name"], "sideways" in missing["reason"].lower()) == ("lb1", True)
+    assert attached(f"{lab.prefix}v")
+    api.delete("k8slbrp/lb1")
+    assert api.get("status")["cubes-not-restored"] == []
+    assert not attached(f"{lab.prefix}v")
+    assert not (lab.state_dir / "cubes" / "lb1").exists()
+    lab.stop(process)
+    assert json.loads(file.read_text()) == []
+    for kept in tmp_path.glob("cubes.json*"):
+        kept.unlink()
+    file.write_text(whole)
