@@ -1,4 +1,5 @@
 # As root: `make demo` shows the load balancer at work, `make test` proves it. Both set up what they need first.
+# The text behind ## is what `make help` prints.
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 STAMP   := $(VENV)/.setup
@@ -7,10 +8,14 @@ PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
             arping ethtool nftables haproxy conntrack
 
-.PHONY: all setup build demo cluster cluster-test test soak crash check bench clean
+# All targets that `make help` shows.
+.PHONY: all $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
 all: build
 
-setup: $(STAMP)
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP) ## install what is needed, from Debian and PyPI
 $(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-headers.sh
 	scripts/install-packages.sh $(PACKAGES)
 	scripts/kernel-headers.sh
@@ -18,44 +23,38 @@ $(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-hea
 	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check,bench]'
 	touch $@
 
-build: $(STAMP)
+build: $(STAMP) ## build the libraries of service and host
 	cmake -S . -B build -DPython3_EXECUTABLE=$(CURDIR)/$(PYTHON) > build.log 2>&1 || (cat build.log; exit 1)
 	cmake --build build -j 2 > build.log 2>&1 || (cat build.log; exit 1)
 	rm build.log
 
-# DEMO=--keep leaves it running until Ctrl-C.
-demo: build
+demo: build ## two clients, three servers and a VIP between them; DEMO=--keep leaves it running until Ctrl-C
 	$(PYTHON) -m testbed.demo $(DEMO)
 
-# Three nodes with their hosts until Ctrl-C, or until a script ends: CLUSTER='--script FILE'.
-cluster: build
+cluster: build ## three nodes with their hosts until Ctrl-C, or until a script ends: CLUSTER='--script FILE'
 	$(PYTHON) -m testbed.cluster $(CLUSTER)
 
-# Rolling updates and scaling under at least 100,000 requests each.
-cluster-test: build
+cluster-test: build ## rolling updates and scaling under at least 100,000 requests each
 	CLUSTER_REQUESTS=100000 $(PYTHON) -m pytest -q tests/kube/test_kube_changes.py --timeout 3600
 
-test: build
-	$(PYTHON) -m pytest -q $(TESTS)
+test: build ## all proofs; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers instead of two
+	scripts/test.sh $(TESTS)
 
-# Takes a quarter of an hour on a machine that does nothing else. BENCH='--only per_packet' measures one part.
-bench: build
+bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)
 
-# Services and backends come and go 100,000 times: memory stays flat, no map entry is left behind.
-soak: build
+soak: build ## services and backends come and go 100,000 times: memory stays flat, no map entry is left behind
 	SOAK_CYCLES=100000 $(PYTHON) -m pytest -q -s tests/rest/test_soak.py
 
-# The host is killed 500 times under writers and live connections: nothing that was answered is lost. Takes about an hour.
-crash: build
+crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
 	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py
 
-check: $(STAMP)
+check: $(STAMP) ## formatters, linters and type checkers
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h codegen/runtime/*.h \
-	  bench/programs/*.c bench/programs/*.h
+	  bench/programs/*.c bench/programs/*.h examples/*/*.c examples/*/*.cpp examples/*/*.h
 
-clean:
+clean: ## remove what setup and build made
 	rm -rf build $(VENV) *.egg-info

@@ -14,7 +14,7 @@ import pytest
 
 from testbed.host import PROJECT
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 PACKETS = {
     "pass",

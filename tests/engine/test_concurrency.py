@@ -14,7 +14,7 @@ from .programs import CABLE, CROSS, DROP, PASS, counting
 from .support import create, open_files
 from .wire import Wire, frame
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 _SECONDS = 6
 _EXPECTED = ("Iface already in use", "does not exist", "is the port itself", "already exists")

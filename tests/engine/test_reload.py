@@ -106,6 +106,7 @@ def test_no_packet_is_lost(engine: Engine, wires: Wires, kind: str) -> None:
     assert len(received) == len(sent)
 
 
+@pytest.mark.serial
 def test_peer_changes_compile_nothing(engine: Engine, wires: Wires) -> None:
     """A port has to be ready within a pod's start."""
     wires(4)

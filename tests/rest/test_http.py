@@ -81,6 +81,7 @@ def test_body_that_is_no_text(daemon: Daemon, cube: str) -> None:
     assert (answer.status_code, answer.text) == (400, "body: byte 13 is not possible in UTF-8 text")
 
 
+@pytest.mark.serial
 def test_slow_request_does_not_block_others(daemon: Daemon) -> None:
     """A cube takes long to compile; meanwhile everybody else is answered at once."""
     durations = []

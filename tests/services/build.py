@@ -15,7 +15,7 @@ def build_test_services() -> Path:
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (BUILD / "build.ninja").exists():
+        if not (BUILD / "CMakeCache.txt").exists():
             _run("cmake", "-S", str(SOURCE), "-B", str(BUILD), "-DCMAKE_BUILD_TYPE=Debug")
         _run("cmake", "--build", str(BUILD))
     return BUILD
