@@ -59,7 +59,6 @@ def _start_logging(config: Config) -> None:
         )
     except OSError as e:
         raise ConfigError(f"cannot write {config.logfile}: {e.strerror}") from None
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # we say ourselves when we start and stop
 
 
 @contextmanager

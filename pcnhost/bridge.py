@@ -58,6 +58,7 @@ class Bridge:
     """The functions of the loaded bridge. Those of type `str | None` give the text of an exception."""
 
     def __init__(self, path: str) -> None:
+        self.path = path
         # For all to see: services find their undefined bpf_* symbols in it and in the libbpf that it needs.
         self._lib = lib = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
         self._free = ctypes.CDLL(None).free
@@ -65,6 +66,7 @@ class Bridge:
         for name, result, arguments in (
             ("attach", c_void_p, (POINTER(HostCalls),)),
             ("detach", None, (c_void_p,)),
+            ("constant", c_void_p, (c_void_p, POINTER(c_char_p))),
             ("init", c_void_p, (c_void_p, c_void_p, c_char_p)),
             ("invoke", ResponseRecord, (c_void_p, c_char_p, POINTER(KeyRecord), c_size_t, c_char_p)),
             ("reply", None, (c_void_p, c_char_p, c_size_t)),
@@ -86,6 +88,12 @@ class Bridge:
 
     def init(self, function: int, factory: int, logfile: str) -> str | None:
         return self._text(self._lib.pcnhost_init(function, factory, os.fsencode(logfile)))
+
+    def constant(self, function: int) -> tuple[str | None, str | None]:
+        """The text that a function without arguments returns, and that of its exception."""
+        text = c_char_p()
+        error = self._text(self._lib.pcnhost_constant(function, ctypes.byref(text)))
+        return None if text.value is None else text.value.decode(errors="replace"), error
 
     def invoke(
         self, function: int, cube: str | None, keys: ctypes.Array[KeyRecord] | None, body: str | None
@@ -125,22 +133,23 @@ _bridge: Bridge | None = None
 _bridge_lock = threading.Lock()
 
 
-def bridge(near: Path) -> Bridge:
+def bridge() -> Bridge:
     """The bridge of this process, loaded at the first call. Raises OSError.
 
-    Looked for in $PCNHOST_BRIDGE, in the directory `near`, in build/ of a source tree, then by the system's
-    loader."""
+    Looked for in $PCNHOST_BRIDGE, beside this file, in build/ of a source tree, then by the system's loader:
+    nowhere a request could name."""
     global _bridge
     with _bridge_lock:
         if _bridge is None:
-            _bridge = Bridge(_bridge_path(near))
+            _bridge = Bridge(_bridge_path())
         return _bridge
 
 
-def _bridge_path(near: Path) -> str:
+def _bridge_path() -> str:
     if named := os.environ.get(BRIDGE_VARIABLE):
         return named
-    for directory in (near, Path(__file__).parent.parent / "build"):
+    own = Path(__file__).parent
+    for directory in (own, own.parent / "build"):
         candidate = directory / BRIDGE_NAME
         if candidate.is_file():
             return str(candidate.absolute())

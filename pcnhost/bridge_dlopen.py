@@ -5,30 +5,56 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import os
-import shutil
-import tempfile
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+TRIAL_S = 10
+MFD_EXEC = 0x10  # Linux 6.3; before, every memfd could be executed
 
-def open_private(uri: str) -> ctypes.CDLL:
-    """dlopen() a private copy of a library; `uri` without a slash is searched for as dlopen() does.
+
+@contextmanager
+def in_memory(uri: str, content: bytes) -> Iterator[int]:
+    """A descriptor of a file in memory that holds the library and cannot be changed.
 
     The loader knows a library by its file and keeps it mapped after dlclose() when anything still holds on to
     it: a GNU-unique symbol, a thread-local object with a destructor. The same path would then give the old
     code again. A copy is always a new file, and overwriting the original in place cannot pull the mapped code
-    from under a running service. Raises OSError with the loader's text."""
-    path = uri if "/" in uri else _search(uri)
-    if not Path(path).is_file():
-        return ctypes.CDLL(path, mode=os.RTLD_NOW)  # raises with the loader's own words
-    descriptor, copy = tempfile.mkstemp(prefix="pcnhost-", suffix=f"-{Path(path).name}")
+    from under a running service."""
+    fd = _memfd(Path(uri).name[:200])
     try:
-        with os.fdopen(descriptor, "wb") as target, Path(path).open("rb") as source:
-            shutil.copyfileobj(source, target)
-        return ctypes.CDLL(copy, mode=os.RTLD_NOW)
-    except OSError as e:
-        raise OSError(str(e).replace(copy, path)) from None
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(content)
+        yield fd
     finally:
-        Path(copy).unlink()
+        os.close(fd)
+
+
+def try_out(bridge: str, fd: int) -> None:
+    """Load the library in a process of its own (trial.py). Raises OSError when that does not end well."""
+    command = [sys.executable, "-ISP", str(Path(__file__).with_name("trial.py")), bridge, str(fd)]
+    try:
+        done = subprocess.run(
+            command, pass_fds=[fd], stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_S
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"its initialization does not end within {TRIAL_S} s") from None
+    if done.returncode:
+        signalled = done.returncode < 0
+        end = signal.Signals(-done.returncode).name if signalled else f"status {done.returncode}"
+        raise OSError(f"its initialization ends the process with {end}: {_last_line(done.stderr)}")
+
+
+def dlopen(uri: str, fd: int) -> ctypes.CDLL:
+    """Raises OSError with the loader's text, about `uri`."""
+    path = f"/proc/self/fd/{fd}"
+    try:
+        return ctypes.CDLL(path, mode=os.RTLD_NOW)
+    except OSError as e:
+        raise OSError(str(e).replace(path, uri)) from None
 
 
 def close(library: ctypes.CDLL) -> None:
@@ -43,20 +69,12 @@ def symbol_address(library: ctypes.CDLL, symbol: str) -> int | None:
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
-class _LinkMap(ctypes.Structure):
-    _fields_ = (("address", ctypes.c_void_p), ("name", ctypes.c_char_p))
+def _last_line(output: bytes) -> str:
+    return output.decode(errors="replace").strip().rpartition("\n")[2][:200]
 
 
-def _search(name: str) -> str:
-    """Path of a library on the loader's search path. Raises OSError."""
-    dlinfo = ctypes.CDLL(None).dlinfo
-    dlinfo.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-    library = ctypes.CDLL(name, mode=os.RTLD_LAZY)
+def _memfd(name: str) -> int:
     try:
-        entry = ctypes.POINTER(_LinkMap)()
-        RTLD_DI_LINKMAP = 2
-        if dlinfo(library._handle, RTLD_DI_LINKMAP, ctypes.byref(entry)) != 0:
-            raise OSError(f"{name}: cannot be located")
-        return os.fsdecode(entry.contents.name)
-    finally:
-        close(library)
+        return os.memfd_create(name, os.MFD_CLOEXEC | MFD_EXEC)
+    except OSError:
+        return os.memfd_create(name, os.MFD_CLOEXEC)

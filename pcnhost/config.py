@@ -34,7 +34,8 @@ class Tls:
 
 @dataclass(frozen=True)
 class Config:
-    """`services` are (name, uri) pairs to load at start; `logfile` None means standard error."""
+    """`services` are (name, uri) pairs to load at start; `logfile` None means standard error. `host_names` are
+    those that clients may call the host by, besides its address and those of loopback."""
 
     addr: str
     port: int
@@ -48,6 +49,12 @@ class Config:
     cubes_dump: Path | None
     cubes_dump_clean_init: bool
     services: tuple[tuple[str, str], ...]
+    service_dirs: tuple[Path, ...]
+    unix_socket: Path | None
+    unix_group: str | None
+    tcp: bool
+    insecure_remote: bool
+    host_names: tuple[str, ...]
 
 
 def load(arguments: Sequence[str] | None = None) -> Config:
@@ -98,6 +105,32 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=URI",
         help="load a service (repeatable)",
     )
+    add(
+        "--service-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="load services from below this directory, too, even if others than root can write there (repeatable)",
+    )
+    add(
+        "--unix-socket",
+        type=Path,
+        help="listen on this unix socket, too: mode 0600, or 0660 with --unix-group",
+    )
+    add("--unix-group", help="group that may use the unix socket")
+    add("--no-tcp", action="store_true", help="listen on the unix socket only")
+    add(
+        "--insecure-remote",
+        action="store_true",
+        help="allow --addr to be no loopback address without TLS: who reaches the port is root",
+    )
+    add(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of the REST server in requests, besides its address and localhost (repeatable)",
+    )
     add("--state-dir", type=Path, default=Path("/sys/fs/bpf/pcnhost"), help="bpffs directory for pinned maps")
     add("--threads", type=int, default=16, help="requests worked on at the same time (default 16)")
     return parser
@@ -133,6 +166,10 @@ def _checked(given: argparse.Namespace) -> Config:
         raise ConfigError(f"loglevel {given.loglevel} is none of {', '.join(LOG_LEVELS)}")
     if not 0 < given.port < 65536:
         raise ConfigError(f"port {given.port} is out of range, allowed 1..65535")
+    if given.no_tcp and not given.unix_socket:
+        raise ConfigError("no-tcp needs unix-socket, or nobody could speak to the host")
+    if given.unix_group and not given.unix_socket:
+        raise ConfigError("unix-group needs unix-socket")
     if given.threads < 4:
         raise ConfigError(f"threads {given.threads} is out of range, allowed 4..")
     return Config(
@@ -148,6 +185,12 @@ def _checked(given: argparse.Namespace) -> Config:
         cubes_dump=given.cubes_dump_file if given.cubes_dump_enable else None,
         cubes_dump_clean_init=given.cubes_dump_clean_init,
         services=tuple(_service(text) for text in given.service),
+        service_dirs=tuple(Path(text) for text in given.service_dir),
+        unix_socket=given.unix_socket,
+        unix_group=given.unix_group,
+        tcp=not given.no_tcp,
+        insecure_remote=given.insecure_remote,
+        host_names=tuple(given.host_name),
     )
 
 

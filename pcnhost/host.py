@@ -9,15 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pcnhost.config import Config, ConfigError
+from pcnhost.ending import Ending
 from pcnhost.engine import Engine
 from pcnhost.errors import HostError
 from pcnhost.persistence import Persistence
+from pcnhost.rest.admission import Admission
 from pcnhost.rest.answers import Refused
 from pcnhost.rest.asgi import RestApp
 from pcnhost.rest.daemon import NAMES, Daemon
 from pcnhost.rest.router import Router
-from pcnhost.rest.server import authority, build_server, listen
+from pcnhost.rest.server import authority, build_server
 from pcnhost.rest.services import Service, Services
+from pcnhost.rest.sockets import Sockets
 from pcnhost.rest.writes import Writes
 
 log = logging.getLogger(__name__)
@@ -27,10 +30,17 @@ def run(config: Config, ready: Callable[[], None]) -> bool:
     """Serve until SIGINT or SIGTERM; `ready` is called as soon as clients are answered. Raises ConfigError when it
     cannot start: then everything is as it was before.
 
-    Returns whether the cubes are left running for the next host. Then the process must end without destroying
-    a single object, because services clean up after their cubes."""
+    Returns whether the process must end without destroying a single object: services clean up after their cubes,
+    which are left running for the next host, or requests are still at work."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is something to save
-    socket = listen(config.addr, config.port)
+    sockets = Sockets.of(config)
+    try:
+        return _serve(config, sockets, ready)
+    finally:
+        sockets.close()
+
+
+def _serve(config: Config, sockets: Sockets, ready: Callable[[], None]) -> bool:
     persistence = _persistence(config)
     writes = persistence or Writes()
     try:
@@ -39,13 +49,14 @@ def run(config: Config, ready: Callable[[], None]) -> bool:
         raise ConfigError(_one_line(e)) from None
     try:
         where = authority(config)
-        services = Services(engine, _service_logfile(config), where, NAMES)
+        services = Services(engine, _service_logfile(config), where, NAMES, config.service_dirs)
         router = Router(engine, services, Daemon(engine, services, where, writes), writes)
-        app = RestApp(router, config.threads)
-        server = build_server(config.tls, app)
-        # The running server has handlers of its own; before and after, a signal must not end the process midway.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+        app = RestApp(router, config.threads, Admission([config.addr, *config.host_names]))
+        server = build_server(config.tls, app, sockets.unix)
+        ending = Ending(
+            stop=lambda: setattr(server, "should_exit", True),
+            detach=lambda: engine.close(keep_datapath=persistence is not None),
+        )
         _load_services(services, config)
         if persistence:
             persistence.forget()
@@ -57,17 +68,17 @@ def run(config: Config, ready: Callable[[], None]) -> bool:
     if persistence:
         _restore(persistence, engine, services, router)
     engine.sweep(writes.not_restored)
-    log.info("serving on %s://%s", "https" if config.tls else "http", where)
+    log.info("serving on %s", sockets.shown(config))
     ready()
-    server.run([socket])
-    app.close()
+    server.run([sockets.tcp] if sockets.tcp else [])
+    all_ended = app.close()
     if persistence:
         persistence.close()
-    else:
+    elif all_ended:
         services.unload_all()
-    engine.close(keep_datapath=persistence is not None)
+    ending.detach()
     log.info("stopped")
-    return persistence is not None
+    return persistence is not None or not all_ended
 
 
 def _persistence(config: Config) -> Persistence | None:

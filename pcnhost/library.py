@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcnhost import bridge_dlopen
+from pcnhost import bridge_dlopen, librarypath
 from pcnhost.bridge import KeyRecord, KeyValue, bridge
 from pcnhost.bridge_engine import EngineCalls
 
@@ -66,7 +65,7 @@ class Response:
 class ServiceLibrary:
     """A loaded service library. Its methods may be called from any thread, several at once."""
 
-    def __init__(self, name: str, uri: str, engine: Engine, logfile: Path) -> None:
+    def __init__(self, name: str, uri: str, engine: Engine, logfile: Path, trusted: Sequence[Path]) -> None:
         """Load a library and ask for its data model. Use `open`."""
         self.name = name
         self.uri = uri
@@ -75,8 +74,10 @@ class ServiceLibrary:
         self._running = 0
         self._closed = False
         try:
-            self._bridge = bridge(Path(uri).absolute().parent)
-            self._library = bridge_dlopen.open_private(uri)
+            self._bridge = bridge()
+            with bridge_dlopen.in_memory(uri, librarypath.read(uri, trusted)) as fd:
+                bridge_dlopen.try_out(self._bridge.path, fd)
+                self._library = bridge_dlopen.dlopen(uri, fd)
         except OSError as e:
             raise LibraryError(f"Cannot load service implementation {uri}: {e}") from None
         try:
@@ -93,11 +94,14 @@ class ServiceLibrary:
         _open_libraries.add(self)
 
     @classmethod
-    def open(cls, name: str, uri: str, engine: Engine, logfile: Path) -> ServiceLibrary:
-        """Load the library `uri` (a path, or a file name on the loader's search path) as service `name`.
+    def open(
+        cls, name: str, uri: str, engine: Engine, logfile: Path, trusted: Sequence[Path] = ()
+    ) -> ServiceLibrary:
+        """Load the library `uri` (an absolute path) as service `name`.
 
-        Its cubes will live in `engine` and log to `logfile`. Raises LibraryError."""
-        return cls(name, uri, engine, logfile)
+        It belongs to root or is below one of the directories `trusted` (see librarypath). Its cubes will live in
+        `engine` and log to `logfile`. Raises LibraryError."""
+        return cls(name, uri, engine, logfile, trusted)
 
     def require(self, path: str, symbols: Iterable[str]) -> None:
         """Check that the library exports all the symbols; LibraryError tells the first that is missing."""
@@ -165,11 +169,12 @@ class ServiceLibrary:
 
     def _constant(self, symbol: str) -> str:
         """The text that the function `symbol` returns."""
-        function = ctypes.CFUNCTYPE(ctypes.c_char_p)(self._address(symbol))
-        text: bytes | None = function()
+        text, error = self._bridge.constant(self._address(symbol))
+        if error is not None:
+            raise LibraryError(f"{self.uri}: {symbol}() failed: {error}")
         if text is None:
             raise LibraryError(f"{self.uri}: {symbol}() returned NULL")
-        return text.decode(errors="replace")
+        return text
 
 
 def _record(key: Key) -> KeyRecord:

@@ -32,6 +32,7 @@ def start_host(
     port = port or free_port()
     output = log.open("a") if log else None
     argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
+    argv += ["--service-dir", str(SERVICE_LIBRARY.parent)]  # a checkout may belong to anybody
     argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir), *options]
     process = lab.start(argv, cwd=code, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     api = Api(f"127.0.0.1:{port}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
+from pcnhost import __version__
 from pcnhost.ctl import completion, guide, render, settings, values, words
 from pcnhost.ctl.client import Client, Reply, Unreachable
 from pcnhost.ctl.words import Line, UsageError
@@ -21,24 +24,37 @@ OK, NOT_CARRIED_OUT, REFUSED, BAD_LINE = range(4)
 METHODS = {"": "POST", "add": "POST", "set": "PATCH", "show": "GET", "del": "DELETE"}
 STDIN_WAIT_S = 1.0
 
-USAGE = """usage: pcnctl [PATH...] [add|set|show|del] [PATH...] [NAME=VALUE...]
-       pcnctl [PATH...] show [-normal|-brief|-verbose|-json|-yaml] [-hide=NAME,NAME]
-       pcnctl [WORD...] ?                       what may follow
+USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
+       pcnctl PATH... [show] [-normal|-brief|-verbose|-json|-yaml] [-hide=NAME,NAME]
+       pcnctl PATH... ACTION [NAME=VALUE...]    an action of the service
+       pcnctl [WORD...] ?|--help                what may follow; or pcnctl help [WORD...]
        pcnctl connect|disconnect PEER1 PEER2    PEER is CUBE:PORT or a network interface
+       pcnctl --version
        pcnctl --completion-script               for bash: eval "$(pcnctl --completion-script)"
-A YAML or JSON body is read from standard input when no NAME=VALUE is given.
-Environment: POLYCUBECTL_URL, POLYCUBECTL_CACERT, POLYCUBECTL_CERT, POLYCUBECTL_KEY.
+Nothing changes without add, set, del, connect, disconnect, attach, detach or an action.
+After add and set, a YAML or JSON body is read from standard input when no NAME=VALUE is given.
+Environment: POLYCUBECTL_URL (http://..., https://... or unix:/PATH), POLYCUBECTL_CACERT,
+POLYCUBECTL_CERT, POLYCUBECTL_KEY.
 Exit status: 0 done, 1 no contact with the daemon or bad settings, 2 refused by the daemon, 3 bad usage."""
 
 
 def main() -> int:
     """Run the command line of the process; returns its exit status."""
-    return run(sys.argv[1:])
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # as `head` does when it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return status
 
 
 def run(arguments: Sequence[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         print(USAGE)
+        return OK
+    if arguments in (["-v"], ["--version"]):
+        print(f"pcnctl {__version__}")
         return OK
     if arguments == ["--completion-script"]:
         print(completion.BASH, end="")
@@ -49,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
             for candidate in completion.candidates(client, arguments[1:]):
                 print(candidate)
             return OK
-        if list(arguments) in ([], ["?"]):
+        if list(arguments) in ([], ["?"], ["help"]):
             return _root(client)
         line = words.parse(arguments)
         return _help(client, line) if line.help else _request(client, line)
@@ -61,12 +77,19 @@ def run(arguments: Sequence[str]) -> int:
         return NOT_CARRIED_OUT
 
 
+def _width() -> int | None:
+    """Of the terminal; None when a program reads what is printed."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return None
+
+
 def _root(client: Client) -> int:
     helped = client.ask((), "help=NONE")
     cubes = client.send("GET", ("cubes",))
     if not helped.ok or not cubes.ok:
         return _refused(cubes if helped.ok else helped)
-    print(guide.root_guide((helped.json() or {}).get("params"), cubes.json() or {}))
+    print(guide.root_guide((helped.json() or {}).get("params"), cubes.json() or {}, _width()))
     return OK
 
 
@@ -81,19 +104,33 @@ def _help(client: Client, line: Line) -> int:
         print("There is no help for this command", file=sys.stderr)
         return REFUSED
     typed = [*line.path, *([line.command] if line.command else [])]
-    print(guide.guide(shown, typed, line.command))
+    print(guide.guide(shown, typed, line.command, _width()))
     return OK
 
 
 def _request(client: Client, line: Line) -> int:
+    line = _with_command(client, line)
     path, body = _with_body(client, line)
     reply = client.send(METHODS[line.command], path, body)
     if not reply.ok:
         return _refused(reply)
     value = reply.json()
     if line.command in ("", "show") and value is not None:
-        print(render.shown(value, line.format, line.hide))
+        print(render.shown(value, line.format, line.hide, _width()))
     return OK
+
+
+def _with_command(client: Client, line: Line) -> Line:
+    """A line without a command is an action, or a look: never a change. Raises UsageError."""
+    if line.command or line.path[0] in words.VERBS_ALONE:
+        return line
+    reply = client.ask(line.path, "help=NONE")
+    shown = reply.json() if reply.ok else None
+    if isinstance(shown, dict) and "params" in shown and "commands" not in shown:
+        return line  # only the help about an action has parameters but no commands
+    if line.members:
+        raise UsageError(f"what to do with {line.members[0][0]}=: add, set or del?")
+    return replace(line, command="show")
 
 
 def _refused(reply: Reply) -> int:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from pcnhost.ctl.settings import Settings
 
 MAX_REDIRECTS = 5
+ON_A_SOCKET = "http://localhost/polycube/v1/"
 
 
 class Unreachable(Exception):
@@ -37,9 +38,21 @@ class Reply:
             return None
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
 class Client:
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.url
+        scheme, _, path = settings.url.partition(":")
+        self._socket = path if scheme == "unix" else None
+        self._url = ON_A_SOCKET if self._socket else settings.url
         self._tls = settings.ssl_context()
 
     def send(self, method: str, path: Sequence[str], body: str | None = None) -> Reply:
@@ -66,6 +79,7 @@ class Client:
         self, method: str, url: str, body: str | None, headers: dict[str, str]
     ) -> tuple[Reply, str | None]:
         parts = urlsplit(url)
+        place = f"unix:{self._socket}" if self._socket else f"{parts.scheme}://{parts.netloc}"
         connection = self._connection(parts.netloc)
         try:
             target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -75,11 +89,13 @@ class Client:
             redirected = response.status in (307, 308)
             return reply, response.headers.get("Location") if redirected else None
         except (OSError, http.client.HTTPException, socket.gaierror) as e:
-            raise Unreachable(f"{parts.scheme}://{parts.netloc}: {e}") from None
+            raise Unreachable(f"{place}: {e}") from None
         finally:
             connection.close()
 
     def _connection(self, netloc: str) -> http.client.HTTPConnection:
+        if self._socket is not None:
+            return UnixConnection(self._socket)
         if self._tls is not None:
             return http.client.HTTPSConnection(netloc, context=self._tls)
         return http.client.HTTPConnection(netloc)

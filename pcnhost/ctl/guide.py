@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,17 +44,21 @@ def own_help(path: Sequence[str]) -> str | None:
     return None if usages is None else "\n".join(["Usage:", *(f"  pcnctl {usage}" for usage in usages)])
 
 
-def root_guide(services: Mapping[str, Any] | None, cubes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+def root_guide(
+    services: Mapping[str, Any] | None,
+    cubes: Mapping[str, Sequence[Mapping[str, Any]]],
+    width: int | None = None,
+) -> str:
     """What there is on the first level: words of the host, services, cubes."""
     rows = [
         *_rows("host", HOST_WORDS.items()),
         *_rows("service", ((name, node.get("description", "")) for name, node in (services or {}).items())),
         *_rows("cube", ((cube["name"], f"of {service}") for service, all_ in cubes.items() for cube in all_)),
     ]
-    return "\n".join([INTRO, "", *table(rows, 1)])
+    return "\n".join([INTRO, "", *table(rows, 1, width)])
 
 
-def guide(shown: Mapping[str, Any], typed: Sequence[str], command: str) -> str:
+def guide(shown: Mapping[str, Any], typed: Sequence[str], command: str, width: int | None = None) -> str:
     """The text for a help object. `typed` are the words of the line before the `?`."""
     parameters = shown.get("params") or {}
     optional = shown.get("optional-params") or {}
@@ -66,15 +71,24 @@ def guide(shown: Mapping[str, Any], typed: Sequence[str], command: str) -> str:
         ),
         *(_parameter(node, f"{name}=") for name, node in optional.items()),
     ]
-    sections = [table(rows, 1)] if rows else []
+    sections = [table(rows, 1, width)] if rows else []
     elements = shown.get("elements") or []
     if elements:
-        sections.append(["Existing:", *(f"  {line}" for line in table(elements, 1))])
+        sections.append(["Existing:", *(f"  {line}" for line in table(elements, 1, width and width - 2))])
     if command == "add" and (parameters or optional):
-        sections.append(["Example:", f"  {_example(parameters, optional, typed)}"])
+        example = _example(parameters, optional, typed)
+        sections.append(["Example:", *_continued(example, width)])
     if not sections:
         return "Nothing can follow."
     return "\n\n".join("\n".join(section) for section in sections)
+
+
+def _continued(command: str, width: int | None) -> list[str]:
+    """A command line as the shell takes it in several lines."""
+    if width is None:
+        return [f"  {command}"]
+    lines = textwrap.wrap(command, max(20, width - 6), break_long_words=False, break_on_hyphens=False)
+    return [*(f"  {line} \\" for line in lines[:-1]), f"  {lines[-1]}"]
 
 
 def _rows(kind: str, words: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`url` ends with a slash. The files are for https only; cert and key go together."""
+    """`url` ends with a slash, or is `unix:` and the path of a socket. The files are for https only; cert and key
+    go together."""
 
     url: str = URL
     cacert: str = ""
@@ -52,9 +53,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     for name in Settings.__dataclass_fields__:
         found[name] = environ.get(f"POLYCUBECTL_{name.upper()}") or found.get(name) or getattr(Settings, name)
     url = str(found["url"])
-    if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"url {url} is neither http:// nor https://")
-    return Settings(f"{url.rstrip('/')}/", str(found["cacert"]), str(found["cert"]), str(found["key"]))
+    if not url.startswith(("http://", "https://", "unix:/")):
+        raise SettingsError(f"url {url} is neither http:// nor https:// nor unix:/")
+    if not url.startswith("unix:"):
+        url = f"{url.rstrip('/')}/"
+    return Settings(url, str(found["cacert"]), str(found["cert"]), str(found["key"]))
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 COMMANDS = ("add", "set", "show", "del")
 FORMATS = ("normal", "brief", "verbose", "json", "yaml")
 ALONE_SHOWN = ("version", "netdevs", "cubes", "topology")
+VERBS_ALONE = ("connect", "disconnect", "attach", "detach")
+QUESTIONS = ("?", "-h", "--help")
 POSITIONS = ("position", "before", "after")
 
 
@@ -17,7 +19,8 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Line:
-    """A command line. `command` is "" for an action; `members` are the `name=value` words in order."""
+    """A command line. `command` is "" without one: an action, or nothing but a look. `members` are the
+    `name=value` words in order."""
 
     command: str = ""
     path: tuple[str, ...] = ()
@@ -59,7 +62,10 @@ def _sorted(words: Sequence[str]) -> Line:
     shape = "normal"
     hide: tuple[str, ...] = ()
     flags: list[str] = []
-    asked = bool(words) and words[-1] == "?"
+    words = list(words)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "?"]
+    asked = bool(words) and words[-1] in QUESTIONS
     for word in words[:-1] if asked else words:
         if word in COMMANDS:
             if command:
@@ -86,7 +92,7 @@ def _sorted(words: Sequence[str]) -> Line:
         else:
             path.append(word)
     alone = tuple(path) and path[0] in ALONE_SHOWN and len(path) == 1
-    if flags and command != "show" and not alone:
+    if flags and command not in ("", "show") and not alone:
         raise UsageError(f"{flags[0]} goes with show only")
     return Line(command, tuple(path), tuple(members), shape, hide, asked)
 

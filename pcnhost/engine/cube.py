@@ -20,6 +20,7 @@ from pcnhost.engine.port import Port
 from pcnhost.engine.program import Program, Surroundings, build
 from pcnhost.engine.source import LOG_LEVELS, MAX_PORTS, MAX_PROGRAMS, Hook, Scope, cflags
 from pcnhost.errors import HostError
+from pcnhost.names import check_name
 
 INGRESS, EGRESS = "INGRESS", "EGRESS"
 DIRECTIONS = (INGRESS, EGRESS)
@@ -269,6 +270,7 @@ class Cube:
         """Adds a port and sets its peer. Raises HostError, and then nothing has changed."""
         with self._lock:
             self._check_present()
+            check_name("port", name)
             if name in self._ports:
                 raise HostError(f"Port {name} already exists")
             adopted = name in self._remembered

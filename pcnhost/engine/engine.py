@@ -27,6 +27,7 @@ from pcnhost.engine.panel import LAYOUT, PINS, Panel
 from pcnhost.engine.port import Port
 from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
 from pcnhost.errors import HostError
+from pcnhost.names import check_name
 
 MAX_CUBES = 1022
 
@@ -115,6 +116,7 @@ class Engine:
 
         `conf` needs `name` and may have `type`, `loglevel`, `shadow`, `span`."""
         name, cube_type = conf["name"], conf.get("type", "TC").upper()
+        check_name("cube", name)
         loglevel = log_level_name(conf.get("loglevel", "INFO"))
         if cube_type not in ENTRIES:
             raise HostError(f"type: {cube_type} is not possible, allowed: {', '.join(ENTRIES)}")

@@ -1,39 +1,71 @@
-"""The ASGI application: reads requests, has a pool of threads answer them, writes the answers.
+"""The ASGI application: reads requests, has threads answer them, writes the answers.
 
-Services block (they compile and load programs), so each request occupies a thread of the pool and not the
-event loop."""
+A request is carried out once all of it is here, or not at all. Services block (they compile and load programs),
+so each request occupies a thread and not the event loop; reads have threads of their own, so that slow writes
+do not hide what is going on.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from pcnhost.rest.admission import Admission, Scope
 from pcnhost.rest.answers import Answer
+from pcnhost.rest.pool import Overloaded, Pool
 from pcnhost.rest.request import Request, segments_below_base
 from pcnhost.rest.router import Router
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 1 << 20
+MAX_BODIES = 64 << 20  # of all requests together, from the first byte to the answer
+BODY_S = 20  # for a body to arrive
+HALF_CLOSED_S = 0.5  # for the turn to come of a client that has closed its side, most likely for good
+READERS = 8
+MOST_WAITING = 256  # for a thread, among reads and among writes
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
 TOO_LARGE = Answer(413, "Request exceeded maximum buffer size")
+TOO_SLOW = Answer(408, "The request did not arrive in time", headers=(("Connection", "close"),))
+BUSY = Answer(503, "Too many requests are waiting, try again", headers=(("Retry-After", "1"),))
+GONE = Answer(503, "The client has gone before its turn")
+
+
+class Gone(Exception):
+    """The client has hung up in the middle of its request."""
 
 
 class RestApp:
-    def __init__(self, router: Router, threads: int) -> None:
+    def __init__(self, router: Router, threads: int, admission: Admission) -> None:
         self._router = router
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._admission = admission
+        self._readers = Pool("rest-read", READERS, MOST_WAITING)
+        self._writers = Pool("rest-write", threads, MOST_WAITING)
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
-        body = await _read_body(receive)
-        if body is None:
-            await _send(send, TOO_LARGE)
-            return
+        answer = self._admission.refusal(scope)
+        if answer is None:
+            with self._bodies.arrival() as arrival:
+                try:
+                    body = await arrival.read(receive)
+                    answer = await self._answer(scope, body, receive) if body is not None else TOO_LARGE
+                except Gone:
+                    return
+                except TimeoutError:
+                    answer = TOO_SLOW
+                except Overloaded:
+                    answer = BUSY
+        await _send(send, answer)
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> Answer:
         request = Request(
             method=scope["method"],
             segments=segments_below_base(scope["raw_path"].decode(errors="replace")),
@@ -41,32 +73,89 @@ class RestApp:
             body=body,
             has_referer=any(name == b"referer" for name, _ in scope["headers"]),
         )
-        loop = asyncio.get_running_loop()
-        await _send(send, await loop.run_in_executor(self._pool, self._router.answer, request))
+        pool = self._writers if request.method in WRITES else self._readers
+        job = pool.submit(partial(self._router.answer, request))
+        answering: asyncio.Future[Answer] = asyncio.wrap_future(job)
+        # The body is complete: whatever comes now says that the client has closed the connection or its side.
+        hanging_up: asyncio.Future[Any] = asyncio.ensure_future(receive())
+        try:
+            both: tuple[asyncio.Future[Any], ...] = (answering, hanging_up)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done() and hanging_up.result()["type"] != "http.disconnect":
+                await asyncio.wait((answering,), timeout=HALF_CLOSED_S)
+            if not answering.done() and job.cancel():
+                return GONE
+            return await answering
+        except asyncio.CancelledError:
+            return BUSY  # the host ends
+        finally:
+            hanging_up.cancel()
 
-    def close(self) -> None:
-        """Wait for running requests."""
-        self._pool.shutdown()
+    def close(self, timeout: float = 5) -> bool:
+        """Drop waiting requests, wait for running ones. Returns whether all have ended in time."""
+        ended = self._writers.close(timeout)
+        return self._readers.close(timeout if ended else 0) and ended
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body; None when it is larger than MAX_BODY."""
-    chunks = []
-    size = 0
-    while True:
-        message = await receive()
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            return None
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
+class Bodies:
+    """All bodies in memory. When they are too many, the one that has been arriving for longest is given up."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.arriving: dict[asyncio.Timeout, None] = {}
+
+    def arrival(self) -> Arrival:
+        return Arrival(self)
+
+    def make_room(self, own: asyncio.Timeout) -> None:
+        """Raises Overloaded when only whole requests are left, which wait for their answers."""
+        oldest = next(iter(self.arriving))
+        if oldest is own:
+            raise Overloaded
+        del self.arriving[oldest]
+        oldest.reschedule(asyncio.get_running_loop().time())
+
+
+class Arrival:
+    """One body, as long as it takes memory."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._size = 0
+
+    def __enter__(self) -> Arrival:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bodies.size -= self._size
+
+    async def read(self, receive: Receive) -> bytes | None:
+        """The whole body; None when it is larger than MAX_BODY. Raises Gone, TimeoutError, Overloaded."""
+        chunks = []
+        async with asyncio.timeout(BODY_S) as limit:
+            self._bodies.arriving[limit] = None
+            try:
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    chunk = message.get("body", b"")
+                    if self._size + len(chunk) > MAX_BODY:
+                        return None
+                    chunks.append(chunk)
+                    self._size += len(chunk)
+                    self._bodies.size += len(chunk)
+                    if not message.get("more_body"):
+                        return b"".join(chunks)
+                    if self._bodies.size > MAX_BODIES:
+                        self._bodies.make_room(limit)
+            finally:
+                self._bodies.arriving.pop(limit, None)
 
 
 async def _send(send: Send, answer: Answer) -> None:
     body = answer.body.encode()
-    headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     if answer.status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
     if answer.content_type:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from codegen.schema import Module
 from pcnhost.library import ErrorTag, Key, Response
+from pcnhost.names import check_name
 from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext, rules, symbols
-from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, bad_request, yang_json
+from pcnhost.rest.answers import Answer, Problem, Refused, answer_response, yang_json
 from pcnhost.rest.context import Call, Context, answer_write
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.links import links_element
-from pcnhost.rest.resources import MembersResource, Resource, build_children, validated
-
-# What stands for a cube in a URL as it is, and before the colon in cube:port.
-_NAME = re.compile(r"(?!\.\.?$)[^\s/:?#%\x00-\x1f\x7f]{1,100}")
+from pcnhost.rest.resources import MembersResource, Resource, build_children, host_call, validated
 
 
 class NameClaims:
@@ -40,6 +37,14 @@ class NameClaims:
         finally:
             with self._lock:
                 self._names.remove(name)
+
+
+def _port_names(body: Json) -> Iterator[str]:
+    """Those of a body that may be anything."""
+    ports = body.get("ports") if isinstance(body, dict) else None
+    for port in ports if isinstance(ports, list) else ():
+        if isinstance(port, dict) and isinstance(port.get("name"), str):
+            yield port["name"]
 
 
 def _exists(name: str) -> Problem:
@@ -75,10 +80,9 @@ class CubeResource(MembersResource):
 
     def create(self, name: str, body: Json) -> Response:
         """Make a cube from a request body. Raises Refused."""
-        if not _NAME.fullmatch(name):
-            raise bad_request(
-                f"name: '{name[:110]}' is no name for a cube: 1 to 100 characters, none of blank / : ? # %"
-            )
+        host_call(check_name, "cube", name)
+        for port in _port_names(body):
+            host_call(check_name, "port", port)
         with self._claims.claim(name):
             if name in self.context.engine.cubes:
                 raise Refused(_exists(name))

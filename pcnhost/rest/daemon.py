@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 from pcnhost import __version__
 from pcnhost.engine import Engine
 from pcnhost.library import ErrorTag
+from pcnhost.names import decode_name
 from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext
 from pcnhost.rest.answers import Answer, Problem, Refused, bad_request, yang_json
@@ -141,7 +142,7 @@ class Daemon:
         return Answer(200, jsontext.indented(grouped))
 
     def _read_cube(self, call: Call) -> Answer:
-        cube = self._engine.cubes.get(call.segments[1])
+        cube = self._engine.cubes.get(decode_name(call.segments[1]))
         if cube is None:
             raise bad_request("Cube does not exist")
         return Answer(200, jsontext.indented(cube.to_json()))

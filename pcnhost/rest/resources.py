@@ -7,6 +7,7 @@ answers follow the service ABI; the work itself is the service's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from codegen.schema import Kind, Node, SchemaError
 from pcnhost.engine import Port
@@ -21,6 +22,8 @@ from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.keys import key_rules
 from pcnhost.rest.links import list_with_links, object_with_links
+
+MAX_PROBLEMS = 20  # told at once
 
 Method = Callable[[Call], Answer]
 Path = tuple[str, ...]
@@ -55,7 +58,7 @@ def validated(rule: rules.Rule, body: Json, *, create: bool) -> Json:
     problems = rule.problems(body, create)
     if not isinstance(rule, rules.MembersRule):
         problems = (problem.inside(rule.name) for problem in problems)
-    if found := tuple(problems):
+    if found := tuple(islice(problems, MAX_PROBLEMS)):
         raise Refused(*found)
     return rule.with_defaults(body) if create else body
 

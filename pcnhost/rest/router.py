@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pcnhost.engine import Engine
 from pcnhost.errors import HostError, StorageError
+from pcnhost.names import decode_name
 from pcnhost.rest.answers import Answer, Refused, answer_problems
 from pcnhost.rest.context import Call
 from pcnhost.rest.daemon import Daemon, Endpoint
@@ -76,9 +77,10 @@ class Router:
         """A path that starts with a cube leads, once, to the full path with its service in front."""
         if request.has_referer:
             return NO_ROUTE
-        cube = self._engine.cubes.get(segments[0])
+        name = decode_name(segments[0])
+        cube = self._engine.cubes.get(name)
         if cube is None:
-            return Answer(404, f"No cube found named {segments[0]}")
+            return Answer(404, f"No cube found named {name}")
         location = "/".join((BASE_PATH, cube.service_name, *segments))
         if request.raw_query:
             location += "?" + "&".join(f"{name}={value}" for name, value in query_pairs(request.raw_query))

@@ -196,7 +196,7 @@ class MembersRule(Rule):
         for name in value:
             if name not in self.children:
                 text = f"there is no such member, allowed: {', '.join(self._writable(create))}"
-                yield Problem(ErrorTag.INVALID_VALUE, name, text, name[:MAX_SHOWN])
+                yield Problem(ErrorTag.INVALID_VALUE, name[:MAX_SHOWN], text, name[:MAX_SHOWN])
 
     def _writable(self, create: bool) -> Iterator[str]:
         return (

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pcnhost.config import Config, ConfigError, Tls
+from pcnhost.config import Config, Tls
 from pcnhost.rest.asgi import RestApp
+from pcnhost.rest.protocol import MAX_HEAD, Connections, OncePerSecond, Protocol, most_connections
+from pcnhost.rest.sockets import BACKLOG
 from pcnhost.rest.tls import ClientFilter, server_context
 
 KEEP_ALIVE_S = 75
-SHUTDOWN_S = 10
+SHUTDOWN_S = 5
 
 
-def listen(addr: str, port: int) -> socket.socket:
-    """A listening socket. Clients may connect from now on; they are answered once the server runs."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(addr, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server(where[:2], family=family, backlog=1024)
-    except OSError as e:
-        raise ConfigError(f"cannot listen on {addr}:{port}: {e.strerror}") from None
-    # Handed down to connections. Without it, an answer waits 40 ms for the client to acknowledge its headers.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+class Server(uvicorn.Server):
+    """Leaves signals to whoever runs it, and is told by `should_exit`. Serves a unix socket, too: in the clear,
+    and with connections that those of TCP cannot crowd out."""
+
+    def __init__(self, config: uvicorn.Config, unix: socket.socket | None) -> None:
+        super().__init__(config)
+        self._unix = unix
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self._unix is not None:
+            protocol = partial(_protocol(None), self.config, self.server_state, self.lifespan.state)
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_unix_server(protocol, sock=self._unix, backlog=BACKLOG))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
-def build_server(tls: Tls | None, app: RestApp) -> uvicorn.Server:
-    """A server to run on a listening socket. Raises ConfigError when the TLS files are of no use."""
+def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = None) -> Server:
+    """A server for the listening socket `unix`, and for those of TCP that it will be run with.
+
+    Raises ConfigError when the TLS files are of no use."""
     settings = uvicorn.Config(
         app,
         http=_protocol(tls),
@@ -41,12 +55,17 @@ def build_server(tls: Tls | None, app: RestApp) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_context_factory=_context_factory(tls) if tls else None,
     )
     settings.load()
-    return uvicorn.Server(settings)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of each request that makes no sense
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(OncePerSecond())
+    return Server(settings, unix)
 
 
 def authority(config: Config) -> str:
@@ -59,18 +78,11 @@ def _context_factory(tls: Tls) -> Callable[..., ssl.SSLContext]:
     return lambda *_: server_context(tls)
 
 
-def _protocol(tls: Tls | None) -> type[HttpToolsProtocol]:
-    if tls is None or (tls.cert_whitelist is None and tls.cert_blacklist is None):
-        return HttpToolsProtocol
-    clients = ClientFilter(tls)
+def _protocol(tls: Tls | None) -> type[Protocol]:
+    filtered = tls is not None and (tls.cert_whitelist is not None or tls.cert_blacklist is not None)
 
-    class FilteringProtocol(HttpToolsProtocol):
-        """Hangs up on clients with an unwanted certificate before reading anything of them."""
+    class BoundProtocol(Protocol):
+        crowd = Connections(most_connections())
+        filter = ClientFilter(tls) if tls and filtered else None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            encrypted = transport.get_extra_info("ssl_object")
-            if not clients.admits(encrypted.getpeercert(binary_form=True)):
-                transport.abort()
-
-    return FilteringProtocol
+    return BoundProtocol

@@ -6,7 +6,7 @@ import logging
 import platform
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from codegen import schema
 from pcnhost.engine import Engine
 from pcnhost.library import LibraryError, ServiceLibrary
+from pcnhost.names import decode_name
 from pcnhost.rest.answers import bad_request
 from pcnhost.rest.context import Call, Context, Entry
 from pcnhost.rest.cubes import CubeResource, NameClaims, ServiceResource
@@ -90,12 +91,13 @@ class Service:
                 entries.append(Entry(child.key_rules, child.leaf_order, texts))
                 child = child.entry if len(texts) == wanted else child.partial if texts else child
             resource = child
-        return resource, Call(request, segments, segments[1], tuple(entries))
+        return resource, Call(request, segments, decode_name(segments[1]), tuple(entries))
 
 
 @dataclass
 class Services:
-    """All loaded services by name. `reserved` are names no service can have.
+    """All loaded services by name. `reserved` are names no service can have, `trusted` directories of
+    libraries that need not belong to root.
 
     `restore` gets each service that is loaded from now on, before clients can reach it."""
 
@@ -103,6 +105,7 @@ class Services:
     logfile: Path
     authority: str
     reserved: frozenset[str]
+    trusted: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
         self.restore: Callable[[Service], None] = lambda service: None
@@ -124,7 +127,7 @@ class Services:
             if name in self.reserved:
                 raise bad_request(f"{name} is a name of the host itself")
             try:
-                library = ServiceLibrary.open(name, uri, self.engine, self.logfile)
+                library = ServiceLibrary.open(name, uri, self.engine, self.logfile, self.trusted)
             except LibraryError as e:
                 raise bad_request(str(e)) from None
             try:

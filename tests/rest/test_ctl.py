@@ -149,3 +149,60 @@ def test_refusals_and_silence(ctl: Ctl) -> None:
     assert (silent.returncode, "Connection refused" in silent.stderr) == (1, True)
     assert ctl("cubes", POLYCUBECTL_URL="https://127.0.0.1/").returncode == 1
     assert said(ctl("--help")).startswith("usage: pcnctl")
+    assert said(ctl("--version")).startswith("pcnctl ")
+
+
+def test_nothing_changes_without_a_verb(ctl: Ctl, daemon: Daemon) -> None:
+    """A shell may turn `?` into the name of a file, and a line may be sent too early."""
+    assert ctl("k8slbrp a").returncode == 2
+    assert ctl("k8slbrp a port_mode=MULTI").returncode == 3
+    said(ctl("k8slbrp add c1"))
+    before = daemon.request("GET", "/polycube/v1/cubes").json()
+    assert "name: c1" in said(ctl("c1"))
+    assert '"name": "c1"' in said(ctl("c1 -json"))
+    assert ctl("c1 ports p1").returncode == 2
+    assert ctl("c1 ports p1 type=BACKEND").stderr == "pcnctl: what to do with type=: add, set or del?\n"
+    assert "k8slbrp" in said(ctl("services"))
+    assert "PATH" in said(ctl("services --help"))
+    assert daemon.request("GET", "/polycube/v1/cubes").json() == before
+    assert said(ctl("help c1 service")) == said(ctl("c1 service ?")) == said(ctl("c1 service --help"))
+
+
+def test_everything_fits_80_columns(ctl: Ctl) -> None:
+    said(ctl("k8slbrp add c1"))
+    said(ctl("c1 ports add p1 type=BACKEND"))
+    said(ctl("c1 service add 10.9.0.1 80 TCP"))
+    for line in (
+        "?",
+        "cubes",
+        "topology",
+        "services show -brief",
+        "c1 show",
+        "c1 show -verbose",
+        "c1 ?",
+        "c1 set ?",
+        "c1 ports add ?",
+        "c1 service add ?",
+        "k8slbrp add ?",
+        "--help",
+    ):
+        shown = said(ctl(line, COLUMNS="80"))
+        assert max(map(len, shown.splitlines())) <= 80, (line, shown)
+
+
+def test_closed_pipe_is_no_failure(ctl: Ctl, daemon: Daemon) -> None:
+    command = f"{sys.executable} -m pcnhost.ctl topology -json | true; echo ${{PIPESTATUS[0]}}"
+    environ = {**os.environ, "POLYCUBECTL_URL": f"{daemon.address}/polycube/v1/"}
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_pcnctl_starts_fast() -> None:
+    """Its own modules only; measured as processor time, which a busy machine does not stretch."""
+    command = [sys.executable, "-m", "pcnhost.ctl", "--version"]
+    before = os.times()
+    for _ in range(5):
+        subprocess.run(command, capture_output=True, check=True)
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent / 5 < 0.5

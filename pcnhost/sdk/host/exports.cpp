@@ -49,6 +49,11 @@ PCNHOST_EXPORT CubeFactory *pcnhost_attach(const pcnhost::HostCalls *calls) { re
 
 PCNHOST_EXPORT void pcnhost_detach(CubeFactory *factory) { static_cast<Factory *>(factory)->close(); }
 
+// A text that a library says of itself, such as its data model.
+PCNHOST_EXPORT char *pcnhost_constant(const char *(*function)(), const char **text) {
+  return error_of([&] { *text = function(); });
+}
+
 PCNHOST_EXPORT char *pcnhost_init(void (*init)(CubeFactory *, const char *), CubeFactory *factory,
                                   const char *logfile) {
   return error_of([&] { init(factory, logfile); });

@@ -148,3 +148,34 @@ def test_settings_that_make_no_sense(tmp_path: Path, content: str, why: str) -> 
 def test_https_needs_an_authority() -> None:
     with pytest.raises(settings.SettingsError, match="cacert"):
         settings.Settings("https://x/").ssl_context()
+
+
+WIDE = [
+    {"name": f"cube{n}", "uuid": "0" * 36, "service": "store", "type": "TC", "level": "INFO", "ports": [1, 2]}
+    for n in range(2)
+]
+
+
+@pytest.mark.parametrize("width", [40, 80, 132])
+@pytest.mark.parametrize("shape", ["normal", "brief", "verbose"])
+def test_tables_fit_the_terminal(width: int, shape: str) -> None:
+    text = render.shown({"cubes": WIDE, "one": CUBE}, shape, (), width)
+    assert max(map(len, text.splitlines())) <= width, text
+    if shape == "normal" and width >= 80:
+        assert "0" * 36 in text  # what does not wrap stays whole
+
+
+def test_narrow_tables_become_records() -> None:
+    assert render.shown(WIDE[:1], "normal", (), 60).splitlines()[:3] == [
+        "name: cube0",
+        f"uuid: {'0' * 36}",
+        "service: store",
+    ]
+
+
+def test_help_fits_the_terminal() -> None:
+    node = {"type": "leaf", "simpletype": "string", "description": "Many words " * 12, "example": "x" * 20}
+    shown = {"params": {"key": node}, "optional-params": {f"member{n}": node for n in range(6)}}
+    text = guide.guide(shown, ["store", "add"], "add", 80)
+    assert max(map(len, text.splitlines())) <= 80, text
+    assert "Many words Many words" in text

@@ -27,6 +27,9 @@ from pcnhost.ctl.words import Line, UsageError
             Line("", ("attach",), (("cube", "t1"), ("port", "p"), ("position", "first"))),
         ),
         ("s1 box add ?", Line("add", ("s1", "box"), help=True)),
+        ("s1 box add --help", Line("add", ("s1", "box"), help=True)),
+        ("help s1 box", Line("", ("s1", "box"), help=True)),
+        ("s1 box -json", Line("", ("s1", "box"), (), "json")),
         ("?", Line(help=True)),
     ],
 )

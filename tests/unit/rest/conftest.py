@@ -21,7 +21,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
     class Opener:
         @staticmethod
-        def open(name: str, uri: str, engine: Any, logfile: Path) -> RecordingLibrary:
+        def open(name: str, uri: str, engine: Any, logfile: Path, trusted: Any) -> RecordingLibrary:
             return RecordingLibrary(name, uri, engine)
 
     monkeypatch.setattr(services_module, "ServiceLibrary", Opener)

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from pcnhost.config import ConfigError, Tls
+from pcnhost.rest.admission import Admission
 from pcnhost.rest.asgi import RestApp
-from pcnhost.rest.server import build_server, listen
+from pcnhost.rest.server import build_server
+from pcnhost.rest.sockets import listen
 from tests.unit.rest.store_host import Host
 
 
@@ -48,7 +50,7 @@ def _openssl(folder: Path, arguments: str) -> None:
 def serving(host: Host, tls: Tls) -> Iterator[int]:
     """A TLS server of the host; its port."""
     socket = listen("127.0.0.1", 0)
-    app = RestApp(host.router, threads=4)
+    app = RestApp(host.router, threads=4, admission=Admission())
     server = build_server(tls, app)
     thread = threading.Thread(target=server.run, args=([socket],))
     thread.start()
@@ -101,6 +103,6 @@ def test_whitelist_admits_exactly_those_listed(host: Host, pki: Path) -> None:
 
 
 def test_useless_files_are_told_at_start(host: Host, pki: Path) -> None:
-    app = RestApp(host.router, threads=4)
+    app = RestApp(host.router, threads=4, admission=Admission())
     with pytest.raises(ConfigError, match="cannot set up TLS"):
         build_server(Tls(pki / "san", pki / "server.key", pki / "ca.crt", None, None), app)

@@ -20,7 +20,7 @@ class CounterService:
         self.engine = engine or MapEngine()
         self.logfile = logfile
         self.library = ServiceLibrary.open(
-            "counter", str(directory / "libpcn-counter.so"), self.engine, logfile
+            "counter", str(directory / "libpcn-counter.so"), self.engine, logfile, [directory]
         )
         self.library.init()
 

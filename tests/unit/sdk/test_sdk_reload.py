@@ -12,7 +12,8 @@ from tests.unit.sdk.map_engine import MapEngine
 
 
 def load(path: Path) -> ServiceLibrary:
-    library = ServiceLibrary.open("revision", str(path), cast(Any, MapEngine()), Path("/dev/null"))
+    engine = cast(Any, MapEngine())
+    library = ServiceLibrary.open("revision", str(path), engine, Path("/dev/null"), [path.parent])
     library.init()
     return library
 

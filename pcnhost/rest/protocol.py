@@ -1,0 +1,174 @@
+"""The bounds of a connection: how large a request's head may be, how long it may take, how many there are.
+
+h11 reads one request at a time, and no more than MAX_HEAD bytes of a head (or of a chunk's frame)."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import resource
+import sys
+from collections import OrderedDict
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pcnhost.rest.tls import ClientFilter
+
+MAX_HEAD = 64 << 10  # of request line and headers
+HEAD_S = 10  # for a head to arrive, and for the rest of a body that nobody wants
+MAX_CONNECTIONS = 512
+
+
+class Connections:
+    """All open connections. When there are too many, the one goes that has been open for longest without a
+    whole request; if there is none, the one that has been idle for longest. So whoever opens connections
+    only to keep others out meets himself."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._new: OrderedDict[Protocol, None] = OrderedDict()
+        self._idle: OrderedDict[Protocol, None] = OrderedDict()
+        self._busy: set[Protocol] = set()
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._idle) + len(self._busy)
+
+    def add(self, connection: Protocol) -> bool:
+        """Whether there is room for it."""
+        if len(self) >= self._most:
+            crowd = self._new or self._idle
+            if not crowd:
+                return False
+            crowd.popitem(last=False)[0].transport.abort()
+        self._new[connection] = None
+        return True
+
+    def busy(self, connection: Protocol) -> None:
+        self.remove(connection)
+        self._busy.add(connection)
+
+    def idle(self, connection: Protocol) -> None:
+        self.remove(connection)
+        self._idle[connection] = None
+
+    def remove(self, connection: Protocol) -> None:
+        self._new.pop(connection, None)
+        self._idle.pop(connection, None)
+        self._busy.discard(connection)
+
+
+def most_connections() -> int:
+    """Maps of cubes need descriptors, too."""
+    return min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
+
+
+class Protocol(H11Protocol):
+    """One connection. `crowd` and `filter` are set before the server starts; the filter hangs up on clients with
+    an unwanted certificate before anything of them is read."""
+
+    crowd: Connections
+    filter: ClientFilter | None = None
+    _deadline: asyncio.TimerHandle | None = None
+    _half_closed = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.filter and not self.filter.admits(_certificate(transport)):
+            transport.abort()
+        elif self.crowd.add(self):
+            self._deadline = self.loop.call_later(HEAD_S, self._too_slow)
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.crowd.remove(self)
+        self._stop_clock()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client that closes its side after a whole request gets its answer, if its turn has come.
+
+        asyncio's TLS cannot close one side only."""
+        cycle = self.cycle
+        if self.scheme == "https" or cycle is None or cycle.more_body or cycle.response_complete:
+            return None
+        self._half_closed = True
+        cycle.message_event.set()
+        return True
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.transport.is_closing():
+            return
+        state = self.conn.their_state
+        if state is h11.IDLE and self.conn.trailing_data[0]:
+            self._start_clock()
+        elif state is h11.SEND_BODY and self.conn.our_state is h11.DONE:
+            self._start_clock()  # of a body that is not read any more
+        else:
+            self._stop_clock()
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            self.crowd.busy(self)
+
+    def on_response_complete(self) -> None:
+        self.crowd.idle(self)
+        finished = self.cycle
+        super().on_response_complete()
+        if self._half_closed and self.cycle is finished:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called while h11's error is being handled, which knows the right status."""
+        error = sys.exception()
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        self.refuse(status, "The head of the request is too large" if status == 431 else msg)
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer what is no request, and hang up; only hang up when an answer is under way."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            headers = [("content-length", str(len(text))), ("connection", "close")]
+            reason = http.HTTPStatus(status).phrase.encode()
+            response = h11.Response(status_code=status, headers=headers, reason=reason)
+            for event in (response, h11.Data(data=text.encode()), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _start_clock(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_S, self._too_slow)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        if self.conn.trailing_data[0] and self.conn.our_state is h11.IDLE:
+            self.refuse(408, "The request did not arrive in time")
+        else:
+            self.transport.close()
+
+
+def _certificate(transport: asyncio.Transport) -> bytes | None:
+    certificate: bytes | None = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return certificate
+
+
+class OncePerSecond(logging.Filter):
+    """Lets one record of a kind pass each second: what clients can cause must not fill the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = str(record.msg)[:40]
+        if record.created - self._last.get(kind, 0) < 1:
+            return False
+        if len(self._last) > 100:
+            self._last.clear()
+        self._last[kind] = record.created
+        return True
