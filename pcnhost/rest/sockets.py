@@ -25,6 +25,7 @@ class Sockets:
 
     tcp: socket.socket | None
     unix: socket.socket | None
+    path: Path | None
 
     @classmethod
     def of(cls, config: Config) -> Sockets:
@@ -32,7 +33,8 @@ class Sockets:
         tcp = listen(config.addr, config.port) if config.tcp else None
         if tcp and not config.tls:
             _refuse_strangers(tcp, config)
-        return cls(tcp, listen_unix(config.unix_socket, config.unix_group) if config.unix_socket else None)
+        path = config.unix_socket
+        return cls(tcp, listen_unix(path, config.unix_group) if path else None, path)
 
     def shown(self, config: Config) -> str:
         """Their addresses, for people."""
@@ -44,12 +46,11 @@ class Sockets:
         return " and ".join(places)
 
     def close(self) -> None:
-        for open_socket in (self.tcp, self.unix):
-            if open_socket:
-                name = open_socket.getsockname() if open_socket.fileno() >= 0 else None
-                open_socket.close()
-                if isinstance(name, str):
-                    Path(name).unlink(missing_ok=True)
+        for listening in (self.tcp, self.unix):
+            if listening:
+                listening.close()
+        if self.path:
+            self.path.unlink(missing_ok=True)
 
 
 def listen(addr: str, port: int) -> socket.socket:

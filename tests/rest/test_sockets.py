@@ -117,7 +117,7 @@ def test_socket_that_is_not_ours(lab: Lab) -> None:
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
     assert "can be written by others" in refusal(lab, "--no-tcp", "--unix-socket", f"{open_to_all}/s")
-    assert "no group" in refusal(lab, "--no-tcp", "--unix-socket", str(path), "--unix-group", "nosuch")
+    assert "no such group" in refusal(lab, "--no-tcp", "--unix-socket", str(path), "--unix-group", "nosuch")
     assert not path.exists()
     open_to_all.rmdir()
 
