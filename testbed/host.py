@@ -15,7 +15,14 @@ from testbed.api import Api
 from testbed.lab import Lab
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVICE_LIBRARY = PROJECT / "build" / "libpcn-k8slbrp.so"
+
+
+def service_library(name: str = "k8slbrp") -> Path:
+    """What this tree builds of the service under a name."""
+    return PROJECT / "build" / f"libpcn-{name}.so"
+
+
+SERVICE_LIBRARY = service_library()
 
 
 def free_port() -> int:

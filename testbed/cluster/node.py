@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbed.host import PROJECT
+from testbed.host import PROJECT, service_library
 from testbed.lab import Lab, ip_batch, run
 from testbed.netns import inside
 from testbed.polykube import Cni, Endpoints, Operator, Peers, Requests, Service, pod_netdev
@@ -201,12 +201,11 @@ class PolykubeProxy:
     def start_host(self) -> None:
         """Returns when it answers; raises RuntimeError if it does not."""
         name = f"{self._lab.prefix}-{self._node.name}"
-        library = PROJECT / "build" / f"libpcn-{self._service}.so"
         log = self._folder / f"{self._node.name}.log"
         command = [*enter_network(self._node.namespace), sys.executable, "-m", "pcnhost"]
         command += ["--pidfile", f"/run/{name}.pid", "--state-dir", str(self.state_dir)]
         command += ["--cubes-dump-enable", "--cubes-dump-file", str(self._folder / f"{self._node.name}.json")]
-        command += ["--service", f"{self._service}={library}"]
+        command += ["--service", f"{self._service}={service_library(self._service)}"]
         with log.open("a") as output:
             self._process = self._lab.start(
                 command, cwd=PROJECT, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"}

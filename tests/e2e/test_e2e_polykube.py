@@ -18,6 +18,7 @@ import pytest
 
 from testbed import topology
 from testbed.api import Api
+from testbed.host import load_service, service_library
 from testbed.lab import Lab, ip, run
 from testbed.polykube import (
     CUBES,
@@ -34,7 +35,6 @@ from testbed.topology import Topology
 
 pytestmark = pytest.mark.root
 
-INTERNAL, EXTERNAL = CUBES["k8slbrp"]
 NODE_IP, POD_CIDR = "192.168.100.1", "10.10.1.0/24"
 WEB = Service("default/web", "10.96.3.4", (ServicePort(80, "TCP", 30080), ServicePort(53, "UDP", 30053)))
 POD, OTHER_POD = ("10.10.1.20", 8080), ("10.10.2.20", 8080)
@@ -46,13 +46,27 @@ def network() -> Iterator[Topology]:
         yield topology.build(lab, clients=2, servers=2, start_servers=False)
 
 
-@pytest.fixture(scope="module")
-def polykube(api: Api) -> Iterator[Requests]:
-    to = Requests(url=api.url)
+def versions() -> list[Any]:
+    """The names of the service that this tree builds."""
+    return [
+        pytest.param(
+            name, marks=pytest.mark.skipif(not service_library(name).exists(), reason=f"{name} is not built")
+        )
+        for name in CUBES
+    ]
+
+
+@pytest.fixture(scope="module", params=versions())
+def polykube(request: pytest.FixtureRequest, api: Api) -> Iterator[Requests]:
+    """Each published version in turn: they call service and cubes by different names."""
+    name: str = request.param
+    if name != "k8slbrp":
+        load_service(api, service_library(name), name)
+    to = Requests(name, api.url)
     assert to.answers()
     assert to.read("") == []
     yield to
-    for cube in (INTERNAL, EXTERNAL):
+    for cube in (to.internal, to.external):
         to.write("DELETE", f"{cube}/", also=409)
 
 
@@ -70,7 +84,7 @@ def operator(polykube: Requests, network: Topology) -> Iterator[Operator]:
 def router(polykube: Requests, network: Topology) -> Iterator[None]:
     """A cube of ours in the place of polykube's router, which passes everything."""
     ports = [
-        {"name": "to_ikl0", "type": "frontend", "peer": f"{INTERNAL}:to_r0"},
+        {"name": f"to_{polykube.internal}", "type": "frontend", "peer": f"{polykube.internal}:to_r0"},
         {"name": "out", "type": "backend", "peer": network.backend},
     ]
     polykube.write("POST", "r0/", {"name": "r0", "port_mode": "SINGLE", "ports": ports})
@@ -95,18 +109,21 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_start_up(polykube: Requests, operator: Operator) -> None:
-    assert {cube["name"] for cube in polykube.read("")} == {INTERNAL, EXTERNAL}
-    modes = [polykube.read(f"{cube}/")["port_mode"] for cube in (INTERNAL, EXTERNAL)]
+    assert {cube["name"] for cube in polykube.read("")} == {polykube.internal, polykube.external}
+    modes = [polykube.read(f"{cube}/")["port_mode"] for cube in (polykube.internal, polykube.external)]
     assert modes == ["multi", "single"]
-    for cube, port, kind in ((INTERNAL, "to_r0", "backend"), (EXTERNAL, "to_k0", "frontend")):
+    for cube, port, kind in (
+        (polykube.internal, "to_r0", "backend"),
+        (polykube.external, "to_k0", "frontend"),
+    ):
         assert polykube.read(f"{cube}/ports/{port}/")["type"] == kind
     operator.connect()  # the operator repeats itself
 
 
 def test_a_peer_that_is_not_there_yet_stays_wanted(polykube: Requests, operator: Operator) -> None:
     """The operator connects its cubes to those of others before these exist."""
-    port = polykube.read(f"{INTERNAL}/ports/to_r0/")
-    assert (port["peer"], port["status"]) == ("r0:to_ikl0", "DOWN")
+    port = polykube.read(f"{polykube.internal}/ports/to_r0/")
+    assert (port["peer"], port["status"]) == (f"r0:to_{polykube.internal}", "DOWN")
 
 
 def test_packets_pass_from_cube_to_cube(
@@ -114,11 +131,11 @@ def test_packets_pass_from_cube_to_cube(
 ) -> None:
     """What leaves one enters the other, both ways, until one is gone; then it is wanted again."""
     Cni(polykube).add(network.client_ips[0], network.frontends[0])
-    assert polykube.read(f"{INTERNAL}/ports/to_r0/")["status"] == "UP"
+    assert polykube.read(f"{polykube.internal}/ports/to_r0/")["status"] == "UP"
     run(["ping", "-c", "2", "-i", "0.1", "-W", "2", topology.GATEWAY], network.clients[0])
     polykube.write("DELETE", "r0/")
-    port = polykube.read(f"{INTERNAL}/ports/to_r0/")
-    assert (port["peer"], port["status"]) == ("r0:to_ikl0", "DOWN")
+    port = polykube.read(f"{polykube.internal}/ports/to_r0/")
+    assert (port["peer"], port["status"]) == (f"r0:to_{polykube.internal}", "DOWN")
 
 
 def test_the_cni_plugin(polykube: Requests, operator: Operator, network: Topology) -> None:
@@ -137,11 +154,11 @@ def test_a_pod_comes_back_with_the_same_interface_name(
     polykube: Requests, network: Topology, operator: Operator
 ) -> None:
     """Its interface vanished with the old sandbox; connecting the port again makes it work again."""
-    peers = Peers(network.backend, f"r0:to_{EXTERNAL}", f"k0:to_{EXTERNAL}")
+    peers = Peers(network.backend, f"r0:to_{polykube.external}", f"k0:to_{polykube.external}")
     Operator(polykube, NODE_IP, POD_CIDR, peers).connect()
     address, netdev, namespace = network.client_ips[1], network.frontends[1], network.clients[1]
     Cni(polykube).add(address, netdev)
-    path = f"{INTERNAL}/ports/{port_name(address)}/"
+    path = f"{polykube.internal}/ports/{port_name(address)}/"
     ip("link", "del", netdev)
     wait_for(lambda: polykube.read(path)["status"] == "DOWN")
     ip(*f"link add {netdev} type veth peer name eth0 netns {namespace}".split())
@@ -166,27 +183,34 @@ def test_services_and_endpoints_in_both_cubes(polykube: Requests, operator: Oper
     operator.sync_service(WEB)
     internal = {("10.96.3.4", 80, "tcp"): set(), ("10.96.3.4", 53, "udp"): set()}
     external = {(NODE_IP, 30080, "tcp"): set(), (NODE_IP, 30053, "udp"): set()}
-    assert (services(polykube, INTERNAL), services(polykube, EXTERNAL)) == (internal, external)
+    assert (services(polykube, polykube.internal), services(polykube, polykube.external)) == (
+        internal,
+        external,
+    )
 
     operator.sync_endpoints(WEB, {(80, "TCP"): [POD, OTHER_POD], (53, "UDP"): [OTHER_POD]})
     both = {(*POD, 3), (*OTHER_POD, 1)}
-    assert services(polykube, INTERNAL) == dict(zip(internal, [both, {(*OTHER_POD, 1)}], strict=True))
-    assert services(polykube, EXTERNAL) == dict(zip(external, [both, {(*OTHER_POD, 1)}], strict=True))
+    assert services(polykube, polykube.internal) == dict(
+        zip(internal, [both, {(*OTHER_POD, 1)}], strict=True)
+    )
+    assert services(polykube, polykube.external) == dict(
+        zip(external, [both, {(*OTHER_POD, 1)}], strict=True)
+    )
 
     operator.sync_endpoints(WEB, {(80, "TCP"): [OTHER_POD]})
     expected = dict(zip(internal, [{(*OTHER_POD, 1)}, set()], strict=True))
-    assert services(polykube, INTERNAL) == expected, "without one it stays"
+    assert services(polykube, polykube.internal) == expected, "without one it stays"
 
     operator.delete_service(WEB.name)
-    assert services(polykube, INTERNAL) == services(polykube, EXTERNAL) == {}
+    assert services(polykube, polykube.internal) == services(polykube, polykube.external) == {}
 
 
 def test_only_local_endpoints_are_reached_from_outside(polykube: Requests, operator: Operator) -> None:
     local = Service(WEB.name, WEB.cluster_ip, WEB.ports[:1], external_local=True)
     operator.sync_service(local)
     operator.sync_endpoints(local, {(80, "TCP"): [POD, OTHER_POD]})
-    assert services(polykube, INTERNAL) == {("10.96.3.4", 80, "tcp"): {(*POD, 3), (*OTHER_POD, 1)}}
-    assert services(polykube, EXTERNAL) == {(NODE_IP, 30080, "tcp"): {(*POD, 3)}}
+    assert services(polykube, polykube.internal) == {("10.96.3.4", 80, "tcp"): {(*POD, 3), (*OTHER_POD, 1)}}
+    assert services(polykube, polykube.external) == {(NODE_IP, 30080, "tcp"): {(*POD, 3)}}
 
 
 def test_a_service_changes_its_ports(polykube: Requests, operator: Operator) -> None:
@@ -196,10 +220,10 @@ def test_a_service_changes_its_ports(polykube: Requests, operator: Operator) -> 
     moved = Service(WEB.name, WEB.cluster_ip, (ServicePort(81, "TCP", 30081),))
     operator.sync_service(moved)
     operator.sync_endpoints(moved, {(81, "TCP"): [POD]})
-    assert services(polykube, INTERNAL) == {("10.96.3.4", 81, "tcp"): {(*POD, 3)}}
-    assert services(polykube, EXTERNAL) == {(NODE_IP, 30081, "tcp"): {(*POD, 3)}}
+    assert services(polykube, polykube.internal) == {("10.96.3.4", 81, "tcp"): {(*POD, 3)}}
+    assert services(polykube, polykube.external) == {(NODE_IP, 30081, "tcp"): {(*POD, 3)}}
     operator.sync_service(Service(WEB.name, WEB.cluster_ip, (ServicePort(81),)))
-    assert services(polykube, EXTERNAL) == {}, "no NodePort any more"
+    assert services(polykube, polykube.external) == {}, "no NodePort any more"
 
 
 def test_both_controllers_at_once(polykube: Requests, operator: Operator) -> None:
@@ -210,7 +234,7 @@ def test_both_controllers_at_once(polykube: Requests, operator: Operator) -> Non
     rounds = 0
 
     def fill() -> None:
-        other = Operator(Requests(url=polykube.url), NODE_IP, POD_CIDR)
+        other = Operator(Requests(polykube.service, polykube.url), NODE_IP, POD_CIDR)
         ready = [POD, OTHER_POD]
         while not stop.is_set():
             try:
@@ -232,13 +256,13 @@ def test_both_controllers_at_once(polykube: Requests, operator: Operator) -> Non
     assert {refused.status for refused in refusals} <= {409}
     operator.sync_service(WEB)
     operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
-    assert services(polykube, INTERNAL) == {
+    assert services(polykube, polykube.internal) == {
         ("10.96.3.4", 80, "tcp"): {(*POD, 3)},
         ("10.96.3.4", 53, "udp"): set(),
     }
 
 
-SERVICE_PATH = f"{INTERNAL}/service/"
+SERVICE_PATH = "service/"
 BACKEND_PATH = f"{SERVICE_PATH}{WEB.cluster_ip}/80/tcp/backend/"
 REFUSALS: list[tuple[str, str, Any, int]] = [
     ("headless", SERVICE_PATH, [{"name": "default/none", "vip": "None", "vport": 80, "proto": "TCP"}], 400),
@@ -272,28 +296,28 @@ def test_what_it_retries_for_ever_changes_nothing_and_is_cheap(
 ) -> None:
     operator.sync_service(WEB)
     operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
-    before = polykube.read(f"{INTERNAL}/")
+    before = polykube.read(f"{polykube.internal}/")
     times = []
     for _ in range(50):
         start = time.perf_counter()
         with pytest.raises(Refused) as refused:
-            polykube.write("POST", path, body)
+            polykube.write("POST", f"{polykube.internal}/{path}", body)
         times.append(time.perf_counter() - start)
         assert refused.value.status == status
-    assert polykube.read(f"{INTERNAL}/") == before
+    assert polykube.read(f"{polykube.internal}/") == before
     assert statistics.median(times) < 0.05
 
 
 def test_the_operator_restarts(polykube: Requests, operator: Operator) -> None:
     operator.sync_service(WEB)
     operator.sync_endpoints(WEB, {(80, "TCP"): [POD]})
-    before = services(polykube, INTERNAL), services(polykube, EXTERNAL)
+    before = services(polykube, polykube.internal), services(polykube, polykube.external)
     again = Operator(polykube, NODE_IP, POD_CIDR)
     again.start()
-    assert services(polykube, INTERNAL) == services(polykube, EXTERNAL) == {}
+    assert services(polykube, polykube.internal) == services(polykube, polykube.external) == {}
     again.sync_service(WEB)
     again.sync_endpoints(WEB, {(80, "TCP"): [POD]})
-    assert (services(polykube, INTERNAL), services(polykube, EXTERNAL)) == before
+    assert (services(polykube, polykube.internal), services(polykube, polykube.external)) == before
 
 
 def test_polls_whose_answers_nobody_reads(api: Api, polykube: Requests, operator: Operator) -> None:
@@ -310,14 +334,14 @@ def test_polls_whose_answers_nobody_reads(api: Api, polykube: Requests, operator
         connection.close()
 
 
-def test_a_body_ends_with_a_newline(api: Api, operator: Operator) -> None:
+def test_a_body_ends_with_a_newline(api: Api, polykube: Requests, operator: Operator) -> None:
     """As Go's encoder writes it, sent as Go's client sends it."""
     host, _, port = api.url.split("/")[2].partition(":")
     service = {"name": WEB.name, "vip": "10.96.3.9", "vport": 80, "proto": "TCP"}
     body = json.dumps([service], separators=(",", ":")).encode() + b"\n"
     with socket.create_connection((host, int(port)), 30) as connection:
         connection.sendall(
-            f"POST /polycube/v1/k8slbrp/{INTERNAL}/service/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"POST /polycube/v1/{polykube.service}/{polykube.internal}/service/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             f"User-Agent: Swagger-Codegen/1.0.0/go\r\nContent-Length: {len(body)}\r\n"
             "Accept: application/json\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n".encode()
             + body

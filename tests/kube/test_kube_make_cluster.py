@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.host import PROJECT
+from testbed.host import PROJECT, service_library
 
 pytestmark = pytest.mark.root
 
@@ -34,8 +34,8 @@ def left_behind() -> set[str]:
     return {line.split()[0] for line in namespaces.splitlines()} | set(pinned)
 
 
-def run(script: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "testbed.cluster", "--script", str(script)]
+def run(script: Path, service: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "testbed.cluster", "--script", str(script), "--service", service]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -44,7 +44,7 @@ def test_a_program_acts_inside(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     script.chmod(0o755)
     before, used = left_behind(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = run(script)
+    done = run(script, "k8slbrp")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 7, f"the script's own status\n{done.stdout}{done.stderr}"
     assert len(re.findall(r"^web-\d+ ", done.stdout, re.MULTILINE)) == 2
@@ -56,10 +56,11 @@ def test_a_program_acts_inside(tmp_path: Path) -> None:
 
 
 def test_a_script_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Here with the service under its other name, where that is built."""
     script = tmp_path / "script.py"
     script.write_text(PYTHON_SCRIPT)
     before = left_behind()
-    done = run(script)
+    done = run(script, "lbrp" if service_library("lbrp").exists() else "k8slbrp")
     assert done.returncode == 1
     assert "pods: 6" in done.stdout
     assert "cluster failed: enough" in done.stderr
