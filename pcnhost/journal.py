@@ -27,12 +27,13 @@ from pcnhost.rest.jsontext import Json, compact
 T = TypeVar("T")
 
 _VERSION = 1
+_TRIES = 3
 _TABLES = """
 CREATE TABLE cube (name TEXT PRIMARY KEY, service TEXT NOT NULL, whole INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE node (
   id INTEGER PRIMARY KEY, cube TEXT NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (cube, path)
 );
-CREATE TABLE write (number INTEGER PRIMARY KEY, request TEXT NOT NULL);
+CREATE TABLE write (number INTEGER PRIMARY KEY, request TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _PUT_NODE = (
@@ -183,6 +184,15 @@ class Journal:
         with self._reading:
             return list(self._reader.execute("SELECT number, request FROM write ORDER BY number"))
 
+    def is_tried_out(self, number: int) -> bool:
+        """Whether a write has been begun so often, without any outcome, that it must be what ends the host. Counts.
+
+        Raises StorageError."""
+        self._change(lambda db: db.execute("UPDATE write SET tries = tries + 1 WHERE number = ?", (number,)))
+        with self._reading:
+            tries = self._reader.execute("SELECT tries FROM write WHERE number = ?", (number,)).fetchone()
+        return bool(tries) and tries[0] > _TRIES
+
     def has(self, cube: str, path: str) -> bool:
         with self._reading:
             found = self._reader.execute("SELECT 1 FROM node WHERE cube = ? AND path = ?", (cube, path))
@@ -298,7 +308,10 @@ class Journal:
                 for change in outcome.changes:
                     change.apply(db)
                 db.execute("DELETE FROM write WHERE number = ?", (outcome.number,))
-            db.executemany("INSERT INTO write VALUES (?, ?)", ((one.number, one.request) for one in batch))
+            db.executemany(
+                "INSERT INTO write (number, request) VALUES (?, ?)",
+                ((one.number, one.request) for one in batch),
+            )
             if action:
                 action(db)
             db.execute("COMMIT")

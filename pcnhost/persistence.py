@@ -102,6 +102,8 @@ class Persistence(Writes):
             if not request.segments:
                 self._journal.carry_out(number, lambda: (None, ()))
             elif request.segments[0] in ("connect", "disconnect", "cubes"):
+                if self._is_tried_out(number, request):
+                    continue
                 self._replaying.number = number
                 done = answer(request)
                 del self._replaying.number
@@ -176,6 +178,8 @@ class Persistence(Writes):
         resource, call = found
         if call.cube in self.not_restored:
             return  # when it is there again
+        if self._is_tried_out(number, request):
+            return
         self._replaying.number = number
         log.info("%s %s is repeated", request.method, "/".join(request.segments))
         try:
@@ -187,6 +191,20 @@ class Persistence(Writes):
             log.info("it is refused: %s", e.problems[0].message or e.problems[0].info)
         finally:
             del self._replaying.number
+
+    def _is_tried_out(self, number: int, request: Request) -> bool:
+        """A write that ends the host again and again must not keep it from starting."""
+        try:
+            if not self._journal.is_tried_out(number):
+                return False
+        except StorageError as e:
+            log.error("%s", e)
+            return False
+        log.error(
+            "%s %s is given up: the host has ended in it", request.method, "/".join(request.segments or ())
+        )
+        self._journal.carry_out(number, lambda: (None, ()))
+        return True
 
     # --- writes
 

@@ -6,7 +6,6 @@ Everything has a unique name, so that labs can run beside each other. Needs root
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -148,12 +147,6 @@ def ip_batch(namespace: str | None, commands: Sequence[str]) -> None:
     done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()} in\n{text}")
-
-
-def attached(netdev: str) -> list[Any]:
-    """The programs that packets of a netdev meet."""
-    (found,) = json.loads(run(["bpftool", "-j", "net", "show", "dev", netdev]))
-    return [program for kind in ("xdp", "tc") for program in found[kind]]
 
 
 def sysctl(namespace: str | None, *settings: str) -> None:

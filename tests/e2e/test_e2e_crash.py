@@ -20,8 +20,9 @@ import requests
 from testbed import topology
 from testbed.api import Api, ApiError
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port
-from testbed.lab import Lab, attached
+from testbed.lab import Lab
 from testbed.traffic import Holder, new_sessions
+from tests.engine.support import programs_on
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(4 * 3600)]
 
@@ -255,6 +256,6 @@ def test_a_kill_loses_nothing(lab: Lab, tmp_path: Path) -> None:
     assert {path.name for path in (lab.state_dir / "cubes" / "lb1" / "ports").iterdir()} == ports
     host.api.delete(CUBE)
     assert list((lab.state_dir / "cubes").iterdir()) == []
-    assert attached(network.backend) == []
+    assert programs_on(network.backend) == set()
     assert host.stop() == 0
     assert (tmp_path / "cubes.json").read_text() == "[]"

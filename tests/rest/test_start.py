@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
-from testbed.lab import Lab, attached, ip
+from testbed.lab import Lab, ip
+from tests.engine.support import programs_on
 
 pytestmark = pytest.mark.root
 
@@ -126,14 +127,14 @@ def untouched(lab: Lab, left: list[str], tmp_path: Path) -> Iterator[list[str]]:
     """The options of `left`; in the end everything is as it was."""
     before = everything(lab, tmp_path)
     assert "lb1" in before
-    assert attached(f"{lab.prefix}v")
+    assert programs_on(f"{lab.prefix}v")
     yield left
     assert everything(lab, tmp_path) == before
 
 
 def everything(lab: Lab, tmp_path: Path) -> str:
     pins = sorted(map(str, lab.state_dir.rglob("*")))
-    return "\n".join([str(attached(f"{lab.prefix}v")), *pins, (tmp_path / "cubes.json").read_text()])
+    return "\n".join([*sorted(programs_on(f"{lab.prefix}v")), *pins, (tmp_path / "cubes.json").read_text()])
 
 
 def test_service_that_cannot_be_loaded(lab: Lab, untouched: list[str], tmp_path: Path) -> None:
@@ -207,10 +208,10 @@ def test_cube_that_its_service_refuses(lab: Lab, left: list[str], tmp_path: Path
     api, process = start_host(lab, None, *options, log=tmp_path / "log")
     (missing,) = api.get("status")["cubes-not-restored"]
     assert (missing["name"], "sideways" in missing["reason"].lower()) == ("lb1", True)
-    assert attached(f"{lab.prefix}v")
+    assert programs_on(f"{lab.prefix}v")
     api.delete("k8slbrp/lb1")
     assert api.get("status")["cubes-not-restored"] == []
-    assert not attached(f"{lab.prefix}v")
+    assert not programs_on(f"{lab.prefix}v")
     assert not (lab.state_dir / "cubes" / "lb1").exists()
     lab.stop(process)
     assert json.loads(file.read_text()) == []

@@ -224,6 +224,24 @@ def test_write_that_a_crash_interrupts_is_repeated(filled: Keeper) -> None:
     assert [one.symbol for one in filled.host.library.asked[asked:]] == ["create_store_by_id_handler"]
 
 
+def test_write_that_ends_the_host_does_not_keep_it_from_starting(filled: Keeper) -> None:
+    symbol = "create_store_box_by_id_handler"
+    _die(filled, symbol, "POST", "store/s1/box/LEFT/5", {"content": "a"})
+    for _ in range(3):
+        filled.kept.close()
+        child = os.fork()
+        if child == 0:
+            filled.open()
+            filled.host.library.dying_at = symbol
+            filled.restore()
+            os._exit(0)
+        assert os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 9
+        filled.open()
+    filled.host.library.dying_at = symbol
+    filled.restore()
+    assert filled.content() == [KEPT]
+
+
 def test_refused_write_that_a_crash_interrupts_is_forgotten(filled: Keeper) -> None:
     _die(filled, "create_store_box_by_id_handler", "POST", "store/s1/box/LEFT/5", {"content": "a"})
     filled.host.answering("create_store_box_by_id_handler", "no", ErrorTag.BAD_REQUEST)
