@@ -98,7 +98,7 @@ def test_upgrades_of_library_and_host_break_no_connection(tmp_path: Path) -> Non
         options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes")]
 
         def start(uri: Path, code: Path = PROJECT) -> tuple[Api, subprocess.Popen[str]]:
-            service = ["--service", f"k8slbrp={uri}"]
+            service = ["--service", f"k8slbrp={uri}", "--service-dir", str(uri.parent)]
             return start_host(lab, port, *options, *service, log=tmp_path / "log", code=code)
 
         api, host = start(SERVICE_LIBRARY)
