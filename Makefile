@@ -6,7 +6,7 @@ STAMP   := $(VENV)/.setup
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool nftables haproxy conntrack
+            arping ethtool nftables haproxy conntrack chromium
 
 # All targets that `make help` shows.
 .PHONY: all $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
@@ -45,6 +45,9 @@ bench: build ## measure, a quarter of an hour on a machine that does nothing els
 
 soak: build ## services and backends come and go 100,000 times: memory stays flat, no map entry is left behind
 	SOAK_CYCLES=100000 $(PYTHON) -m pytest -q -s tests/rest/test_soak.py
+
+hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the promise of docs/security.md
+	HOSTILE_SECONDS=60 $(PYTHON) -m pytest -q -s tests/rest/test_hostile.py
 
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
 	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import uvicorn
@@ -20,6 +19,9 @@ from pcnhost.rest.tls import ClientFilter, server_context
 
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 5
+# How many connections asyncio accepts before it reads from those there are: their requests come first. The kernel's
+# own queue is longer.
+ACCEPTS = 16
 
 
 class Server(uvicorn.Server):
@@ -32,14 +34,14 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        listening = list(sockets or ())
         if self._unix is not None:
             protocol = partial(_protocol(None), self.config, self.server_state, self.lifespan.state)
             loop = asyncio.get_running_loop()
-            self.servers.append(await loop.create_unix_server(protocol, sock=self._unix, backlog=BACKLOG))
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+            self.servers.append(await loop.create_unix_server(protocol, sock=self._unix, backlog=ACCEPTS))
+            listening.append(self._unix)
+        for one in listening:
+            one.listen(BACKLOG)
 
 
 def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = None) -> Server:
@@ -55,7 +57,7 @@ def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = Non
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=BACKLOG,
+        backlog=ACCEPTS,
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
