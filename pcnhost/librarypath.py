@@ -34,6 +34,8 @@ def _read(path: Path, trusted: Sequence[Path]) -> bytes:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is not a regular file")
+        if status.st_size == 0:  # also what the kernel makes up while it is read, as in /proc
+            raise OSError(f"{path} is empty")
         if status.st_size > MAX_BYTES:
             raise OSError(f"{path} has {status.st_size} bytes, allowed: {MAX_BYTES}")
         content = file.read(MAX_BYTES + 1)
