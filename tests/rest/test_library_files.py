@@ -128,6 +128,7 @@ def test_files_that_are_none(host: tuple[Api, int], api: Api, place: Path) -> No
         why = refusal(api, uri)
         texts = (
             "is not a regular file",
+            "is empty",
             "can be written by others",
             "No such device",
             "does not belong to root",
