@@ -23,10 +23,12 @@ from testbed.lab import Lab
 
 CUBE = "lb"
 _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
-SLOTS_PER_CHUNK = 64
-MAX_CANDIDATES = 14
-_SERVICE = struct.Struct(f"=4xI{8 * MAX_CANDIDATES}sI4x")  # struct service: count, candidates, first_chunk
-_CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK  # struct chunk: segment, then address and port of each slot
+INLINE_BACKENDS = 14
+CHUNK_BYTES = 512
+# struct service: slots, first_chunk, sets, index_shift, backends
+_SERVICE = struct.Struct(f"=4xIIHBx{8 * INLINE_BACKENDS}s4x")
+_CHUNK = struct.Struct(f"=4x{CHUNK_BYTES}s")
+_BACKENDS_PER_SET = 8
 _TCP = 6
 FLOWS = 1 << 21  # hashes, evenly spread
 _HASHES = np.arange(FLOWS, dtype=np.uint64) * np.uint64((1 << 32) // FLOWS)
@@ -105,7 +107,7 @@ def _create(running: Host, weights: Weights) -> None:
 
 @dataclass(frozen=True)
 class Choices:
-    """Which of `backends` each flow chooses, by index; `slots`: of how many, 0 if it chooses among candidates."""
+    """Which of `backends` each flow chooses, by index, of `slots` slots."""
 
     slots: int
     backends: list[str]
@@ -126,33 +128,30 @@ class Choices:
 def _choices(running: Host) -> Choices:
     """What the datapath would choose for each flow, see src/datapath/select.h."""
     table = kernel.open_map(running.map_path(CUBE, "services"))
-    chunks = kernel.open_map(running.map_path(CUBE, "slots"))
+    chunks = kernel.open_map(running.map_path(CUBE, "chunks"))
     try:
         key = IPv4Address(packets.vip(0)).packed + packets.VPORT.to_bytes(2, "big") + bytes([_TCP, 0])
-        count, candidates, first = _SERVICE.unpack(_found(bpf.lookup(table, key, _SERVICE.size)))
-        if first == 0:
-            return _among_candidates(candidates[: 8 * count])
-        owners: list[str] = []
-        for index in range(first, first + -(-count // SLOTS_PER_CHUNK)):
-            chunk = _found(bpf.lookup(chunks, bpf.u32(index), _CHUNK_BYTES))
-            owners += (socket.inet_ntoa(chunk[at : at + 4]) for at in range(4, _CHUNK_BYTES, 6))
-        return Choices(count, owners[:count], (_HASHES * np.uint64(count) >> np.uint64(32)).astype(np.intp))
+        slots, first, sets, shift, backends = _SERVICE.unpack(_found(bpf.lookup(table, key, _SERVICE.size)))
+        slot_chunks = (slots << shift) // (8 * CHUNK_BYTES) if slots > 1 else 0
+        count = slot_chunks + sets * _BACKENDS_PER_SET * 8 // CHUNK_BYTES
+        read = [_found(bpf.lookup(chunks, bpf.u32(first + i), _CHUNK.size)) for i in range(count)]
     finally:
         os.close(table)
         os.close(chunks)
+    content = b"".join(_CHUNK.unpack(chunk)[0] for chunk in read)
+    indexes = (
+        _indexes(content[: slot_chunks * CHUNK_BYTES], shift) if slots > 1 else np.zeros(1, dtype=np.intp)
+    )
+    stored = content[slot_chunks * CHUNK_BYTES :] if sets else backends
+    addresses = [socket.inet_ntoa(stored[at : at + 4]) for at in range(0, len(stored), 8)]
+    return Choices(slots, addresses, indexes[(_HASHES * np.uint64(slots) >> np.uint64(32)).astype(np.intp)])
 
 
-def _among_candidates(packed: bytes) -> Choices:
-    factor, seeds = np.uint64(0xBF58476D1CE4E5B9), _HASHES * np.uint64(0x9E3779B97F4A7C15)
-    best = np.zeros(FLOWS, dtype=np.uint64)
-    chosen = np.zeros(FLOWS, dtype=np.intp)
-    for index, candidate in enumerate(np.frombuffer(packed, dtype=np.uint64)):
-        mixed = (candidate ^ seeds) * factor
-        score = (mixed ^ mixed >> np.uint64(29)) * factor
-        chosen[score > best] = index
-        best = np.maximum(best, score)
-    addresses = [socket.inet_ntoa(packed[at : at + 4]) for at in range(0, len(packed), 8)]
-    return Choices(0, addresses, chosen)
+def _indexes(packed: bytes, shift: int) -> NDArray[np.intp]:
+    if shift == 4:
+        return np.frombuffer(packed, dtype=np.uint16).astype(np.intp)
+    octets = np.frombuffer(packed, dtype=np.uint8).astype(np.intp)
+    return octets if shift == 3 else np.column_stack((octets & 15, octets >> 4)).ravel()
 
 
 def _found(value: bytes | None) -> bytes:

@@ -1,6 +1,6 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
- * parse.h (what a packet is), session.h, retire.h, session_table.h and select.h (who gets it), rewrite.h,
+ * parse.h (what a packet is), select.h, session.h, retire.h and session_table.h (who gets it), rewrite.h,
  * fragments.h, icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below, which puts them
  * together.
  */
@@ -9,11 +9,11 @@
 #include "datapath/parse.h"
 #include "datapath/support.h"
 #include "datapath/action.h"
+#include "datapath/select.h"
 #include "datapath/session.h"
 #include "datapath/retire.h"
 #include "datapath/session_table.h"
 #include "datapath/rewrite.h"
-#include "datapath/select.h"
 #include "datapath/fragments.h"
 #include "datapath/icmp_error.h"
 #include "datapath/arp.h"

@@ -51,18 +51,14 @@ static __always_inline enum opening open_session(const struct packet *pkt, const
                                                  struct session *session) {
   if (pkt->tuple.proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
   struct service_key key = service_of(&pkt->tuple);
-  struct service *service = services.lookup(&key);
-  if (!service) return NOT_A_SERVICE;
   __u32 hash = flow_hash(&pkt->tuple);
-  if (service->count == 0) return NO_BACKEND;
-  if (service->first_chunk == 0) {
-    if (!choose_candidate(service, hash, session)) return TABLE_CHANGED;
-  } else if (!choose_slot(service->first_chunk, service->count, hash, session)) {
-    service = services.lookup(&key);
-    if (!service) return NOT_A_SERVICE;
-    if (service->first_chunk == 0) return service->count == 0 ? NO_BACKEND : TABLE_CHANGED;
-    if (!choose_slot(service->first_chunk, service->count, hash, session)) return TABLE_CHANGED;
-  }
+  struct backend backend;
+  enum choice choice = choose(&key, hash, &backend);
+  if (choice == CHOICE_NO_SERVICE) return NOT_A_SERVICE;
+  if (choice == CHOICE_NO_BACKEND) return NO_BACKEND;
+  if (choice == CHOICE_CHANGED) return TABLE_CHANGED;
+  session->back.far = backend.ip;
+  session->back.far_port = backend.port;
   session->front = flow_of(&pkt->tuple);
   session->back.near = visible_source(session->front.near, session->back.far, session->front.far);
   session->back.near_port = session->front.near_port;

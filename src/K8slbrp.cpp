@@ -30,11 +30,10 @@ K8slbrp::K8slbrp(const CubeConfig &config)
     : Cube(checked(config).base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
       mode_(config.port_mode.value_or(PortMode::Multi)),
       max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
-      services_(ServiceMaps(*this)),
+      services_(*this),
       view_(std::make_shared<SlowPathView>()) {
   try {
-    apply(services_.create(config.service));
-    services_.drop_leftovers(ServiceMaps(*this));
+    services_.restore(config.service);
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
     transition(k8slbrp::create_ports(mode_, {}, config.ports));
   } catch (...) {

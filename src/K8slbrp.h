@@ -75,7 +75,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void publish_ports();
   void publish_view(const PortSet &staying);
   void set_rewrite(const SrcIpRewrite &wanted);
-  void apply(const Services::Changes &changes) { services_.apply(ServiceMaps(*this), changes); }
+  void apply(const Services::Changes &changes) { services_.prepare(changes).commit(); }
 
   ConfigMutex mutex_;
   const PortMode mode_;

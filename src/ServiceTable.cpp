@@ -1,119 +1,76 @@
 #include "ServiceTable.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <algorithm>
-#include <numeric>
-#include <vector>
+#include <cstring>
+#include <random>
+#include <set>
 
-#include "Maglev.h"
 #include "config.h"
 
 namespace k8slbrp {
 namespace {
 
-abi::service_key key_of(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
+// So many chunks no service needs; they are left free, so that any service can be replaced while both its old
+// and its new ones are there.
+constexpr uint32_t kChunksForChanges = 2048;
+constexpr uint32_t kMaxChunks = MAX_CHUNKS - kChunksForChanges;
 
-abi::backend_key key_of(const ServiceId &id, const std::pair<uint32_t, uint16_t> &endpoint) {
-  return {key_of(id), endpoint.first, htons(endpoint.second), 0};
+ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
+
+bool same_backend(const abi::backend &a, const abi::backend &b) {
+  return a.ip == b.ip && a.port == b.port && a.accepts == b.accepts;
 }
 
-// The port that packets to the backend carry: none in ICMP, whatever the backend's configuration says.
-uint16_t port_of(const ServiceId &id, const Backend &backend) {
-  return id.protocol == IPPROTO_ICMP ? 0 : backend.port;
-}
-
-}  // namespace
-
-// Backends that take new sessions, with the weights divided by what they have in common.
-struct Usable {
-  std::vector<abi::slot> endpoints;
-  std::vector<uint32_t> weights;
-
-  Usable(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
-    uint32_t divisor = 0;
-    for (const auto &[ip, backend] : backends) {
-      if (backend.weight == 0) continue;
-      endpoints.push_back({ip, htons(port_of(id, backend))});
-      weights.push_back(backend.weight);
-      divisor = std::gcd(divisor, uint32_t{backend.weight});
-    }
-    for (auto &weight : weights) weight /= divisor;
-  }
-
-  uint64_t total_weight() const { return std::accumulate(weights.begin(), weights.end(), uint64_t{0}); }
-
-  std::vector<Candidate> candidates() const {
-    std::vector<Candidate> all;
-    for (std::size_t i = 0; i < endpoints.size(); ++i)
-      all.push_back({uint64_t{ntohl(endpoints[i].ip)} << 16 | ntohs(endpoints[i].port), weights[i]});
-    return all;
-  }
-};
-
-namespace {
-
-// A table stays, and as large as it is, when backends leave: anything else would move most choices of the
-// backends that are left. With no more than one backend that does not matter.
-uint32_t slots_for(const Usable &usable, uint32_t current) {
-  if (usable.endpoints.size() <= 1) return 0;
-  if (current == 0 && usable.total_weight() <= MAX_CANDIDATES) return 0;
-  return std::max(table_size(usable.candidates()), current);
-}
-
-// The candidates of a service without slots: a backend stands there as often as its weight says. Those that
-// are left over repeat the first, which changes nothing.
-void set_candidates(abi::service &entry, const Usable &usable) {
-  if (usable.endpoints.empty()) return;
-  for (std::size_t i = 0; i < usable.endpoints.size(); ++i)
-    for (uint32_t replica = 0; replica < usable.weights[i]; ++replica)
-      entry.candidates[entry.count++] = {usable.endpoints[i].ip, usable.endpoints[i].port,
-                                         static_cast<uint16_t>(replica)};
-  for (uint32_t i = entry.count; i < MAX_CANDIDATES; ++i) entry.candidates[i] = entry.candidates[0];
-}
-
-// Removes an entry that may be gone already, which is as good.
-template <class Table, class Key>
-void discard(Table &table, const Key &key) {
-  try {
-    table.remove(key);
-  } catch (const std::runtime_error &) {
-  }
+// But for their numbers.
+bool same_content(const abi::service &a, const abi::service &b) {
+  return a.slots == b.slots && a.sets == b.sets && a.index_shift == b.index_shift &&
+         std::equal(std::begin(a.backends), std::end(a.backends), std::begin(b.backends), same_backend);
 }
 
 // Makes sessions without handshake look for their backends again.
 void announce_removal(ServiceMaps &maps) { maps.removals.set(0, maps.removals.get(0) + 1); }
 
-// The typed tables offer no way to step through the keys alone.
-template <class Key, class Table>
-std::vector<Key> keys_of(Table &table) {
-  std::vector<Key> keys;
-  for (const auto &entry : table.get_all()) keys.push_back(entry.first);
-  return keys;
-}
-
 }  // namespace
 
-ServiceTable::ServiceTable(ServiceMaps maps) {
-  for (const auto chunk : keys_of<uint32_t>(maps.slots)) segments_.emplace(chunk, 1);
+ServiceTable::ServiceTable(polycube::service::BaseCube &cube)
+    : cube_(cube), version_(std::random_device{}()) {
+  ServiceMaps maps(cube_);
+  for (const auto &[key, entry] : maps.services.get_all()) {
+    entries_.emplace(id_of(key), entry);
+    ++services_of_vip_[key.vip];
+    if (const uint32_t count = chunks_of(entry); count > 0) segments_.emplace(entry.first_chunk, count);
+    chunks_used_ += chunks_of(entry);
+  }
 }
 
-void ServiceTable::check_room(const ServiceId &id, const Usable &usable, const Entry &wanted,
-                              const Entry &old) const {
-  if (usable.endpoints.size() > kLargestTable)
-    throw bad_value("backend: a service has at most " + std::to_string(kLargestTable) +
-                    " backends with a weight above 0");
-  if (!entries_.count(id) && entries_.size() >= MAX_SERVICES)
+// --- room ---
+
+void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const {
+  std::size_t services = entries_.size();
+  uint64_t chunks = chunks_used_, added = 0;
+  for (const auto &wish : wishes) {
+    const auto old = entries_.find(wish.id);
+    if (old != entries_.end()) {
+      --services;
+      chunks -= chunks_of(old->second);
+    }
+    if (wish.backends) ++services;
+  }
+  for (const auto &layout : layouts) added += layout.chunks.size();
+  if (services > MAX_SERVICES)
     throw bad_value("service: the cube is full, it holds at most " + std::to_string(MAX_SERVICES) +
                     " services");
-  // The old slots stay until the new ones are in use.
-  if (chunks_used_ + wanted.segment.chunks() > MAX_CHUNKS)
-    throw bad_value("backend: the cube is full, all " + std::to_string(MAX_CHUNKS * SLOTS_PER_CHUNK) +
-                    " slots are in use");
-  if (endpoints_used_ - old.endpoints.size() + wanted.endpoints.size() > MAX_BACKENDS)
-    throw bad_value("backend: the cube is full, it holds at most " + std::to_string(MAX_BACKENDS) +
-                    " backends");
+  if (chunks + added > kMaxChunks)
+    throw bad_value("backend: the cube is full, it holds at most " + std::to_string(kMaxChunks) +
+                    " chunks of slots and backends");
+  // Old chunks stay until the new ones are in use.
+  if (chunks_used_ + added > MAX_CHUNKS)
+    throw bad_value("backend: too many changes at a time, the cube has room for " +
+                    std::to_string(MAX_CHUNKS - chunks_used_) +
+                    " more chunks of slots and backends, but these " + "need " + std::to_string(added) +
+                    " before the old ones are free");
 }
 
 // Numbers come from a counter, so that a packet still holding an old one finds nothing rather than somebody
@@ -134,135 +91,187 @@ uint32_t ServiceTable::unused_chunks(uint32_t count) {
   return first;
 }
 
-// Writes what new sessions choose from, and returns the service's entry, which is to lead there.
-abi::service ServiceTable::write_segment(ServiceMaps &maps, Segment &segment, const Usable &usable) {
-  abi::service entry{};
-  entry.version = entry.version_again = ++version_;
-  if (segment.slots == 0) {
-    set_candidates(entry, usable);
-    return entry;
-  }
-  const auto owners = assign_slots(usable.candidates(), segment.slots);
-  segment.first_chunk = unused_chunks(segment.chunks());
-  segments_.emplace(segment.first_chunk, segment.chunks());
-  chunks_used_ += segment.chunks();
+// --- single steps ---
+
+// Calls what may fail but has no way back; says in the log if it has failed.
+template <class Call>
+bool ServiceTable::attempt(const char *what, Call call) noexcept {
   try {
-    for (uint32_t c = 0; c < segment.chunks(); ++c) {
-      abi::chunk chunk{};
-      chunk.segment = segment.first_chunk;
-      const uint32_t first = c * SLOTS_PER_CHUNK;
-      for (uint32_t s = first; s < std::min(first + SLOTS_PER_CHUNK, segment.slots); ++s)
-        chunk.slots[s - first] = usable.endpoints[owners[s]];
-      maps.slots.set(segment.first_chunk + c, chunk);
+    call();
+    return true;
+  } catch (const std::exception &failure) {
+    cube_.logger()->error("cannot {}: {}", what, failure.what());
+    return false;
+  }
+}
+
+void ServiceTable::write_chunks(ServiceMaps &maps, const Layout &layout) {
+  if (layout.chunks.empty()) return;
+  const auto count = static_cast<uint32_t>(layout.chunks.size());
+  segments_.emplace(layout.entry.first_chunk, count);
+  chunks_used_ += count;
+  for (uint32_t i = 0; i < count; ++i) maps.chunks.set(layout.entry.first_chunk + i, layout.chunks[i]);
+}
+
+// Chunks that cannot be removed stay accounted for.
+void ServiceTable::free_chunks(ServiceMaps &maps, const abi::service &entry) noexcept {
+  const auto segment = segments_.find(entry.first_chunk);
+  if (entry.first_chunk == 0 || segment == segments_.end()) return;
+  bool removed = true;
+  for (uint32_t i = 0; i < segment->second; ++i)
+    removed &= attempt("remove a chunk", [&] { maps.chunks.remove(entry.first_chunk + i); });
+  if (!removed) return;
+  chunks_used_ -= segment->second;
+  segments_.erase(segment);
+}
+
+void ServiceTable::release_vip(ServiceMaps &maps, uint32_t vip) noexcept {
+  const auto found = services_of_vip_.find(vip);
+  if (found == services_of_vip_.end() || found->second > 0) return;
+  if (attempt("remove a VIP", [&] { maps.vips.remove(vip); })) services_of_vip_.erase(found);
+}
+
+// --- changes ---
+
+ServiceTable::Change::~Change() { table_->abandon(*this); }
+
+void ServiceTable::Change::commit() { table_->commit(*this); }
+
+ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
+  std::vector<Layout> layouts;
+  for (const auto &wish : wishes)
+    if (wish.backends) layouts.emplace_back(wish.id, *wish.backends);
+  check_room(wishes, layouts);
+
+  ServiceMaps maps(cube_);
+  Change change(*this);
+  auto layout = layouts.begin();
+  for (const auto &wish : wishes) {
+    const bool exists = entries_.count(wish.id) > 0;
+    change.loses_backends_ |= exists && wish.loses_backends;
+    if (!wish.backends) {
+      if (exists) change.removed_.push_back(wish.id);
+      continue;
+    }
+    const auto count = static_cast<uint32_t>(layout->chunks.size());
+    layout->number(wish.id, ++version_, count == 0 ? 0 : unused_chunks(count));
+    change.written_.emplace(wish.id, layout->entry);
+    write_chunks(maps, *layout);
+    if (services_of_vip_.count(wish.id.vip) == 0) {
+      change.new_vips_.push_back(wish.id.vip);
+      services_of_vip_.emplace(wish.id.vip, 0);
+      maps.vips.set(wish.id.vip, 1);
+    }
+    ++layout;
+  }
+  return change;
+}
+
+void ServiceTable::abandon(Change &change) noexcept {
+  if (change.written_.empty()) return;
+  attempt("undo a change that was not made", [&] {
+    ServiceMaps maps(cube_);
+    for (const auto &[id, entry] : change.written_) free_chunks(maps, entry);
+    for (const auto vip : change.new_vips_) release_vip(maps, vip);
+  });
+  change.written_.clear();
+}
+
+void ServiceTable::commit(Change &change) {
+  ServiceMaps maps(cube_);
+  std::vector<ServiceId> switched;
+  switched.reserve(change.removed_.size() + change.written_.size());
+  try {
+    for (const auto &id : change.removed_) {
+      maps.services.remove(kernel_key(id));
+      switched.push_back(id);
+    }
+    for (const auto &[id, entry] : change.written_) {
+      maps.services.set(kernel_key(id), entry);
+      switched.push_back(id);
     }
   } catch (...) {
-    erase_segment(maps, segment);
+    undo(maps, switched);
     throw;
   }
-  entry.count = segment.slots;
-  entry.first_chunk = segment.first_chunk;
-  return entry;
-}
-
-void ServiceTable::erase_segment(ServiceMaps &maps, const Segment &segment) {
-  if (segment.slots == 0) return;
-  for (uint32_t c = 0; c < segment.chunks(); ++c) discard(maps.slots, segment.first_chunk + c);
-  segments_.erase(segment.first_chunk);
-  chunks_used_ -= segment.chunks();
-}
-
-void ServiceTable::add_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &wanted,
-                                 const Endpoints &old) {
-  Endpoints added;
-  try {
-    for (const auto &endpoint : wanted) {
-      if (old.count(endpoint)) continue;
-      maps.backends.set(key_of(id, endpoint), 1);
-      added.insert(endpoint);
-      ++endpoints_used_;
+  // From here on nothing fails, and nothing needs memory.
+  for (const auto &id : change.removed_) forget(maps, id);
+  while (!change.written_.empty()) {
+    auto node = change.written_.extract(change.written_.begin());
+    const auto old = entries_.find(node.key());
+    if (old == entries_.end()) {
+      ++services_of_vip_.find(node.key().vip)->second;
+      entries_.insert(std::move(node));
+    } else {
+      free_chunks(maps, old->second);
+      old->second = node.mapped();
     }
-  } catch (...) {
-    erase_endpoints(maps, id, added, {});
-    throw;
+  }
+  for (const auto &id : change.removed_) release_vip(maps, id.vip);
+  if (change.loses_backends_) attempt("announce a removal", [&] { announce_removal(maps); });
+}
+
+// Of a service that has been removed.
+void ServiceTable::forget(ServiceMaps &maps, const ServiceId &id) noexcept {
+  const auto old = entries_.find(id);
+  free_chunks(maps, old->second);
+  --services_of_vip_.find(id.vip)->second;
+  entries_.erase(old);
+}
+
+void ServiceTable::undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept {
+  for (auto id = switched.rbegin(); id != switched.rend(); ++id) {
+    const auto old = entries_.find(*id);
+    attempt("undo a change that was refused", [&] {
+      if (old == entries_.end())
+        maps.services.remove(kernel_key(*id));
+      else
+        maps.services.set(kernel_key(*id), old->second);
+    });
   }
 }
 
-void ServiceTable::erase_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &old,
-                                   const Endpoints &kept) {
-  bool any = false;
-  for (const auto &endpoint : old) {
-    if (kept.count(endpoint)) continue;
-    discard(maps.backends, key_of(id, endpoint));
-    --endpoints_used_;
-    any = true;
-  }
-  if (any) announce_removal(maps);
-}
+// --- after a start ---
 
-void ServiceTable::put(ServiceMaps &maps, const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+bool ServiceTable::stands(const ServiceId &id, const Layout &layout, const Chunks &chunks) const {
   const auto found = entries_.find(id);
-  const Entry old = found == entries_.end() ? Entry{} : found->second;
-  Entry wanted;
-  for (const auto &[ip, backend] : backends) wanted.endpoints.emplace(ip, port_of(id, backend));
-  const Usable usable(id, backends);
-  wanted.segment.slots = slots_for(usable, old.segment.slots);
-  check_room(id, usable, wanted, old);
+  if (found == entries_.end() || !same_content(found->second, layout.entry)) return false;
+  for (uint32_t i = 0; i < layout.chunks.size(); ++i) {
+    const auto chunk = chunks.find(found->second.first_chunk + i);
+    if (chunk == chunks.end() || chunk->second.segment != found->second.first_chunk) return false;
+    if (std::memcmp(chunk->second.words, layout.chunks[i].words, CHUNK_BYTES) != 0) return false;
+  }
+  return true;
+}
 
-  const auto service = write_segment(maps, wanted.segment, usable);
-  try {
-    add_endpoints(maps, id, wanted.endpoints, old.endpoints);
-    try {
-      maps.vips.set(id.vip, 1);
-      maps.services.set(key_of(id), service);
-    } catch (...) {
-      erase_endpoints(maps, id, wanted.endpoints, old.endpoints);
-      if (!services_of_vip_.count(id.vip)) discard(maps.vips, id.vip);
-      throw;
+void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks) {
+  std::set<ServiceId> wanted;
+  for (const auto &wish : wishes) wanted.insert(wish.id);
+  Wishes unwanted;
+  for (const auto &[id, _] : entries_)
+    if (wanted.count(id) == 0) unwanted.push_back({id});
+  prepare(unwanted).commit();
+
+  for (const auto &[number, chunk] : chunks) {
+    const auto segment = segments_.upper_bound(number);
+    if (segment != segments_.begin()) {
+      const auto &[first, count] = *std::prev(segment);
+      if (number < first + count) continue;
     }
-  } catch (...) {
-    erase_segment(maps, wanted.segment);
-    throw;
+    maps.chunks.remove(number);
   }
-  erase_endpoints(maps, id, old.endpoints, wanted.endpoints);
-  erase_segment(maps, old.segment);
-  if (found == entries_.end()) ++services_of_vip_[id.vip];
-  entries_[id] = std::move(wanted);
+  for (const auto &[vip, _] : maps.vips.get_all())
+    if (services_of_vip_.count(vip) == 0) maps.vips.remove(vip);
 }
 
-void ServiceTable::remove(ServiceMaps &maps, const ServiceId &id) {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return;
-  discard(maps.services, key_of(id));
-  erase_endpoints(maps, id, found->second.endpoints, {});
-  erase_segment(maps, found->second.segment);
-  if (--services_of_vip_[id.vip] == 0) {
-    services_of_vip_.erase(id.vip);
-    discard(maps.vips, id.vip);
-  }
-  entries_.erase(found);
-}
-
-void ServiceTable::drop_leftovers(ServiceMaps &maps) {
-  for (const auto &key : keys_of<abi::service_key>(maps.services))
-    if (!entries_.count({key.vip, ntohs(key.vport), key.proto})) discard(maps.services, key);
-  for (const auto vip : keys_of<uint32_t>(maps.vips))
-    if (!services_of_vip_.count(vip)) discard(maps.vips, vip);
-  for (const auto &key : keys_of<abi::backend_key>(maps.backends)) {
-    const auto entry = entries_.find({key.service.vip, ntohs(key.service.vport), key.service.proto});
-    if (entry == entries_.end() || !entry->second.endpoints.count({key.ip, ntohs(key.port)}))
-      discard(maps.backends, key);
-  }
+void ServiceTable::restore(const Wishes &wishes) {
+  ServiceMaps maps(cube_);
+  const auto found = maps.chunks.get_all();
+  const Chunks chunks(found.begin(), found.end());
+  remove_leftovers(maps, wishes, chunks);
+  for (const auto &wish : wishes)
+    if (!stands(wish.id, Layout(wish.id, *wish.backends), chunks)) prepare({wish}).commit();
   announce_removal(maps);
-  std::set<uint32_t> claimed;
-  segments_.clear();
-  for (const auto &[id, entry] : entries_) {
-    const Segment &segment = entry.segment;
-    if (segment.slots == 0) continue;
-    segments_.emplace(segment.first_chunk, segment.chunks());
-    for (uint32_t c = 0; c < segment.chunks(); ++c) claimed.insert(segment.first_chunk + c);
-  }
-  for (const auto chunk : keys_of<uint32_t>(maps.slots))
-    if (!claimed.count(chunk)) discard(maps.slots, chunk);
 }
 
 }  // namespace k8slbrp

@@ -1,60 +1,87 @@
-// The services as the kernel sees them: the maps `services`, `vips`, `slots` and `backends`.
+// The services as the kernel sees them: the maps `services`, `vips` and `chunks`.
 #pragma once
+
+#include <polycube/services/base_cube.h>
 
 #include <cstdint>
 #include <map>
-#include <set>
-#include <utility>
+#include <vector>
 
+#include "Layout.h"
 #include "Service.h"
 #include "Tables.h"
 
 namespace k8slbrp {
 
-struct Usable;
-
 // Not thread-safe: the cube's configuration lock protects it.
 class ServiceTable {
  public:
-  // Leaves in force what an earlier run left in the maps, until drop_leftovers().
-  explicit ServiceTable(ServiceMaps maps);
+  using Backends = std::map<uint32_t, Backend>;
+  // What a service is to become.
+  struct Wish {
+    ServiceId id;
+    const Backends *backends = nullptr;  // null: it is to be removed
+    bool loses_backends = true;          // some that it has now are not among them
+  };
+  using Wishes = std::vector<Wish>;  // each service once
 
-  // Makes the kernel serve `id` with these backends. No packet sees a half-written table: the new slots are
-  // complete before the service is switched to them. Throws, with nothing changed, when a map is full.
-  void put(ServiceMaps &maps, const ServiceId &id, const std::map<uint32_t, Backend> &backends);
+  // Finds what an earlier run has left in the maps, and goes on serving it.
+  explicit ServiceTable(polycube::service::BaseCube &cube);
 
-  // Stops serving `id`. Its live TCP sessions go on.
-  void remove(ServiceMaps &maps, const ServiceId &id);
+  // A change that is ready but not in force: all it needs beside what there is already has its place in the
+  // maps. It goes away without a trace unless it is committed.
+  class Change {
+   public:
+    Change(Change &&other) noexcept = default;
+    Change &operator=(Change &&) = delete;
+    ~Change();
 
-  // Removes from the maps all that no put() since the construction has claimed.
-  void drop_leftovers(ServiceMaps &maps);
+    // Puts it into force: one update of a map for each service, so that no packet sees half a service. What
+    // is removed goes first, so no table is too full. Throws, with nothing changed, if the kernel refuses.
+    void commit();
+
+   private:
+    friend class ServiceTable;
+    explicit Change(ServiceTable &table) : table_(&table) {}
+
+    ServiceTable *table_;
+    std::vector<ServiceId> removed_;
+    std::map<ServiceId, abi::service> written_;
+    std::vector<uint32_t> new_vips_;
+    bool loses_backends_ = false;
+  };
+
+  // Throws bad_value, with nothing changed, when there is no room.
+  Change prepare(const Wishes &wishes);
+
+  // Makes the kernel serve these services and no others, after a start. What stands in the maps and is right
+  // stays as it is; the rest is replaced service by service, which needs room for one at a time.
+  void restore(const Wishes &wishes);
 
  private:
-  using Endpoints = std::set<std::pair<uint32_t, uint16_t>>;  // address, port
-  struct Segment {
-    uint32_t first_chunk = 0;
-    uint32_t slots = 0;
-    uint32_t chunks() const { return (slots + SLOTS_PER_CHUNK - 1) / SLOTS_PER_CHUNK; }
-  };
-  struct Entry {
-    Segment segment;
-    Endpoints endpoints;  // those that keep their UDP and ICMP sessions
-  };
+  using Chunks = std::map<uint32_t, abi::chunk>;
 
-  void check_room(const ServiceId &id, const Usable &usable, const Entry &wanted, const Entry &old) const;
+  void check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const;
   uint32_t unused_chunks(uint32_t count);
-  abi::service write_segment(ServiceMaps &maps, Segment &segment, const Usable &usable);
-  void erase_segment(ServiceMaps &maps, const Segment &segment);
-  void add_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &wanted, const Endpoints &old);
-  void erase_endpoints(ServiceMaps &maps, const ServiceId &id, const Endpoints &old, const Endpoints &kept);
+  void write_chunks(ServiceMaps &maps, const Layout &layout);
+  void free_chunks(ServiceMaps &maps, const abi::service &entry) noexcept;
+  void release_vip(ServiceMaps &maps, uint32_t vip) noexcept;
+  void abandon(Change &change) noexcept;
+  void commit(Change &change);
+  void undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept;
+  void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
+  void remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks);
+  bool stands(const ServiceId &id, const Layout &layout, const Chunks &chunks) const;
+  template <class Call>
+  bool attempt(const char *what, Call call) noexcept;
 
-  std::map<ServiceId, Entry> entries_;
-  std::map<uint32_t, uint32_t> services_of_vip_;
-  std::map<uint32_t, uint32_t> segments_;  // first chunk, number of chunks
-  uint32_t next_chunk_ = 1;
-  uint32_t version_ = 0;
+  polycube::service::BaseCube &cube_;
+  std::map<ServiceId, abi::service> entries_;
+  std::map<uint32_t, uint32_t> services_of_vip_;  // 0 while its first one is prepared
+  std::map<uint32_t, uint32_t> segments_;         // first chunk, number of chunks
   uint32_t chunks_used_ = 0;
-  uint32_t endpoints_used_ = 0;
+  uint32_t next_chunk_ = 1;
+  uint32_t version_;
 };
 
 }  // namespace k8slbrp

@@ -111,6 +111,15 @@ bool same_backends(const Service &a, const Service &b) {
   return true;
 }
 
+// Whether sessions of `before` may have to leave their backends.
+bool loses_backends(const Service &before, const Service &after) {
+  for (const auto &[ip, backend] : before.backends) {
+    const auto kept = after.backends.find(ip);
+    if (kept == after.backends.end() || kept->second.port != backend.port) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 const Service &Services::find(const ServiceKey &key) const {
@@ -220,40 +229,49 @@ Services::Changes Services::remove_backends(const ServiceKey &key) const {
   return edit(key, [](Service &service) { service.backends.clear(); });
 }
 
-void Services::apply_one(ServiceMaps &maps, const ServiceId &id, const std::optional<Service> &wanted) {
-  const auto current = services_.find(id);
-  if (!wanted) {
-    table_.remove(maps, id);
-  } else if (current == services_.end() || !same_backends(current->second, *wanted)) {
-    table_.put(maps, id, wanted->backends);
+ServiceTable::Wishes Services::wishes(const Changes &changes) const {
+  ServiceTable::Wishes wishes;
+  for (const auto &[id, wanted] : changes) {
+    const auto current = services_.find(id);
+    if (!wanted)
+      wishes.push_back({id});
+    else if (current == services_.end())
+      wishes.push_back({id, &wanted->backends});
+    else if (!same_backends(current->second, *wanted))
+      wishes.push_back({id, &wanted->backends, loses_backends(current->second, *wanted)});
+  }
+  return wishes;
+}
+
+Services::Transaction Services::prepare(const Changes &changes) {
+  Transaction transaction(*this, table_.prepare(wishes(changes)));
+  for (const auto &[id, wanted] : changes) {
+    if (wanted)
+      transaction.written_.emplace(id, *wanted);
+    else
+      transaction.removed_.push_back(id);
+  }
+  return transaction;
+}
+
+void Services::Transaction::commit() {
+  change_.commit();
+  auto &services = services_.services_;
+  for (const auto &id : removed_) services.erase(id);
+  while (!written_.empty()) {
+    auto node = written_.extract(written_.begin());
+    const auto old = services.find(node.key());
+    if (old == services.end())
+      services.insert(std::move(node));
+    else
+      old->second = std::move(node.mapped());
   }
 }
 
-void Services::apply(ServiceMaps maps, const Changes &changes) {
-  std::vector<ServiceId> done;
-  try {
-    for (const auto &[id, wanted] : changes) {
-      apply_one(maps, id, wanted);
-      done.push_back(id);
-    }
-  } catch (...) {
-    for (const auto &id : done) {
-      const auto before = services_.find(id);
-      if (before == services_.end()) {
-        table_.remove(maps, id);
-      } else {
-        table_.put(maps, id, before->second.backends);
-      }
-    }
-    throw;
-  }
-  for (const auto &[id, wanted] : changes) {
-    if (wanted) {
-      services_[id] = *wanted;
-    } else {
-      services_.erase(id);
-    }
-  }
+void Services::restore(const std::vector<ServiceConfig> &configs) {
+  const auto changes = create(configs);
+  table_.restore(wishes(changes));
+  for (const auto &[id, service] : changes) services_.emplace(id, *service);
 }
 
 ServiceConfig Services::read(const ServiceKey &key, Depth depth) const {

@@ -8,7 +8,6 @@
 
 #include "Service.h"
 #include "ServiceTable.h"
-#include "Tables.h"
 #include "config.h"
 #include "reading.h"
 
@@ -23,7 +22,7 @@ class Services {
   // What a request wants of the services it names: their new content, or nullopt for "gone".
   using Changes = std::map<ServiceId, std::optional<Service>>;
 
-  explicit Services(ServiceMaps maps) : table_(std::move(maps)) {}
+  explicit Services(polycube::service::BaseCube &cube) : table_(cube) {}
 
   // Each returns the checked changes of one request, or throws.
   Changes create(const std::vector<ServiceConfig> &configs) const;
@@ -39,9 +38,26 @@ class Services {
   Changes remove_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
   Changes remove_backends(const ServiceKey &key) const;
 
-  // Applies the changes to the kernel and then here. Throws with nothing changed.
-  void apply(ServiceMaps maps, const Changes &changes);
-  void drop_leftovers(ServiceMaps maps) { table_.drop_leftovers(maps); }
+  // Changes that are ready but not in force. They go away without a trace unless they are committed.
+  class Transaction {
+   public:
+    void commit();  // throws, with nothing changed, if the kernel refuses
+
+   private:
+    friend class Services;
+    Transaction(Services &services, ServiceTable::Change change)
+        : services_(services), change_(std::move(change)) {}
+
+    Services &services_;
+    ServiceTable::Change change_;
+    std::vector<ServiceId> removed_;
+    std::map<ServiceId, Service> written_;
+  };
+
+  // Throws, with nothing changed, when there is no room.
+  Transaction prepare(const Changes &changes);
+  // Makes these the services after a start, on maps that an earlier run may have left.
+  void restore(const std::vector<ServiceConfig> &configs);
 
   ServiceConfig read(const ServiceKey &key, Depth depth) const;
   // The service after `last` (the first one when there is no last), which becomes it; nothing at the end.
@@ -51,7 +67,7 @@ class Services {
  private:
   const Service &find(const ServiceKey &key) const;
   Changes edit(const ServiceKey &key, const std::function<void(Service &)> &change) const;
-  void apply_one(ServiceMaps &maps, const ServiceId &id, const std::optional<Service> &wanted);
+  ServiceTable::Wishes wishes(const Changes &changes) const;
 
   std::map<ServiceId, Service> services_;
   ServiceTable table_;

@@ -5,32 +5,75 @@
 #include <polycube/services/base_cube.h>
 #include <polycube/services/table.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "datapath/abi.h"
+#include "config.h"
 
 namespace k8slbrp {
 
+// A hash map that says its name when it has no room, and for which removing what is not there is no failure.
+template <class Key, class Value>
+class HashMap {
+ public:
+  HashMap(polycube::service::BaseCube &cube, const std::string &name)
+      : name_(name), table_(cube.get_hash_table<Key, Value>(name)) {}
+
+  void set(const Key &key, const Value &value) {
+    try {
+      table_.set(key, value);
+    } catch (const std::runtime_error &failure) {
+      fail(failure);
+    }
+  }
+
+  void remove(const Key &key) {
+    try {
+      table_.remove(key);
+    } catch (const std::runtime_error &failure) {
+      if (!says(failure, "No such file or directory")) throw;
+    }
+  }
+
+  std::vector<std::pair<Key, Value>> get_all() { return table_.get_all(); }
+
+ private:
+  static bool says(const std::runtime_error &failure, const char *text) {
+    return std::string(failure.what()).find(text) != std::string::npos;
+  }
+
+  [[noreturn]] void fail(const std::runtime_error &failure) const {
+    if (says(failure, "Argument list too long")) throw bad_value(name_ + ": the table is full");
+    if (says(failure, "Cannot allocate memory"))
+      throw bad_value(name_ + ": the kernel has no memory for another entry");
+    throw std::runtime_error(name_ + ": " + failure.what());
+  }
+
+  std::string name_;
+  polycube::service::HashTable<Key, Value> table_;
+};
+
 struct ServiceMaps {
-  polycube::service::HashTable<abi::service_key, abi::service> services;
-  polycube::service::HashTable<uint32_t, uint32_t> vips;
-  polycube::service::HashTable<uint32_t, abi::chunk> slots;
-  polycube::service::HashTable<abi::backend_key, uint32_t> backends;
+  HashMap<abi::service_key, abi::service> services;
+  HashMap<uint32_t, uint32_t> vips;
+  HashMap<uint32_t, abi::chunk> chunks;
   polycube::service::ArrayTable<uint32_t> removals;
 
   explicit ServiceMaps(polycube::service::BaseCube &cube)
-      : services(cube.get_hash_table<abi::service_key, abi::service>("services")),
-        vips(cube.get_hash_table<uint32_t, uint32_t>("vips")),
-        slots(cube.get_hash_table<uint32_t, abi::chunk>("slots")),
-        backends(cube.get_hash_table<abi::backend_key, uint32_t>("backends")),
+      : services(cube, "services"),
+        vips(cube, "vips"),
+        chunks(cube, "chunks"),
         removals(cube.get_array_table<uint32_t>("removals")) {}
 };
 
 struct PortMaps {
   polycube::service::ArrayTable<abi::port> ports;
-  polycube::service::HashTable<uint32_t, uint16_t> frontends;
+  HashMap<uint32_t, uint16_t> frontends;
 
   explicit PortMaps(polycube::service::BaseCube &cube)
-      : ports(cube.get_array_table<abi::port>("ports")),
-        frontends(cube.get_hash_table<uint32_t, uint16_t>("frontends")) {}
+      : ports(cube.get_array_table<abi::port>("ports")), frontends(cube, "frontends") {}
 };
 
 }  // namespace k8slbrp

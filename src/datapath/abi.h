@@ -32,8 +32,7 @@ enum event {
 
 /* Upper bounds of the maps that grow with use. */
 #define MAX_SERVICES 65536
-#define MAX_CHUNKS 524288
-#define MAX_BACKENDS 262144
+#define MAX_CHUNKS 131072
 
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
@@ -64,56 +63,71 @@ struct service_key {
   __u8 pad;
 };
 
-/* `replica` tells apart the entries of a backend that has several, for its weight. Compared as one number. */
-struct candidate {
+/* A backend of a service, and whether it gets new sessions. */
+struct backend {
   __be32 ip;
   __be16 port;
-  __u16 replica;
+  __u16 accepts; /* 0: it has weight 0 */
 };
 
 /*
- * Either a few candidates, or `count` consecutive slots starting with the first of chunk `first_chunk`. The
- * kernel may hand the memory of a deleted entry to a new one while a packet still looks at it: then the two
- * versions, which are read in the opposite order in which memory is copied, differ.
+ * A service chooses by `slots` slots, each of which holds the index of a backend; the hash of a flow picks
+ * the slot. Few backends stand here, others in chunks.
+ *
+ * Readers take no lock, and the kernel may give the memory of an entry to another one while they look. So
+ * version_again is `version` xor service_check(key): a reader that does not find both before and after
+ * it has read the rest has seen another entry, or parts of two.
  */
-#define MAX_CANDIDATES 14 /* the kernel's headers, the key and the value fill three cache lines */
+#define INLINE_BACKENDS 14 /* the kernel's header, the key and the value fill three cache lines */
 
 struct service {
-  __u32 version;
-  __u32 count; /* 0: reject */
-  struct candidate candidates[MAX_CANDIDATES];
-  __u32 first_chunk; /* 0: candidates */
+  __u32 version;     /* never used twice */
+  __u32 slots;       /* 0: no backend accepts sessions; 1: only backends[0] does */
+  __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
+  __u16 sets;        /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
+  __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
+  __u8 pad;
+  struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
   __u32 version_again;
 };
 
-struct slot {
-  __be32 ip;
-  __be16 port;
-} __attribute__((packed));
+static inline __u32 service_check(const struct service_key *key) {
+  __u64 hash = ((__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto) * 0x9e3779b97f4a7c15ULL;
+  return hash >> 32;
+}
 
 /*
- * Slots come in chunks, so that a hash map holds them in memory that grows with use, and cheaply: a power of
- * two for the datapath's arithmetic. `segment` repeats the owner's first_chunk: the kernel may hand the
- * memory of a deleted chunk to a new one while a packet still looks at it. It comes first, and slots are
- * packed, because each cache line that a new session touches counts.
+ * Chunks hold the slots and the backends of services that need more than their entry, in memory that grows
+ * with use. A service has consecutive ones, and `segment` repeats the number of the first: readers look
+ * whether it still is the same after they have read the rest.
  */
-#define SLOTS_PER_CHUNK 64
+#define CHUNK_BYTES 512
+#define WORDS_PER_CHUNK (CHUNK_BYTES / 2)
+#define BACKENDS_PER_CHUNK (CHUNK_BYTES / 8)
 
 struct chunk {
   __u32 segment;
-  struct slot slots[SLOTS_PER_CHUNK];
+  union {
+    __u16 words[WORDS_PER_CHUNK];                /* indexes, the first one in the lowest bits */
+    struct backend backends[BACKENDS_PER_CHUNK]; /* by index */
+  };
 };
 
 /*
- * backends: present while a backend belongs to a service. UDP and ICMP sessions look here, TCP ones drain.
- * removals[0] counts what has been taken out, so that they need to look again only when it has changed.
+ * A backend that stands in a chunk is in one of two sets, which follow from its address and port, so that it
+ * can be found without its index.
  */
-struct backend_key {
-  struct service_key service;
-  __be32 ip;
-  __be16 port;
-  __u16 pad;
-};
+#define BACKENDS_PER_SET 8
+
+static inline __u32 backend_hash(__be32 ip, __be16 port) {
+  __u64 hash = ((__u64)ip << 16 | port) * 0x9e3779b97f4a7c15ULL;
+  hash ^= hash >> 32;
+  return (hash * 0xbf58476d1ce4e5b9ULL) >> 32;
+}
+
+static inline __u32 backend_set(__u32 hash, __u32 choice, __u32 sets) {
+  return (choice ? hash >> 16 : hash) & (sets - 1);
+}
 
 /* A flow as the ports of one side see it. Its near end is the clients', its far end the service's or a
  * backend's. ICMP echo: the identifier is the port of whoever asks, the other port is 0. */

@@ -1,6 +1,6 @@
 /*
- * The maps of a cube. Sizes are upper bounds: services, vips, slots and backends take memory only for what
- * they hold; sessions, retired and fragments are allocated whole (see docs/datapath.md for the figures).
+ * The maps of a cube. Sizes are upper bounds: services, vips and chunks take memory only for what they hold;
+ * sessions, retired and fragments are allocated whole (see docs/datapath.md for the figures).
  * SESSION_ENTRIES is defined by the control plane.
  */
 #define RETIRED_ENTRIES (SESSION_ENTRIES / 2)
@@ -10,8 +10,7 @@ BPF_HASH(frontends, __be32, __u16, MAX_PORTS);
 BPF_ARRAY(src_ip_rewrite, struct src_ip_rewrite, 1);
 BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __be32, __u32, vips, MAX_SERVICES, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", __u32, struct chunk, slots, MAX_CHUNKS, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct backend_key, __u32, backends, MAX_BACKENDS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);
 BPF_TABLE("lru_hash", struct session_key, struct session, sessions, SESSION_ENTRIES);
 BPF_ARRAY(retired, struct session_key, RETIRED_ENTRIES);

@@ -1,4 +1,5 @@
-/* From a service and a flow to a backend, by a hash of the flow. */
+/* From a service and a flow to a backend, by a hash of the flow; and whether a backend still is a service's.
+ */
 
 static __always_inline __u32 flow_hash(const struct tuple *tuple) {
   __u64 hash = ((__u64)tuple->saddr << 32 | tuple->daddr) * 0x9e3779b97f4a7c15ULL;
@@ -18,46 +19,116 @@ static __always_inline struct service_key service_of(const struct tuple *tuple) 
   return key;
 }
 
-static __always_inline __u64 score(__u64 candidate, __u64 seed, __u64 factor) {
-  __u64 mixed = (candidate ^ seed) * factor;
-  return (mixed ^ mixed >> 29) * factor;
+/* Loads a word anew each time, in the order of the program. */
+#define LOAD_ONCE(word) (*(const volatile __u32 *)&(word))
+
+/* Whether the memory at `service` is the entry of `key`, in this version. Ask before and after reading it. */
+static __always_inline bool is_version(const struct service *service, const struct service_key *key,
+                                       __u32 version) {
+  return LOAD_ONCE(service->version) == version &&
+         LOAD_ONCE(service->version_again) == (version ^ service_check(key));
+}
+
+static __always_inline bool is_of_segment(const struct chunk *chunk, __u32 segment) {
+  return LOAD_ONCE(chunk->segment) == segment;
+}
+
+#define LOG2_CHUNK_BITS 12 /* of CHUNK_BYTES */
+
+/* What a slot holds: the index of a backend. False when the control plane has replaced the slots meanwhile.
+ */
+static __always_inline bool read_slot(const struct service *service, __u32 hash, __u32 *index) {
+  __u32 segment = service->first_chunk, shift = service->index_shift & 7;
+  __u32 bit = (__u32)(((__u64)hash * service->slots) >> 32) << shift;
+  __u32 number = segment + (bit >> LOG2_CHUNK_BITS);
+  struct chunk *chunk = chunks.lookup(&number);
+  if (!chunk) return false;
+  __u32 word = *(volatile __u16 *)&chunk->words[(bit >> 4) % WORDS_PER_CHUNK];
+  *index = word >> (bit & 15) & ((1 << (1 << shift)) - 1);
+  return is_of_segment(chunk, segment);
+}
+
+static __always_inline __u32 first_chunk_of_backends(const struct service *service) {
+  return service->first_chunk + (service->slots << (service->index_shift & 7) >> LOG2_CHUNK_BITS);
+}
+
+/* False when the control plane has replaced the backends meanwhile. */
+static __always_inline bool read_backend(const struct service *service, __u32 index,
+                                         struct backend *backend) {
+  if (service->sets == 0) {
+    if (index >= INLINE_BACKENDS) return false;
+    *backend = service->backends[index];
+    return true;
+  }
+  __u32 segment = service->first_chunk;
+  __u32 number = first_chunk_of_backends(service) + index / BACKENDS_PER_CHUNK;
+  struct chunk *chunk = chunks.lookup(&number);
+  if (!chunk) return false;
+  *backend = chunk->backends[index % BACKENDS_PER_CHUNK];
+  return is_of_segment(chunk, segment);
+}
+
+enum choice { CHOSEN, CHOICE_NO_SERVICE, CHOICE_NO_BACKEND, CHOICE_CHANGED };
+
+static __always_inline enum choice try_to_choose(const struct service_key *key, __u32 hash,
+                                                 struct backend *chosen) {
+  struct service *service = services.lookup(key);
+  if (!service) return CHOICE_NO_SERVICE;
+  __u32 version = LOAD_ONCE(service->version), index = 0;
+  if (!is_version(service, key, version)) return CHOICE_CHANGED;
+  if (service->slots == 0) return is_version(service, key, version) ? CHOICE_NO_BACKEND : CHOICE_CHANGED;
+  if (service->slots > 1 && !read_slot(service, hash, &index)) return CHOICE_CHANGED;
+  if (!read_backend(service, index, chosen)) return CHOICE_CHANGED;
+  return is_version(service, key, version) ? CHOSEN : CHOICE_CHANGED;
+}
+
+/* CHOICE_CHANGED when the control plane has changed the service twice in this moment. */
+static __always_inline enum choice choose(const struct service_key *key, __u32 hash, struct backend *chosen) {
+  enum choice choice = try_to_choose(key, hash, chosen);
+  return choice == CHOICE_CHANGED ? try_to_choose(key, hash, chosen) : choice;
+}
+
+enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2 };
+
+#define MATCH(backends, index)                                      \
+  if ((backends)[index].ip == ip && (backends)[index].port == port) \
+    return (backends)[index].accepts ? MEMBER_ACCEPTS : MEMBER_DRAINING;
+
+static __always_inline enum membership find_inline(const struct service *service, __be32 ip, __be16 port) {
+#pragma unroll
+  for (int i = 0; i < INLINE_BACKENDS; i++) MATCH(service->backends, i)
+  return NOT_A_MEMBER;
+}
+
+static __always_inline enum membership find_in_set(const struct service *service, __u32 set, __be32 ip,
+                                                   __be16 port) {
+  __u32 segment = service->first_chunk, first = set * BACKENDS_PER_SET;
+  __u32 number = first_chunk_of_backends(service) + first / BACKENDS_PER_CHUNK;
+  struct chunk *chunk = chunks.lookup(&number);
+  if (!chunk || !is_of_segment(chunk, segment)) return NOT_A_MEMBER;
+  const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_SET)];
+#pragma unroll
+  for (int i = 0; i < BACKENDS_PER_SET; i++) MATCH(members, i)
+  return NOT_A_MEMBER;
+}
+
+static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port) {
+  if (service->sets == 0) return find_inline(service, ip, port);
+  __u32 hash = backend_hash(ip, port), sets = service->sets;
+  enum membership membership = find_in_set(service, backend_set(hash, 0, sets), ip, port);
+  if (membership != NOT_A_MEMBER) return membership;
+  return find_in_set(service, backend_set(hash, 1, sets), ip, port);
 }
 
 /*
- * Rendezvous hashing (D. Thaler, C. Ravishankar, 1998): the candidate with the highest score for this flow.
- * When one goes, only its own flows choose anew. Few candidates take less time than the cache misses of a
- * table. False when the entry has become another service's meanwhile.
+ * Whether a backend is the service's, and gets new sessions. While the control plane changes the service, the
+ * answer may be that it is not.
  */
-static __always_inline bool choose_candidate(const struct service *service, __u32 hash,
-                                             struct session *session) {
-  __u32 version = *(const volatile __u32 *)&service->version_again;
-  const volatile __u64 *candidates = (const volatile __u64 *)service->candidates;
-  __u64 seed = hash * 0x9e3779b97f4a7c15ULL;
-  __u64 factor = 0xbf58476d1ce4e5b9ULL;
-  asm volatile("" : "+r"(factor)); /* else loaded anew, by two instructions, at each use */
-  __u64 chosen = candidates[0], best = score(chosen, seed, factor);
-#pragma unroll
-  for (int i = 1; i < MAX_CANDIDATES; i++) {
-    __u64 other = candidates[i], result = score(other, seed, factor);
-    if (result > best) {
-      best = result;
-      chosen = other;
-    }
-  }
-  const struct candidate *candidate = (const struct candidate *)&chosen;
-  session->back.far = candidate->ip;
-  session->back.far_port = candidate->port;
-  return *(const volatile __u32 *)&service->version == version;
-}
-
-/* False when the control plane has replaced the slots meanwhile. */
-static __always_inline bool choose_slot(__u32 first_chunk, __u32 count, __u32 hash, struct session *session) {
-  __u32 slot = ((__u64)hash * count) >> 32;
-  __u32 index = first_chunk + slot / SLOTS_PER_CHUNK;
-  struct chunk *chunk = slots.lookup(&index);
-  if (!chunk) return false;
-  struct slot *chosen = &chunk->slots[slot % SLOTS_PER_CHUNK];
-  session->back.far = chosen->ip;
-  session->back.far_port = chosen->port;
-  return chunk->segment == first_chunk;
+static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port) {
+  struct service *service = services.lookup(key);
+  if (!service) return NOT_A_MEMBER;
+  __u32 version = LOAD_ONCE(service->version);
+  if (!is_version(service, key, version)) return NOT_A_MEMBER;
+  enum membership membership = find_backend(service, ip, port);
+  return is_version(service, key, version) ? membership : NOT_A_MEMBER;
 }

@@ -100,12 +100,8 @@ static __always_inline bool has_backend(struct session *session, __u8 proto) {
   if (!now) return false;
   __u32 count = *now; /* read before looking: what goes meanwhile is noticed next time */
   if (session->removals == count) return true;
-  struct backend_key key = {
-      .service = {.vip = session->front.far, .vport = session->front.far_port, .proto = proto},
-      .ip = session->back.far,
-      .port = session->back.far_port,
-  };
-  if (!backends.lookup(&key)) return false;
+  struct service_key key = {.vip = session->front.far, .vport = session->front.far_port, .proto = proto};
+  if (membership_of(&key, session->back.far, session->back.far_port) == NOT_A_MEMBER) return false;
   session->removals = count;
   return true;
 }

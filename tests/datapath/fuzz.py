@@ -67,7 +67,7 @@ class World:
             proto,
             [(inet_ntoa(address), port) for address, port in sorted(usable)],
             [(inet_ntoa(address), port) for address, port in sorted(members - usable)],
-            slots=rng.random() < 0.5,
+            chunks=rng.random() < 0.5,
         )
         self.model.services[key] = Service(usable, members, rng.getrandbits(60))
 

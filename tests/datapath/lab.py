@@ -72,13 +72,13 @@ class Lab:
         return self.datapath.send(SERVER_IF, packet)
 
     def serve(
-        self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT, slots: bool = False
+        self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT, chunks: bool = False
     ) -> None:
         """Makes `vip` a service of all protocols with these backends."""
         for proto in (IPPROTO_TCP, IPPROTO_UDP):
-            self.tables.set_service(vip, port, proto, backends, slots=slots)
+            self.tables.set_service(vip, port, proto, backends, chunks=chunks)
         pinged = [(address, 0) for address, _ in backends]
-        self.tables.set_service(vip, 0, IPPROTO_ICMP, pinged, slots=slots)
+        self.tables.set_service(vip, 0, IPPROTO_ICMP, pinged, chunks=chunks)
 
     def count(self, event: str) -> int:
         return self.tables.events().get(event, 0)

@@ -89,7 +89,7 @@ class LiveCube:
     def __init__(self, engine: Engine) -> None:
         code = "#define SESSION_ENTRIES 4096\n" + join([Path(SOURCES) / "K8sLbrp_dp.c"])
         self._cube: Cube = engine.create_cube({"name": "lb"}, [code], [], Events(), "live")
-        names = ("ports", "frontends", "services", "vips", "slots", "backends", "removals", "sessions")
+        names = ("ports", "frontends", "services", "vips", "chunks", "removals", "sessions")
         self.maps: Mapping[str, int] = {name: self._cube.table_fd(name, 0, "INGRESS") for name in names}
 
     def add_port(self, name: str, peer: str) -> int:

@@ -6,9 +6,9 @@ import operator
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pcnhost.engine import bpf
 from tests.datapath import maps
@@ -17,9 +17,10 @@ FRONTEND, BACKEND = 1, 2
 ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
 NO_PORT = 0xFFFF
 MAX_PORTS = 128
-SLOTS_PER_CHUNK = 64
-MAX_CANDIDATES = 14
-_CHUNK_BYTES = 4 + 6 * SLOTS_PER_CHUNK
+INLINE_BACKENDS = 14
+CHUNK_BYTES = 512
+BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
+BACKENDS_PER_SET = 8
 
 EVENTS = (
     "new_session",
@@ -35,8 +36,8 @@ EVENTS = (
 
 _PORT = struct.Struct("=BBHI")
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct(f"=II{8 * MAX_CANDIDATES}sII")
-_BACKEND_KEY = struct.Struct("!4sHBx4sH2x")
+_SERVICE = struct.Struct(f"=IIIHBx{8 * INLINE_BACKENDS}sI")
+_CHUNK = struct.Struct(f"=I{CHUNK_BYTES}s")
 _REWRITE = struct.Struct("=4s4s4sI")
 _LIMITS = 3
 _SESSION_KEY = struct.Struct("!4s4sHHBB2x")
@@ -111,6 +112,55 @@ class Session:
 Endpoint = tuple[str, int]
 
 
+def _check_of(key: bytes) -> int:
+    """service_check() of abi.h."""
+    vip, vport, proto = struct.unpack("=IHBx", key)
+    return ((vip << 32 | vport << 16 | proto) * 0x9E3779B97F4A7C15 & 2**64 - 1) >> 32
+
+
+def _packed(endpoint: Endpoint, accepts: bool) -> bytes:
+    """struct backend."""
+    return ip(endpoint[0]) + endpoint[1].to_bytes(2) + struct.pack("=H", accepts)
+
+
+def _hash_of(endpoint: Endpoint) -> int:
+    """backend_hash() of abi.h."""
+    (address, port) = struct.unpack("=IH", _packed(endpoint, accepts=True)[:6])
+    mixed = (address << 16 | port) * 0x9E3779B97F4A7C15 & 2**64 - 1
+    mixed ^= mixed >> 32
+    return (mixed * 0xBF58476D1CE4E5B9 & 2**64 - 1) >> 32
+
+
+def _place(endpoints: Sequence[Endpoint]) -> tuple[list[int], int]:
+    """An index for each, in the second of its sets where there is room, and the number of sets."""
+    sets = 8
+    while True:
+        crowd = [0] * sets
+        indexes = []
+        for endpoint in endpoints:
+            mixed = _hash_of(endpoint)
+            second, first = mixed >> 16 & sets - 1, mixed & sets - 1
+            chosen = second if crowd[second] < BACKENDS_PER_SET else first
+            indexes.append(chosen * BACKENDS_PER_SET + crowd[chosen])
+            crowd[chosen] += 1
+        if max(crowd) <= BACKENDS_PER_SET:
+            assert sets * BACKENDS_PER_SET <= 256, "indexes are bytes here"
+            return indexes, sets
+        sets *= 2
+
+
+def _slot_chunks(slots: Sequence[int], shift: int) -> list[bytes]:
+    """The indexes in fields of 2^shift bits."""
+    number = sum(index << (position << shift) for position, index in enumerate(slots))
+    raw = b"".join(struct.pack("=H", number >> at & 0xFFFF) for at in range(0, len(slots) << shift, 16))
+    return [raw[at : at + CHUNK_BYTES] for at in range(0, len(raw), CHUNK_BYTES)]
+
+
+def _backend_chunks(backends: Mapping[int, bytes], sets: int) -> list[bytes]:
+    raw = b"".join(backends.get(index, bytes(8)) for index in range(sets * BACKENDS_PER_SET))
+    return [raw[at : at + CHUNK_BYTES] for at in range(0, len(raw), CHUNK_BYTES)]
+
+
 class Target(Protocol):
     """A loaded datapath: its maps by name, and its ports, which want a neighbour."""
 
@@ -132,12 +182,11 @@ class Tables:
     _generation: int = 0
     _removals: int = 0
     _version: int = 0
-    _segments: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    _endpoints: dict[bytes, set[Endpoint]] = field(default_factory=dict)
+    _segments: dict[bytes, range] = field(default_factory=dict)  # of chunks
 
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
-        for name in ("frontends", "services", "vips", "slots", "backends", "sessions", "fragments"):
+        for name in ("frontends", "services", "vips", "chunks", "sessions", "fragments"):
             maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
@@ -147,7 +196,6 @@ class Tables:
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         self.reset_limits()
         self._segments.clear()
-        self._endpoints.clear()
 
     def _clear_retired(self) -> None:
         raw = bpf.lookup(self.datapath.maps["retired_next"], bytes(4), 4)
@@ -193,93 +241,85 @@ class Tables:
         backends: Sequence[Endpoint],
         drained: Sequence[Endpoint] = (),
         *,
-        slots: bool = False,
+        chunks: bool = False,
     ) -> None:
-        """Each of `backends` gets the same share, `drained` ones belong to the service without. New sessions choose
-        from candidates where possible, or from `slots`."""
+        """Each of `backends` gets the same share, `drained` ones belong to the service without. Backends stand in
+        the entry where possible, or in `chunks`."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
-        old = self._segments.get(key)
-        slots = slots or len(backends) > MAX_CANDIDATES
-        segment = self._write_slots(backends) if slots else (0, 0)
-        known, wanted = self._endpoints.get(key, set()), {*backends, *drained}
-        for endpoint in wanted:
-            self._write("backends", self._backend_key(key, endpoint), struct.pack("=I", 1))
+        old = self._segments.get(key, range(0))
+        members = [*backends, *drained]
+        chunks = chunks or len(members) > INLINE_BACKENDS
+        indexes, sets = _place(members) if chunks else (list(range(len(members))), 0)
+        usable, shift = indexes[: len(backends)], 3 if sets else 2
+        slots = len(usable) if len(usable) < 2 and not chunks else 2 * CHUNK_BYTES if usable else 0
+        table = (
+            _slot_chunks([usable[slot % len(usable)] for slot in range(slots)], shift) if slots > 1 else []
+        )
+        values = [_packed(endpoint, number < len(backends)) for number, endpoint in enumerate(members)]
+        stored = _backend_chunks(dict(zip(indexes, values, strict=True)), sets)
+        segment = self._write_chunks(table + stored)
+        inline = b"" if chunks else b"".join(values)
         self._write("vips", ip(vip), struct.pack("=I", 1))
-        self._write_service(key, segment, () if slots else backends)
-        self._remove_backends(key, known - wanted)
-        if old:
-            self._erase_slots(*old)
-        self._segments[key], self._endpoints[key] = segment, wanted
+        self._write_service(key, slots, segment.start, sets, shift, inline)
+        self._segments[key] = segment
+        self._erase(old)
 
     def remove_service(self, vip: str, port: int, proto: int) -> None:
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         bpf.delete(self.datapath.maps["services"], key)
-        self._erase_slots(*self._segments.pop(key))
-        self._remove_backends(key, self._endpoints.pop(key))
+        self._erase(self._segments.pop(key))
         if not any(other[:4] == key[:4] for other in self._segments):
             bpf.delete(self.datapath.maps["vips"], ip(vip))
 
-    def _remove_backends(self, service: bytes, endpoints: Iterable[Endpoint]) -> None:
-        for endpoint in endpoints:
-            bpf.delete(self.datapath.maps["backends"], self._backend_key(service, endpoint))
+    def _write_service(
+        self, key: bytes, slots: int, first: int, sets: int, shift: int, inline: bytes
+    ) -> None:
+        self._version += 1
+        entry = (self._version, slots, first, sets, shift, inline, self._version ^ _check_of(key))
+        self._write("services", key, _SERVICE.pack(*entry))
+
+    def _write_chunks(self, contents: Sequence[bytes]) -> range:
+        first = self._next_chunk
+        self._next_chunk += len(contents)
+        for number, content in enumerate(contents, start=first):
+            self._write("chunks", struct.pack("=I", number), _CHUNK.pack(first, content))
+        return range(first, first + len(contents)) if contents else range(0)
+
+    def _erase(self, segment: range) -> None:
+        """What a service leaves behind, and the announcement that backends may have gone."""
+        for number in segment:
+            bpf.delete(self.datapath.maps["chunks"], struct.pack("=I", number))
         self._removals += 1
         self._write("removals", bytes(4), struct.pack("=I", self._removals))
-
-    def _write_service(self, key: bytes, segment: tuple[int, int], candidates: Sequence[Endpoint]) -> None:
-        """What is left over of the candidates repeats the first."""
-        self._version += 1
-        first_chunk, count = segment
-        packed = [ip(address) + port.to_bytes(2) + bytes(2) for address, port in candidates]
-        filled = b"".join(packed + packed[:1] * (MAX_CANDIDATES - len(packed)))
-        entry = (self._version, count or len(packed), filled, first_chunk, self._version)
-        self._write("services", key, _SERVICE.pack(*entry))
 
     def tear_service(self, vip: str, port: int, proto: int) -> None:
         """Leaves the entry as if the kernel were just using its memory again."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
-        raw = bpf.lookup(self.datapath.maps["services"], key, _SERVICE.size)
-        assert raw is not None
-        version, *rest = _SERVICE.unpack(raw)
+        version, *rest = self._service(key)
         self._write("services", key, _SERVICE.pack(version + 1, *rest))
 
-    @staticmethod
-    def _backend_key(service: bytes, endpoint: Endpoint) -> bytes:
-        return service + struct.pack("!4sH2x", ip(endpoint[0]), endpoint[1])
+    def exchange_service(self, vip: str, port: int, proto: int, other: str) -> None:
+        """Puts the entry of the service at `other` in its place, as if the kernel had used its memory again."""
+        key, source = _SERVICE_KEY.pack(ip(vip), port, proto), _SERVICE_KEY.pack(ip(other), port, proto)
+        self._write("services", key, _SERVICE.pack(*self._service(source)))
 
-    def _write_slots(self, backends: Sequence[Endpoint]) -> tuple[int, int]:
-        """First chunk and number of slots of a new segment: three chunks, the last one not full."""
-        if not backends:
-            return 0, 0
-        slots = 2 * SLOTS_PER_CHUNK + 3
-        first = self._next_chunk
-        owners = [backends[slot % len(backends)] for slot in range(slots)]
-        for start in range(0, slots, SLOTS_PER_CHUNK):
-            part = owners[start : start + SLOTS_PER_CHUNK]
-            slots_of_chunk = b"".join(ip(address) + port.to_bytes(2) for address, port in part)
-            chunk = struct.pack("=I", first) + slots_of_chunk
-            self._write("slots", struct.pack("=I", self._next_chunk), chunk.ljust(_CHUNK_BYTES, b"\0"))
-            self._next_chunk += 1
-        return first, slots
+    def _service(self, key: bytes) -> tuple[Any, ...]:
+        raw = bpf.lookup(self.datapath.maps["services"], key, _SERVICE.size)
+        assert raw is not None
+        return _SERVICE.unpack(raw)
 
-    @staticmethod
-    def _chunks(first: int, slots: int) -> Iterator[bytes]:
-        for chunk in range(first, first + -(-slots // SLOTS_PER_CHUNK)):
-            yield struct.pack("=I", chunk)
-
-    def _erase_slots(self, first: int, slots: int) -> None:
-        for chunk in self._chunks(first, slots):
-            bpf.delete(self.datapath.maps["slots"], chunk)
-
-    def hand_over_slots(self, vip: str, port: int, proto: int) -> None:
+    def hand_over_chunks(self, vip: str, port: int, proto: int) -> None:
         """Makes a service's chunks somebody else's, as if the kernel had used their memory again."""
-        first, slots = self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)]
-        for chunk in self._chunks(first, slots):
-            raw = bpf.lookup(self.datapath.maps["slots"], chunk, _CHUNK_BYTES)
+        segment = self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)]
+        for number in segment:
+            raw = bpf.lookup(self.datapath.maps["chunks"], struct.pack("=I", number), _CHUNK.size)
             assert raw is not None
-            self._write("slots", chunk, struct.pack("=I", first + 1) + raw[4:])
+            content = _CHUNK.unpack(raw)[1]
+            other = segment.start + 1
+            self._write("chunks", struct.pack("=I", number), _CHUNK.pack(other, content))
 
-    def erase_slots(self, vip: str, port: int, proto: int) -> None:
-        self._erase_slots(*self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])
+    def erase_chunks(self, vip: str, port: int, proto: int) -> None:
+        self._erase(self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])
 
     def set_rewrite(self, ranges: tuple[str, str, str] | None) -> None:
         """Network, mask, new network; None switches it off."""

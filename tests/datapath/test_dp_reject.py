@@ -68,17 +68,17 @@ def test_rejecting_is_limited(lab: Lab) -> None:
     assert lab.tables.events() == {"rejected": 1200, "rate_limited": 1200 - punted}
 
 
-def test_slots_replaced_twice_meanwhile(lab: Lab) -> None:
-    """A service whose slots somebody else has got by now: no packet may use them."""
-    lab.serve((SERVER, SERVER_PORT), slots=True)
-    lab.tables.hand_over_slots(VIP, VIP_PORT, IPPROTO_TCP)
+def test_chunks_replaced_twice_meanwhile(lab: Lab) -> None:
+    """A service whose chunks somebody else has got by now: no packet may use them."""
+    lab.serve((SERVER, SERVER_PORT), chunks=True)
+    lab.tables.hand_over_chunks(VIP, VIP_PORT, IPPROTO_TCP)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
-    lab.tables.erase_slots(VIP, VIP_PORT, IPPROTO_TCP)
+    lab.tables.erase_chunks(VIP, VIP_PORT, IPPROTO_TCP)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
     assert lab.tables.events() == {"table_changed": 2}
 
 
-def test_candidates_of_a_service_that_is_no_more(lab: Lab) -> None:
+def test_entry_of_a_service_that_is_no_more(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT))
     lab.tables.tear_service(VIP, VIP_PORT, IPPROTO_TCP)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))

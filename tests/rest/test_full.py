@@ -9,14 +9,13 @@ import pytest
 
 from testbed.api import Api, ApiError
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import service_entries
+from tests.rest.maps import served, service_entries
 
 pytestmark = pytest.mark.root
 
 BATCH = 1000
-MAX_SERVICES, MAX_BACKENDS, MAX_CHUNKS = 65_536, 262_144, 524_288
-LARGEST_TABLE = 65_537
-CHUNKS_OF_LARGEST_TABLE = 1025  # with 64 slots in each
+MAX_SERVICES, MAX_CHUNKS = 65_536, 129_024
+MAX_BACKENDS_OF_SERVICE = 32_768
 
 Body = dict[str, Any]
 
@@ -67,45 +66,53 @@ def test_services(api: Api, own_host: OwnHost) -> None:
     assert service_entries(own_host.state_dir, CUBE)["services"] == MAX_SERVICES
 
 
-def test_backends(api: Api, own_host: OwnHost) -> None:
-    """Without weight, so that they need nothing else."""
-    full, rest = divmod(MAX_BACKENDS, BATCH)
-    for number in range(full):
-        add(api, [service(number, backends(BATCH, weight=0))])
-    last = service(full, backends(rest, weight=0))
-    add(api, [last])
-    one_more = service(full + 1, backends(1, weight=0))
-    path = f"service/{last['vip']}/80/TCP/backend"
-    refused(api, own_host, [one_more], "full.* 262144 backends")
-    refused(api, own_host, {"port": 80}, "full.* 262144 backends", f"{path}/10.200.0.1")
-    api.delete(f"k8slbrp/{CUBE}/{path}/10.128.0.0")
-    add(api, [one_more])
-    assert service_entries(own_host.state_dir, CUBE)["backends"] == MAX_BACKENDS
+HEAVY = {"ip": "10.1.0.1", "port": 80, "weight": 32767}  # needs the finest shares: 64 chunks
+CHUNKS_OF_HEAVY = 64
 
 
-def test_slots(api: Api, own_host: OwnHost) -> None:
-    uneven = [*backends(1, weight=1), {"ip": "10.1.0.1", "port": 80, "weight": 500}]
-    fit = MAX_CHUNKS // CHUNKS_OF_LARGEST_TABLE
-    for number in range(fit):
-        add(api, [service(number, uneven)])
-    needs_none, one_more = service(fit, backends(2, weight=1)), service(fit + 1, uneven)
-    refused(api, own_host, [needs_none, one_more], "full.* slots are in use")
+def test_chunks(api: Api, own_host: OwnHost) -> None:
+    """In a full cube, what needs no room goes on being possible: less, other, and nothing new."""
+    uneven = [*backends(1, weight=1), HEAVY]
+    fit = MAX_CHUNKS // CHUNKS_OF_HEAVY
+    add(api, [service(number, uneven) for number in range(fit)])
+    assert service_entries(own_host.state_dir, CUBE)["chunks"] == fit * CHUNKS_OF_HEAVY == MAX_CHUNKS
+    needs_none, one_more = service(fit, backends(1, weight=1)), service(fit + 1, uneven)
+    refused(api, own_host, [needs_none, one_more], "full.* 129024 chunks")
     add(api, [needs_none])
-    remove(api, service(0, []))
+    first = f"k8slbrp/{CUBE}/service/{service(0, [])['vip']}/80/TCP/backend"
+    api.patch(f"{first}/{HEAVY['ip']}", {"port": 81})
+    api.put(first, [HEAVY, *backends(1, weight=2)])
+    refused(
+        api,
+        own_host,
+        backends(40, weight=1)[1:],
+        "full.* chunks",
+        f"service/{one_more['vip']}/80/TCP/backend",
+    )
+    api.delete(f"{first}/{HEAVY['ip']}")
     add(api, [one_more])
-    assert service_entries(own_host.state_dir, CUBE)["slots"] == fit * CHUNKS_OF_LARGEST_TABLE
+    assert service_entries(own_host.state_dir, CUBE)["chunks"] == MAX_CHUNKS
+
+
+def test_a_list_swaps_services_of_a_full_cube(api: Api, own_host: OwnHost) -> None:
+    services = [service(number, []) for number in range(MAX_SERVICES)]
+    add(api, services[:-500])
+    *rest, last = [*services[-500:], service(MAX_SERVICES, [])]
+    add(api, rest)
+    remove(api, services[0])
+    add(api, [last])
+    assert service_entries(own_host.state_dir, CUBE)["services"] == MAX_SERVICES
 
 
 def test_backends_of_one_service(api: Api, own_host: OwnHost) -> None:
-    """Each has a slot; without weight it needs none."""
+    """As many as can be found by their address; it does not matter whether they have a weight."""
     add(api, [service(0, [])])
     path = f"service/{service(0, [])['vip']}/80/TCP/backend"
-    *fit, one_more = backends(LARGEST_TABLE + 1, weight=1)
-    for first in range(0, len(fit), BATCH):
-        api.post(f"k8slbrp/{CUBE}/{path}", fit[first : first + BATCH])
-    refused(api, own_host, [one_more], "at most 65537 backends", path)
-    api.post(f"k8slbrp/{CUBE}/{path}", [one_more | {"weight": 0}])
-    with pytest.raises(ApiError, match="at most 65537 backends"):
-        api.patch(f"k8slbrp/{CUBE}/{path}/{one_more['ip']}", {"weight": 1})
-    found = service_entries(own_host.state_dir, CUBE)
-    assert (found["slots"], found["backends"]) == (CHUNKS_OF_LARGEST_TABLE, LARGEST_TABLE + 1)
+    *fit, one_more = backends(MAX_BACKENDS_OF_SERVICE + 1, weight=1)
+    for first in range(0, len(fit), 8 * BATCH):
+        api.post(f"k8slbrp/{CUBE}/{path}", fit[first : first + 8 * BATCH])
+    refused(api, own_host, [one_more | {"weight": 0}], "at most 32768 backends", path)
+    found = served(own_host.state_dir, CUBE)[str(service(0, [])["vip"]), 80, "tcp"]
+    assert found.usable == {(str(backend["ip"]), 8080) for backend in fit}
+    api.delete(f"k8slbrp/{CUBE}/{path}/{fit[0]['ip']}")
+    api.post(f"k8slbrp/{CUBE}/{path}", [one_more])

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.rest.conftest import OwnHost
-from tests.rest.maps import SLOTS_PER_CHUNK, service_entries, slots
+from tests.rest.maps import served, service_entries
 from tests.rest.random_requests import HOST_REQUESTS, Request, sensible, sensible_services, wild
 from tests.rest.tree import Conflict, Impossible, Tree
 
@@ -115,15 +115,14 @@ def well_formed(tree: Tree) -> None:
 
 
 def kernel_holds(tree: Tree, state_dir: Path) -> None:
-    """Exactly these services. Whether one has slots, and how many, depends on what it has been before."""
+    """Exactly these services, each with its backends."""
     found = service_entries(state_dir, CUBE)
-    tables = slots(state_dir, CUBE)
-    assert found.pop("slots") == sum(-(-size // SLOTS_PER_CHUNK) for size in tables.values())
+    services = served(state_dir, CUBE)
+    assert found.pop("chunks") == sum(service.chunks for service in services.values())
     assert found == tree.map_entries()
-    usable = tree.usable_backends()
-    assert tables.keys() == usable.keys()
-    assert all(tables[key] in (0, 1009, 10007, 65537) for key in tables)
-    assert all(tables[key] == 0 for key, number in usable.items() if number < 2)
+    backends = {key: (set(service.usable), set(service.drained)) for key, service in services.items()}
+    assert backends == tree.endpoints()
+    assert all(set(service.slots) == service.usable for service in services.values())
 
 
 @st.composite

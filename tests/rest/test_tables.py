@@ -1,12 +1,14 @@
-"""The size of a service's table, on which it depends how evenly and how steadily new sessions are spread."""
+"""What a service's backends and weights make of the maps: shares, memory, and nothing of what was before."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import pytest
 
 from testbed.api import Api
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import SLOTS_PER_CHUNK, service_entries, slots
+from tests.rest.maps import Served, served, service_entries
 
 pytestmark = pytest.mark.root
 
@@ -16,54 +18,68 @@ KEY = ("10.9.0.1", 80, "tcp")
 
 def backends(count: int, first: int = 1, weight: int = 1) -> list[dict[str, object]]:
     return [
-        {"ip": f"10.1.0.{number}", "port": 8080, "weight": weight} for number in range(first, first + count)
+        {"ip": f"10.1.{number >> 8}.{number & 255}", "port": 8080, "weight": weight}
+        for number in range(first, first + count)
     ]
 
 
-def size(own_host: OwnHost) -> int:
-    found = slots(own_host.state_dir, CUBE)[KEY]
-    assert service_entries(own_host.state_dir, CUBE)["slots"] == -(-found // SLOTS_PER_CHUNK)
-    return found
+def found(own_host: OwnHost) -> Served:
+    service = served(own_host.state_dir, CUBE)[KEY]
+    assert service_entries(own_host.state_dir, CUBE)["chunks"] == service.chunks
+    return service
 
 
-def test_few_backends_need_no_table(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": backends(14)})
-    assert size(own_host) == 0
-    api.post(f"{SERVICE}/backend", backends(1, first=15))
-    assert size(own_host) == 10007
+def assert_shares(service: Served, wanted: list[dict[str, object]]) -> None:
+    """Each within 1% of what its weight says."""
+    owned = Counter(ip for ip, _ in service.slots)
+    total = sum(int(str(backend["weight"])) for backend in wanted)
+    for backend in wanted:
+        share = int(str(backend["weight"])) / total
+        assert owned[str(backend["ip"])] / len(service.slots) == pytest.approx(share, rel=0.01)
 
 
-def test_few_backends_are_those_whose_weights_are_few(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": [*backends(1, 1, 10), *backends(1, 2, 20), *backends(1, 3, 110)]})
-    assert size(own_host) == 0
-    api.patch(f"{SERVICE}/backend/10.1.0.3", {"weight": 111})
-    assert size(own_host) == 10007
+def test_shares_follow_the_weights(api: Api, own_host: OwnHost) -> None:
+    for count in (1, 2, 14, 15, 50, 100, 300):
+        for heavy in (1, 3, 13):
+            wanted = [*backends(1, weight=heavy), *backends(count - 1, first=2)]
+            api.put(SERVICE, {"backend": wanted})
+            service = found(own_host)
+            assert_shares(service, wanted)
+            assert service.usable == {(str(backend["ip"]), 8080) for backend in wanted}
 
 
-def test_a_table_keeps_its_size_until_one_backend_is_left(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": backends(16)})
-    for number in range(1, 15):
-        assert size(own_host) == 10007
-        api.delete(f"{SERVICE}/backend/10.1.0.{number}")
-    api.delete(f"{SERVICE}/backend/10.1.0.15")
-    assert size(own_host) == 0
-    api.post(f"{SERVICE}/backend", backends(3))
-    assert size(own_host) == 0
+def test_one_backend_needs_no_chunks(api: Api, own_host: OwnHost) -> None:
+    api.post(SERVICE, {"backend": [*backends(13, weight=0), *backends(1, first=20)]})
+    service = found(own_host)
+    assert (service.chunks, service.slots, len(service.drained)) == (0, [("10.1.0.20", 8080)], 13)
 
 
-def test_a_list_that_is_replaced_keeps_the_size(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": backends(16)})
-    api.put(f"{SERVICE}/backend", backends(3, first=20))
-    assert size(own_host) == 10007
-    api.delete(SERVICE)
-    api.post(SERVICE, {"backend": backends(3, first=20)})
-    assert size(own_host) == 0
+def test_without_weight_a_backend_only_keeps_its_sessions(api: Api, own_host: OwnHost) -> None:
+    api.post(SERVICE, {"backend": backends(200, weight=0)})
+    assert (found(own_host).slots, len(found(own_host).drained)) == ([], 200)
+    api.patch(f"{SERVICE}/backend/10.1.0.7", {"weight": 9})
+    service = found(own_host)
+    assert (set(service.slots), len(service.drained)) == ({("10.1.0.7", 8080)}, 199)
 
 
-def test_a_light_backend_needs_a_large_table(api: Api, own_host: OwnHost) -> None:
-    api.post(SERVICE, {"backend": [*backends(1), *backends(1, 2, weight=15)]})
-    assert size(own_host) == 10007
-    api.patch(f"{SERVICE}/backend/10.1.0.2", {"weight": 500})
-    assert size(own_host) == 65537
-    api.patch(f"{SERVICE}/backend/10.1.0.1", {"weight": 0})
-    assert size(own_host) == 0
+def test_fifty_backends_as_polykube_weighs_them_take_16_kib(api: Api, own_host: OwnHost) -> None:
+    for local in range(1, 50, 6):
+        wanted = [*backends(local, weight=3), *backends(50 - local, first=100)]
+        api.put(SERVICE, {"backend": wanted})
+        service = found(own_host)
+        assert_shares(service, wanted)
+        assert service.chunks * 576 + 192 + 72 <= 16 * 1024  # as the kernel accounts for entries
+
+
+def test_history_leaves_no_trace(api: Api, own_host: OwnHost) -> None:
+    """A service that has grown and shrunk chooses like one that has always been so."""
+    for count in (3, 14, 16):
+        api.post(SERVICE, {"backend": backends(count)})
+        fresh = found(own_host)
+        api.post(f"{SERVICE}/backend", backends(40, first=100))
+        api.patch(f"{SERVICE}/backend/10.1.0.1", {"weight": 500})
+        api.patch(f"{SERVICE}/backend/10.1.0.1", {"weight": 1})
+        for number in range(100, 140):
+            api.delete(f"{SERVICE}/backend/10.1.0.{number}")
+        assert found(own_host) == fresh
+        api.delete(SERVICE)

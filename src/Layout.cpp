@@ -1,0 +1,132 @@
+#include "Layout.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "Rendezvous.h"
+#include "config.h"
+
+namespace k8slbrp {
+namespace {
+
+constexpr uint32_t kBitsOfWord = 16;
+constexpr uint32_t kSetsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_SET;
+
+// A backend and what it stands under.
+struct Member {
+  abi::backend backend;
+  uint32_t weight;
+  uint32_t index = 0;
+
+  uint64_t identity() const { return uint64_t{ntohl(backend.ip)} << 16 | ntohs(backend.port); }
+};
+
+// In the order of their addresses. No port is part of packets of ICMP, whatever the configuration says.
+std::vector<Member> members_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+  std::vector<Member> members;
+  members.reserve(backends.size());
+  for (const auto &[ip, backend] : backends) {
+    const uint16_t port = id.protocol == IPPROTO_ICMP ? 0 : htons(backend.port);
+    members.push_back({{ip, port, backend.weight > 0}, backend.weight});
+  }
+  std::sort(members.begin(), members.end(),
+            [](const Member &a, const Member &b) { return a.identity() < b.identity(); });
+  return members;
+}
+
+// Puts each backend into the less crowded one of its two sets. False when both are full.
+bool place(std::vector<Member> &members, uint32_t sets) {
+  std::vector<uint32_t> crowd(sets);
+  for (auto &member : members) {
+    const uint32_t hash = abi::backend_hash(member.backend.ip, member.backend.port);
+    const uint32_t first = abi::backend_set(hash, 0, sets), second = abi::backend_set(hash, 1, sets);
+    const uint32_t set = crowd[second] < crowd[first] ? second : first;
+    if (crowd[set] == BACKENDS_PER_SET) return false;
+    member.index = set * BACKENDS_PER_SET + crowd[set]++;
+  }
+  return true;
+}
+
+// Backends stand in the entry as long as there is room for them, those that accept sessions first.
+uint32_t place(std::vector<Member> &members) {
+  if (members.size() <= INLINE_BACKENDS) {
+    std::stable_partition(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
+    for (uint32_t i = 0; i < members.size(); ++i) members[i].index = i;
+    return 0;
+  }
+  uint32_t sets = kSetsOfChunk;
+  while (sets * BACKENDS_PER_SET < members.size() || !place(members, sets)) sets *= 2;
+  return sets;
+}
+
+// Which member each slot holds.
+std::vector<uint32_t> slots_of(const std::vector<Member> &members) {
+  std::vector<WeightedBackend> weighted;
+  std::vector<uint32_t> indexes;
+  uint32_t divisor = 0;
+  for (const auto &member : members) divisor = std::gcd(divisor, member.weight);
+  for (const auto &member : members) {
+    if (member.weight == 0) continue;
+    weighted.push_back({member.identity(), member.weight / divisor});
+    indexes.push_back(member.index);
+  }
+  auto slots = assign_slots(weighted, slots_for(weighted));
+  for (auto &slot : slots) slot = indexes[slot];
+  return slots;
+}
+
+uint8_t index_shift(uint32_t sets) {
+  if (sets == 0) return 2;
+  return sets * BACKENDS_PER_SET <= 256 ? 3 : 4;
+}
+
+}  // namespace
+
+abi::service_key kernel_key(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
+
+uint32_t chunks_of(const abi::service &entry) {
+  const uint32_t slots = entry.slots > 1 ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
+  return slots + entry.sets / kSetsOfChunk;
+}
+
+Layout::Layout(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+  if (backends.size() > kMaxBackendsOfService)
+    throw bad_value("backend: a service has at most " + std::to_string(kMaxBackendsOfService) + " backends");
+  auto members = members_of(id, backends);
+  const auto usable =
+      std::count_if(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
+  const uint32_t sets = place(members);
+  entry.sets = static_cast<uint16_t>(sets);
+  entry.index_shift = index_shift(sets);
+  std::vector<uint32_t> slots;
+  if (usable > 1 || (usable == 1 && sets > 0)) slots = slots_of(members);
+  entry.slots = slots.empty() ? static_cast<uint32_t>(usable) : static_cast<uint32_t>(slots.size());
+
+  chunks.resize(chunks_of(entry));
+  for (uint32_t slot = 0; slot < slots.size(); ++slot) {
+    const uint32_t bit = slot << entry.index_shift;
+    chunks[bit / (8 * CHUNK_BYTES)].words[bit / kBitsOfWord % WORDS_PER_CHUNK] |=
+        static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
+  }
+  const uint32_t first = static_cast<uint32_t>(chunks.size()) - sets / kSetsOfChunk;
+  for (const auto &member : members) {
+    if (sets == 0)
+      entry.backends[member.index] = member.backend;
+    else
+      chunks[first + member.index / BACKENDS_PER_CHUNK].backends[member.index % BACKENDS_PER_CHUNK] =
+          member.backend;
+  }
+}
+
+void Layout::number(const ServiceId &id, uint32_t version, uint32_t first_chunk) {
+  const auto key = kernel_key(id);
+  entry.version = version;
+  entry.version_again = version ^ abi::service_check(&key);
+  entry.first_chunk = first_chunk;
+  for (auto &chunk : chunks) chunk.segment = first_chunk;
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,33 @@
+// A service as the datapath reads it: its entry in the map `services`, and its chunks if it needs any.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "Service.h"
+#include "datapath/abi.h"
+
+namespace k8slbrp {
+
+// More could not be told apart by an index of 16 bits, and found in two sets.
+constexpr std::size_t kMaxBackendsOfService = 32768;
+
+abi::service_key kernel_key(const ServiceId &id);
+
+struct Layout {
+  // Without version and number of the first chunk, see number().
+  abi::service entry{};
+  std::vector<abi::chunk> chunks;
+
+  // Follows from the arguments alone. Throws bad_value when there are too many backends.
+  Layout(const ServiceId &id, const std::map<uint32_t, Backend> &backends);
+
+  // Makes it the version `version`, with its chunks from `first_chunk` on.
+  void number(const ServiceId &id, uint32_t version, uint32_t first_chunk);
+};
+
+// How many chunks an entry of `services` leads to.
+uint32_t chunks_of(const abi::service &entry);
+
+}  // namespace k8slbrp
