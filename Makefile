@@ -3,10 +3,12 @@
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 STAMP   := $(VENV)/.setup
+# What the project's Python packages import, to install without a network.
+WHEELS  := build/wheels/.complete
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool nftables haproxy conntrack chromium
+            arping ethtool nftables haproxy conntrack chromium help2man dpkg-dev
 
 # All targets that `make help` shows.
 .PHONY: all $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
@@ -20,7 +22,7 @@ $(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-hea
 	scripts/install-packages.sh $(PACKAGES)
 	scripts/kernel-headers.sh
 	/usr/bin/python3 -m venv --system-site-packages $(VENV)
-	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check,bench]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check -e '.[test,check,bench,package]'
 	touch $@
 
 build: $(STAMP) ## build the libraries of service and host
@@ -34,10 +36,10 @@ demo: build ## two clients, three servers and a VIP between them; DEMO=--keep le
 cluster: build ## three nodes with their hosts until Ctrl-C, or until a script ends: CLUSTER='--script FILE'
 	$(PYTHON) -m testbed.cluster $(CLUSTER)
 
-cluster-test: build ## rolling updates and scaling under at least 100,000 requests each
+cluster-test: build $(WHEELS) ## rolling updates and scaling under at least 100,000 requests each
 	CLUSTER_REQUESTS=100000 $(PYTHON) -m pytest -q tests/kube/test_kube_changes.py --timeout 3600
 
-test: build ## all proofs; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers instead of two
+test: build $(WHEELS) ## all proofs; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers instead of two
 	scripts/test.sh $(TESTS)
 
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
@@ -52,12 +54,19 @@ hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the pr
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
 	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py
 
-check: $(STAMP) ## formatters, linters and type checkers
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	clang-format-14 --dry-run --Werror src/*.c src/*.cpp src/*.h src/datapath/*.h codegen/runtime/*.h \
-	  bench/programs/*.c bench/programs/*.h examples/*/*.c examples/*/*.cpp examples/*/*.h
+$(WHEELS): pyproject.toml $(STAMP)
+	$(VENV)/bin/pip wheel -q --disable-pip-version-check -w build/wheels .
+	rm build/wheels/pcn_k8slbrp-*
+	touch $@
+
+package: build $(WHEELS) ## a wheel, a source distribution and a .deb in dist/
+	scripts/package.sh dist
+
+reproducible: build $(WHEELS) ## build and package twice, in different places: the bytes have to be equal
+	scripts/reproducible.sh
+
+check: $(STAMP) ## formatters, linters and type checkers over all files: the hooks of .pre-commit-config.yaml
+	$(VENV)/bin/pre-commit run --all-files --color never
 
 clean: ## remove what setup and build made
-	rm -rf build $(VENV) *.egg-info
+	rm -rf build dist $(VENV)

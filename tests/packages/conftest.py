@@ -1,0 +1,37 @@
+"""The packages of this tree, made once."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from testbed.host import PROJECT
+
+WHEELS = PROJECT / "build" / "wheels"
+
+
+@dataclass(frozen=True)
+class Packages:
+    wheel: Path
+    sdist: Path
+    deb: Path
+
+
+def make_packages(out: Path, **environment: str) -> Packages:
+    assert (WHEELS / ".complete").exists(), "make build/wheels/.complete brings what installing needs"
+    command = ["env", *(f"{name}={value}" for name, value in environment.items())]
+    done = subprocess.run(
+        [*command, PROJECT / "scripts" / "package.sh", out], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {path.suffix: path for path in out.iterdir()}
+    assert found.keys() == {".whl", ".gz", ".deb"}
+    return Packages(found[".whl"], found[".gz"], found[".deb"])
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    return make_packages(tmp_path_factory.mktemp("packages"))
