@@ -19,7 +19,7 @@ import requests
 
 from testbed import topology
 from testbed.api import Api, ApiError
-from testbed.host import PROJECT, SERVICE_LIBRARY, free_port
+from testbed.host import PROJECT, SERVICE_LIBRARY, START_S, free_port
 from testbed.lab import Lab
 from testbed.traffic import Holder, new_sessions
 from tests.engine.support import programs_on
@@ -29,7 +29,6 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(4 * 3600)]
 KILLS = int(os.environ.get("CRASH_KILLS", "20"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.randrange(1 << 30)
 CONNECTIONS = 100
-START_S = 120
 CUBE = "k8slbrp/lb1"
 VIP = "10.96.0.1"
 
@@ -230,6 +229,7 @@ def test_a_kill_loses_nothing(lab: Lab, tmp_path: Path) -> None:
             assert host.answers(), f"see {tmp_path}/log"
             for writer in writers:
                 assert writer.idle.wait(60)
+            assert host.api.get("status")["cubes-not-restored"] == []
             found = _found(host.api)
             for writer in writers:
                 wrong += writer.check(found)
