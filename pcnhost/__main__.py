@@ -11,18 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from pcnhost import logs, rights
 from pcnhost.config import Config, ConfigError, load
 from pcnhost.starter import Starter
-
-LEVELS = {
-    "trace": logging.DEBUG - 5,
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "err": logging.ERROR,
-    "critical": logging.CRITICAL,
-    "off": logging.CRITICAL + 10,
-}
 
 
 def main() -> int:
@@ -31,8 +22,8 @@ def main() -> int:
     starter = Starter()
     try:
         config = load()
-        if os.geteuid() != 0:
-            raise ConfigError("root privileges are needed")
+        if lacking := rights.missing():
+            raise ConfigError(f"root privileges are needed, or at least {', '.join(lacking)}")
         if config.daemon:
             starter.detach()
         _start_logging(config)
@@ -52,11 +43,7 @@ def main() -> int:
 
 def _start_logging(config: Config) -> None:
     try:
-        logging.basicConfig(
-            filename=config.logfile,
-            level=LEVELS[config.loglevel],
-            format="[%(asctime)s] [%(name)s] [%(levelname)s] %(message)s",
-        )
+        logs.start(config.loglevel, config.logfile)
     except OSError as e:
         raise ConfigError(f"cannot write {config.logfile}: {e.strerror}") from None
 

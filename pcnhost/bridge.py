@@ -12,6 +12,8 @@ import threading
 from ctypes import POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 
+from pcnhost import logs
+
 BRIDGE_NAME = "libpcnhost.so"
 BRIDGE_VARIABLE = "PCNHOST_BRIDGE"  # environment: path of the bridge library, before all other places
 
@@ -45,6 +47,7 @@ class ResponseRecord(ctypes.Structure):
 
 CallFunction = ctypes.CFUNCTYPE(c_int, c_uint64, c_char_p, c_char_p, c_void_p)
 TableFdFunction = ctypes.CFUNCTYPE(c_int, c_uint64, c_char_p, c_int, c_int)
+LogFunction = ctypes.CFUNCTYPE(None, c_char_p, c_int, c_void_p, c_size_t)
 SendPacketFunction = ctypes.CFUNCTYPE(c_int, c_uint64, c_char_p, c_void_p, c_size_t, c_int, c_void_p)
 
 
@@ -64,6 +67,7 @@ class Bridge:
         self._free = ctypes.CDLL(None).free
         self._free.argtypes, self._free.restype = (c_void_p,), None
         for name, result, arguments in (
+            ("set_log", None, (LogFunction,)),
             ("attach", c_void_p, (POINTER(HostCalls),)),
             ("detach", None, (c_void_p,)),
             ("constant", c_void_p, (c_void_p, POINTER(c_char_p))),
@@ -76,6 +80,12 @@ class Bridge:
         ):
             function = getattr(lib, f"pcnhost_{name}")
             function.restype, function.argtypes = result, arguments
+        self._log = LogFunction(_log)
+        lib.pcnhost_set_log(self._log)
+
+    def stop_logging(self) -> None:
+        """What services log from here on is lost: for the end of the process."""
+        self._lib.pcnhost_set_log(LogFunction())
 
     def attach(self, calls: HostCalls) -> int:
         """Make a CubeFactory over the calls and return its address."""
@@ -123,6 +133,12 @@ class Bridge:
         text = ctypes.string_at(pointer).decode(errors="replace")
         self._free(pointer)
         return text
+
+
+def _log(name: bytes, level: int, text: int, length: int) -> None:
+    logs.cube_says(
+        name.decode(errors="replace"), level, ctypes.string_at(text, length).decode(errors="replace")
+    )
 
 
 def _encoded(text: str | None) -> bytes | None:

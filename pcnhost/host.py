@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from pcnhost import notify
 from pcnhost.config import Config, ConfigError
 from pcnhost.ending import Ending
 from pcnhost.engine import Engine
@@ -70,7 +71,9 @@ def _serve(config: Config, sockets: Sockets, ready: Callable[[], None]) -> bool:
     engine.sweep(writes.not_restored)
     log.info("serving on %s", sockets.shown(config))
     ready()
-    server.run([sockets.tcp] if sockets.tcp else [])
+    with notify.watchdog(engine.is_well):
+        server.run([sockets.tcp] if sockets.tcp else [])
+    notify.tell("STOPPING=1")
     all_ended = app.close()
     if persistence:
         persistence.close()
@@ -124,12 +127,5 @@ def _one_line(error: Exception) -> str:
 
 
 def _service_logfile(config: Config) -> Path:
-    """Services open their log by name."""
-    if config.logfile:
-        return config.logfile
-    stderr = Path("/dev/stderr")
-    try:
-        stderr.open("a").close()
-    except OSError:  # for example a socket of the journal, which cannot be opened by name
-        return Path("/dev/null")
-    return stderr
+    """What services are told; nobody opens it, since they log through the host."""
+    return config.logfile or Path("/dev/null")

@@ -146,6 +146,7 @@ class ServiceLibrary:
 
     def cut_off(self) -> None:
         """End all traffic between the library and Python, for the end of the process."""
+        self._bridge.stop_logging()
         self._bridge.detach(self._factory)
 
     @contextmanager

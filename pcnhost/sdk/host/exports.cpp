@@ -74,6 +74,9 @@ PCNHOST_EXPORT Response pcnhost_invoke(void *handler, const char *cube, const Ke
   return {tag, error ? error : message};
 }
 
+// Where the log is written; NULL: nowhere.
+PCNHOST_EXPORT void pcnhost_set_log(pcnhost::LogFunction *log) { pcnhost::log_function() = log; }
+
 PCNHOST_EXPORT void pcnhost_reply(std::string *reply, const char *text, std::size_t length) {
   reply->assign(text, length);
 }

@@ -4,6 +4,11 @@
 
 namespace pcnhost {
 
+std::atomic<LogFunction *> &log_function() {
+  static std::atomic<LogFunction *> function{nullptr};
+  return function;
+}
+
 void Host::require_open() const {
   if (!open_) throw std::runtime_error("the host has closed this service");
 }

@@ -28,6 +28,10 @@ struct HostCalls {
                      void *reply);
 };
 
+// Writes a line of a service to the log; an atomic pointer, NULL before the daemon has set it and at its end.
+using LogFunction = void(const char *name, int level, const char *text, std::size_t length);
+std::atomic<LogFunction *> &log_function();
+
 class Host {
  public:
   explicit Host(const HostCalls &calls) : calls_(calls) {}
@@ -41,7 +45,6 @@ class Host {
   // From here on no function of the table is entered: Python may be gone when a service's destructors run at
   // exit.
   void close() { open_ = false; }
-  bool is_open() const { return open_; }
 
  private:
   void require_open() const;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "../src/host_symbols.h"
+#include "host.h"
 #include "polycube/services/table.h"
 
 #define PCNHOST_EXPORT __attribute__((visibility("default")))
@@ -31,6 +32,10 @@ PCNHOST_EXPORT int bpf_get_first_key(int fd, void *key, std::size_t) {
 
 PCNHOST_EXPORT int bpf_get_next_key(int fd, void *key, void *next_key) {
   return bpf_map_get_next_key(fd, key, next_key);
+}
+
+PCNHOST_EXPORT void pcnhost_log(const char *name, int level, const char *text, std::size_t length) {
+  if (auto *log = pcnhost::log_function().load()) log(name, level, text, length);
 }
 }
 

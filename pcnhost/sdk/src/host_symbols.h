@@ -14,6 +14,9 @@ int bpf_lookup_elem(int fd, void *key, void *value);
 int bpf_delete_elem(int fd, void *key);
 int bpf_get_first_key(int fd, void *key, std::size_t key_size);
 int bpf_get_next_key(int fd, void *key, void *next_key);
+
+// Logs a line of `length` bytes under `name`; spdlog's numbers for the levels.
+void pcnhost_log(const char *name, int level, const char *text, std::size_t length);
 }
 
 namespace polycube::polycubed::utils {

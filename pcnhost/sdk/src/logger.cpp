@@ -1,22 +1,30 @@
 #include "logger.h"
 
-#include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <mutex>
+
+#include "host_symbols.h"
 
 namespace polycube::service {
 
-extern std::string logfile_;
+namespace {
+
+// Hands every line to the host, which is the only one to write the log.
+class HostSink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg &message) override {
+    std::string name(message.logger_name.data(), message.logger_name.size());
+    pcnhost_log(name.c_str(), message.level, message.payload.data(), message.payload.size());
+  }
+  void flush_() override {}
+};
+
+}  // namespace
 
 std::shared_ptr<spdlog::logger> make_logger(const std::string &name, LogLevel level) {
-  constexpr std::size_t kFileBytes = 5 * 1024 * 1024;
-  constexpr std::size_t kFiles = 3;
-  // One sink for all cubes: two of them on one file would rotate it under each other.
-  static const auto file =
-      std::make_shared<spdlog::sinks::rotating_file_sink_mt>(logfile_, kFileBytes, kFiles);
-  static const auto console = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-  auto logger = std::make_shared<spdlog::logger>(name, spdlog::sinks_init_list{file, console});
+  auto logger = std::make_shared<spdlog::logger>(name, std::make_shared<HostSink>());
   logger->set_level(logLevelToSPDLog(level));
-  logger->flush_on(spdlog::level::trace);  // whoever follows the file sees every line at once
   return logger;
 }
 

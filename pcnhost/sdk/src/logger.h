@@ -9,7 +9,7 @@
 
 namespace polycube::service {
 
-// A logger that writes to `logfile_` and to stdout. Throws spdlog_ex when the file cannot be opened.
+// A logger whose lines go to the host.
 std::shared_ptr<spdlog::logger> make_logger(const std::string &name, LogLevel level);
 
 }  // namespace polycube::service

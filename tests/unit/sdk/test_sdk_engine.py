@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,10 +86,13 @@ def test_maps_survive_a_new_program(counter: CounterService, ends: list[Wire]) -
     assert totals(counter) == [6, 0]
 
 
-def test_log_of_the_datapath(counter: CounterService, ends: list[Wire]) -> None:
+def test_log_of_the_datapath(
+    counter: CounterService, ends: list[Wire], caplog: pytest.LogCaptureFixture
+) -> None:
     assert counter.write("update_counter", "c1", {"loglevel": "DEBUG"}).tag.name == "OK"
     ends[1].send(frame(b"x", PLAIN))
-    wait_for(lambda: "[c1] [debug] 60 bytes on port 1\n" in counter.logfile.read_text())
+    said = ("c1", logging.DEBUG, "60 bytes on port 1")
+    wait_for(lambda: said in caplog.record_tuples)
 
 
 def test_further_program(counter: CounterService, ends: list[Wire]) -> None:

@@ -85,7 +85,7 @@ class BaseCube {
   const std::string get_name() const;
   const std::string getName() const;
 
-  // Named like the cube; writes to `logfile_` (rotating) and to stdout.
+  // Named like the cube; its lines go into the host's log.
   std::shared_ptr<spdlog::logger> logger();
 
   // After return neither packet_in() nor datapath_log_msg() is running or will be called. A class that
