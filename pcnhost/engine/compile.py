@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import logging
 import os
 import pickle
@@ -96,7 +97,13 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
         except OSError as e:
             raise CompileError(f"cannot compile: {e.strerror or e}") from None
     if not fds:
-        raise CompileError(printed or "the compiler has ended without a word, twice")
+        missing = importlib.util.find_spec("bcc") is None
+        silent = (
+            "BCC is missing: apt install python3-bpfcc"
+            if missing
+            else "the compiler has ended without a word, twice"
+        )
+        raise CompileError(printed or silent)
     if printed:
         _log.warning("the compiler says:\n%s", printed)
     with os.fdopen(fds[0], "rb") as answer:
