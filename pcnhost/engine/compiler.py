@@ -30,7 +30,7 @@ Answer = tuple[dict[str, bytes], dict[str, int]]
 
 _FDS_IN_A_MESSAGE = 253  # the kernel's limit
 _CLONE_NEWNET = 0x40000000
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 
 
 def compile_here(text: str, cflags: Sequence[str]) -> tuple[BPF, Answer]:
@@ -48,7 +48,8 @@ def compile_here(text: str, cflags: Sequence[str]) -> tuple[BPF, Answer]:
 
 
 def _answer(request: int, stderr: int, channel: socket.socket) -> None:
-    os.dup2(stderr, _STDERR)
+    for stream in (_STDOUT, _STDERR):  # BCC uses both for what is wrong
+        os.dup2(stderr, stream)
     with os.fdopen(request, "rb") as file:
         text, cflags = pickle.load(file)
     try:
@@ -65,12 +66,16 @@ def _answer(request: int, stderr: int, channel: socket.socket) -> None:
 
 def _warm_up() -> None:
     """A compilation that fails without a word: whatever is wrong, the children say so to those who ask them."""
-    stderr = os.dup(_STDERR)
-    with open(os.devnull, "wb") as null, suppress(Exception):  # noqa: PTH123
-        os.dup2(null.fileno(), _STDERR)
+    streams = {stream: os.dup(stream) for stream in (_STDOUT, _STDERR)}
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(null, stream)
+    os.close(null)
+    with suppress(Exception):
         compile_here("int warm_up(void *ctx) { return 0; }", ())
-    os.dup2(stderr, _STDERR)
-    os.close(stderr)
+    for stream, kept in streams.items():
+        os.dup2(kept, stream)
+        os.close(kept)
 
 
 def _serve_next(requests: socket.socket) -> bool:

@@ -44,7 +44,7 @@ PROBLEMS = {
             "provoke": "mount -t tmpfs none /lib/modules; mount -t tmpfs none /sys/kernel; mount -t tmpfs none /usr/src"
         },
         [
-            "compiler: cannot compile: Unable to find kernel headers",
+            "compiler: cannot compile: ",
             f"apt install linux-headers-{platform.release()}",
         ],
     ),
