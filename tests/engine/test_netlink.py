@@ -80,6 +80,7 @@ def test_no_peer_of_a_port(engine: Engine) -> None:
             cube.add_port("p", {"peer": name})
 
 
+@pytest.mark.serial
 def test_a_peer_costs_the_same_among_many_netdevs(engine: Engine, wires: Wires) -> None:
     """A pod's start is part of this, and a node has a netdev for each of its pods."""
     cube, _ = create(engine, PASS)
