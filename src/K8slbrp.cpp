@@ -1,9 +1,10 @@
 #include "K8slbrp.h"
 
-#include <algorithm>
+#include <functional>
+#include <utility>
 
-#include "datapath.h"
 #include "config.h"
+#include "datapath.h"
 
 namespace k8slbrp {
 namespace {
@@ -22,6 +23,28 @@ const CubeConfig &checked(const CubeConfig &config) {
   return config;
 }
 
+// Takes back the steps of a change that is not finished, the last one first.
+class Undo {
+ public:
+  explicit Undo(polycube::service::BaseCube &cube) : cube_(cube) {}
+  ~Undo() {
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) try {
+        step->second();
+      } catch (const std::exception &failure) {
+        cube_.logger()->error("cannot take back a change of {}: {}", step->first, failure.what());
+      }
+  }
+  Undo(const Undo &) = delete;
+  Undo &operator=(const Undo &) = delete;
+
+  void push(const char *what, std::function<void()> step) { steps_.emplace_back(what, std::move(step)); }
+  void dismiss() { steps_.clear(); }
+
+ private:
+  polycube::service::BaseCube &cube_;
+  std::vector<std::pair<const char *, std::function<void()>>> steps_;
+};
+
 }  // namespace
 
 std::shared_ptr<CubeApi> make_cube(const CubeConfig &config) { return std::make_shared<K8slbrp>(config); }
@@ -31,11 +54,11 @@ K8slbrp::K8slbrp(const CubeConfig &config)
       mode_(config.port_mode.value_or(PortMode::Multi)),
       max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
       services_(*this),
-      view_(std::make_shared<SlowPathView>()) {
+      ports_(*this, mode_) {
   try {
     services_.restore(config.service);
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
-    transition(k8slbrp::create_ports(mode_, {}, config.ports));
+    ports_.apply(k8slbrp::create_ports(mode_, {}, config.ports));
   } catch (...) {
     dismount();
     throw;
@@ -59,136 +82,59 @@ void K8slbrp::update(const CubeConfig &config) {
   if (config.port_mode && *config.port_mode != mode_)
     throw bad_value("port_mode: " + to_string(*config.port_mode) +
                     " is not possible, the mode of a cube cannot be changed, allowed: " + to_string(mode_));
-  const auto before = port_set();
+  const auto before = ports_.current();
   const auto ports = k8slbrp::update_ports(mode_, before, config.ports);
   const auto rewrite = config.src_ip_rewrite ? rewrite_.updated(*config.src_ip_rewrite) : rewrite_;
   const auto changes = services_.update(config.service);
 
-  if (!config.ports.empty()) transition(ports);
-  try {
-    apply(changes);
-  } catch (...) {
-    become(before);
-    throw;
+  auto transaction = services_.prepare(changes);
+  Undo undo(*this);
+  if (!config.ports.empty()) {
+    ports_.apply(ports);
+    undo.push("the ports", [&] { ports_.apply(before); });
   }
-  if (config.src_ip_rewrite) set_rewrite(rewrite);
+  if (config.src_ip_rewrite) {
+    undo.push("src-ip-rewrite", [this, old = rewrite_] { set_rewrite(old); });
+    set_rewrite(rewrite);
+  }
+  undo.push("the log level", [this, level = get_log_level()] {
+    if (get_log_level() != level) set_log_level(level);
+  });
   set_conf(config.base);
+  transaction.commit();
+  undo.dismiss();
 }
 
 // --- ports ---
 
-PortSet K8slbrp::port_set() const {
-  PortSet ports;
-  for (const auto &port : get_ports()) ports.emplace(port->name(), port->state());
-  return ports;
-}
-
-// What the host refuses about a port is for the client to correct: a peer that does not exist, is down or in
-// use.
-void K8slbrp::transition(const PortSet &wanted) {
-  for (const auto &[name, port] : wanted)
-    if (port.peer == get_name() + ":" + name)  // which would hang polycubed
-      throw bad_value("peer: " + port.peer +
-                      " is the port itself, allowed: another port, a network interface");
-  const PortSet before = port_set();
-  try {
-    become(wanted);
-  } catch (const std::runtime_error &refusal) {
-    become(before);
-    throw bad_value(refusal.what());
-  }
-}
-
-// Leaving ports go first: a new one may want the address or the peer of one of them.
-void K8slbrp::become(const PortSet &wanted) {
-  const auto current = get_ports();
-  publish_view(wanted);
-  for (const auto &port : current)
-    if (!wanted.count(port->name())) remove_port(port->name());
-  for (const auto &port : current)
-    if (const auto found = wanted.find(port->name()); found != wanted.end()) port->become(found->second);
-  for (const auto &[name, state] : wanted) {
-    const bool exists =
-        std::any_of(current.begin(), current.end(), [&](const auto &p) { return p->name() == name; });
-    if (!exists) add_port<PortState>(name, state);
-  }
-  publish_ports();
-  publish_view(wanted);
-}
-
-void K8slbrp::publish_ports() {
-  PortMaps maps(*this);
-  const bool multi = mode_ == PortMode::Multi;
-  uint16_t backend = NO_PORT, frontend = NO_PORT;
-  std::map<uint32_t, uint16_t> frontends;
-  abi::port entries[MAX_PORTS] = {};
-  const auto ports = get_ports();
-  for (const auto &port : ports) {
-    const auto index = static_cast<uint16_t>(port->index());
-    if (port->type() == PortsType::Backend) {
-      backend = index;
-    } else {
-      frontend = index;
-      if (multi) frontends.emplace(port->ip(), index);
-    }
-  }
-  for (const auto &port : ports) {
-    abi::port &entry = entries[port->index()];
-    const bool is_backend = port->type() == PortsType::Backend;
-    entry.side = is_backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
-    entry.multi = multi;
-    entry.out = !is_backend ? backend : multi ? NO_PORT : frontend;
-    entry.generation = port->generation();
-  }
-  for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, entries[index]);
-  for (const auto &[ip, index] : maps.frontends.get_all())
-    if (!frontends.count(ip)) maps.frontends.remove(ip);
-  for (const auto &[ip, index] : frontends) maps.frontends.set(ip, index);
-}
-
-// The slow path must let go of a port before it is removed, so it sees only those that stay.
-void K8slbrp::publish_view(const PortSet &staying) {
-  auto view = std::make_shared<SlowPathView>();
-  for (const auto &port : get_ports()) {
-    if (!staying.count(port->name())) continue;
-    if (port->type() == PortsType::Backend) {
-      view->backend = port;
-    } else {
-      view->frontends.push_back(port);
-    }
-  }
-  view->rewrite = rewrite_.for_kernel();
-  std::atomic_store(&view_, std::shared_ptr<const SlowPathView>(std::move(view)));
-}
-
 void K8slbrp::create_ports(const std::vector<PortsConfig> &configs) {
   const std::lock_guard lock(mutex_);
-  transition(k8slbrp::create_ports(mode_, port_set(), configs));
+  ports_.apply(k8slbrp::create_ports(mode_, ports_.current(), configs));
 }
 
 void K8slbrp::replace_ports(const PortsConfig &config) {
   const std::lock_guard lock(mutex_);
-  transition(replace_port(mode_, port_set(), config));
+  ports_.apply(replace_port(mode_, ports_.current(), config));
 }
 
 void K8slbrp::replace_ports_list(const std::vector<PortsConfig> &configs) {
   const std::lock_guard lock(mutex_);
-  transition(replace_all_ports(mode_, configs));
+  ports_.apply(replace_all_ports(mode_, configs));
 }
 
 void K8slbrp::update_ports(const std::vector<PortsConfig> &configs) {
   const std::lock_guard lock(mutex_);
-  transition(k8slbrp::update_ports(mode_, port_set(), configs));
+  ports_.apply(k8slbrp::update_ports(mode_, ports_.current(), configs));
 }
 
 void K8slbrp::delete_ports(const PortsKey &key) {
   const std::lock_guard lock(mutex_);
-  transition(k8slbrp::remove_port(port_set(), key.name));
+  ports_.apply(k8slbrp::remove_port(ports_.current(), key.name));
 }
 
 void K8slbrp::delete_ports_list() {
   const std::lock_guard lock(mutex_);
-  transition({});
+  ports_.apply({});
 }
 
 std::shared_ptr<Ports> K8slbrp::find_port(const std::string &name) const {
@@ -221,9 +167,9 @@ void K8slbrp::read_ports_list(const Show<PortsConfig> &show) {
 // --- src-ip-rewrite ---
 
 void K8slbrp::set_rewrite(const SrcIpRewrite &wanted) {
-  get_array_table<abi::src_ip_rewrite>("src_ip_rewrite").set(0, wanted.for_kernel());
-  rewrite_ = wanted;
-  publish_view(port_set());
+  SrcIpRewrite copy = wanted;
+  ports_.set_rewrite(wanted.for_kernel());
+  std::swap(rewrite_, copy);
 }
 
 void K8slbrp::replace_src_ip_rewrite(const SrcIpRewriteConfig &config) {
@@ -338,7 +284,7 @@ void K8slbrp::read_service_backend_list(const ServiceKey &service, const Show<Se
 
 void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
                         const std::vector<uint8_t> &packet) {
-  handle_slow_path(*std::atomic_load(&view_), port, metadata.reason, packet);
+  handle_slow_path(*ports_.view(), port, metadata.reason, packet);
 }
 
 }  // namespace k8slbrp

@@ -7,10 +7,8 @@
 #include <vector>
 
 #include "ConfigMutex.h"
-#include "PortRules.h"
-#include "Ports.h"
+#include "PortTable.h"
 #include "Services.h"
-#include "SlowPath.h"
 #include "SrcIpRewrite.h"
 #include "api.h"
 
@@ -69,11 +67,6 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
 
  private:
   std::shared_ptr<Ports> find_port(const std::string &name) const;
-  PortSet port_set() const;
-  void transition(const PortSet &wanted);
-  void become(const PortSet &wanted);
-  void publish_ports();
-  void publish_view(const PortSet &staying);
   void set_rewrite(const SrcIpRewrite &wanted);
   void apply(const Services::Changes &changes) { services_.prepare(changes).commit(); }
 
@@ -82,7 +75,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   const uint32_t max_sessions_;
   SrcIpRewrite rewrite_;
   Services services_;
-  std::shared_ptr<const SlowPathView> view_;  // only through std::atomic_load and std::atomic_store
+  PortTable ports_;
 };
 
 }  // namespace k8slbrp

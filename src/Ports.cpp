@@ -31,8 +31,7 @@ PortsConfig Ports::config() const {
 
 PortState Ports::state() const { return {type_, ip_, peer(), false, to_json()}; }
 
-void Ports::become(const PortState &state) {
-  if (state.connect || state.peer != peer()) set_peer(state.peer);
+void Ports::set_role(const PortState &state) {
   type_ = state.type;
   ip_ = state.ip;
 }

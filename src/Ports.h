@@ -30,7 +30,7 @@ class Ports : public polycube::service::Port {
 
   PortsConfig config() const;
   PortState state() const;
-  void become(const PortState &state);
+  void set_role(const PortState &state);  // type and address; not the peer
 
   PortsType type() const { return type_; }
   uint32_t ip() const { return ip_; }

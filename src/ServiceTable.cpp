@@ -35,15 +35,7 @@ void announce_removal(ServiceMaps &maps) { maps.removals.set(0, maps.removals.ge
 }  // namespace
 
 ServiceTable::ServiceTable(polycube::service::BaseCube &cube)
-    : cube_(cube), version_(std::random_device{}()) {
-  ServiceMaps maps(cube_);
-  for (const auto &[key, entry] : maps.services.get_all()) {
-    entries_.emplace(id_of(key), entry);
-    ++services_of_vip_[key.vip];
-    if (const uint32_t count = chunks_of(entry); count > 0) segments_.emplace(entry.first_chunk, count);
-    chunks_used_ += chunks_of(entry);
-  }
-}
+    : cube_(cube), version_(std::random_device{}()) {}
 
 // --- room ---
 
@@ -266,6 +258,12 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
 
 void ServiceTable::restore(const Wishes &wishes) {
   ServiceMaps maps(cube_);
+  for (const auto &[key, entry] : maps.services.get_all()) {
+    entries_.emplace(id_of(key), entry);
+    ++services_of_vip_[key.vip];
+    if (const uint32_t count = chunks_of(entry); count > 0) segments_.emplace(entry.first_chunk, count);
+    chunks_used_ += chunks_of(entry);
+  }
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
   remove_leftovers(maps, wishes, chunks);

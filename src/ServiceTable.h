@@ -25,7 +25,6 @@ class ServiceTable {
   };
   using Wishes = std::vector<Wish>;  // each service once
 
-  // Finds what an earlier run has left in the maps, and goes on serving it.
   explicit ServiceTable(polycube::service::BaseCube &cube);
 
   // A change that is ready but not in force: all it needs beside what there is already has its place in the
@@ -54,8 +53,9 @@ class ServiceTable {
   // Throws bad_value, with nothing changed, when there is no room.
   Change prepare(const Wishes &wishes);
 
-  // Makes the kernel serve these services and no others, after a start. What stands in the maps and is right
-  // stays as it is; the rest is replaced service by service, which needs room for one at a time.
+  // Makes the kernel serve these services and no others, after a start. What an earlier run has left in the
+  // maps goes on being served: what is right stays as it is; the rest is replaced service by service, which
+  // needs room for one at a time.
   void restore(const Wishes &wishes);
 
  private:

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
 #include "Ipv4.h"
 #include "config.h"
 
@@ -18,12 +20,26 @@ std::string checked_name(const std::string &name) {
   return name;
 }
 
+bool is_loopback(uint32_t host) { return host >> 24 == IN_LOOPBACKNET; }
+
 uint32_t parse_vip(const std::string &text) {
   const uint32_t vip = parse_ipv4("vip", text);
   const uint32_t host = ntohl(vip);
-  if (host == INADDR_ANY || host == INADDR_BROADCAST || IN_MULTICAST(host))
+  if (host == INADDR_ANY || host == INADDR_BROADCAST || IN_MULTICAST(host) || is_loopback(host))
     throw bad_value("vip: " + text + " cannot be the address of a service, expected a unicast address");
   return vip;
+}
+
+// Packets to a backend leave the host of their client: so Kubernetes refuses these, too.
+uint32_t parse_backend(const std::string &text) {
+  const uint32_t ip = parse_ipv4("ip", text);
+  const uint32_t host = ntohl(ip);
+  const bool link_local = host >> 16 == 0xa9fe;
+  if (host == INADDR_ANY || host == INADDR_BROADCAST || IN_MULTICAST(host) || is_loopback(host) || link_local)
+    throw bad_value("ip: " + text +
+                    " cannot be the address of a backend, expected a unicast address, neither loopback nor " +
+                    "link-local");
+  return ip;
 }
 
 // The services behind a key: one, or the three that ALL stands for.
@@ -59,14 +75,17 @@ Backend new_backend(const ServiceBackendConfig &config) {
 
 void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
   for (const auto &config : configs) {
-    const bool added = service.backends.emplace(parse_ipv4("ip", config.ip), new_backend(config)).second;
-    if (!added) throw already_exists("Backend " + config.ip + " already exists in the service");
+    const bool added = service.backends.emplace(parse_backend(config.ip), new_backend(config)).second;
+    if (!added)
+      throw already_exists("Backend " + config.ip +
+                           " already exists in the service, in which an address can " +
+                           "stand once, with one port");
   }
 }
 
 void update_backends_of(Service &service, const std::vector<ServiceBackendConfig> &configs) {
   for (const auto &config : configs) {
-    const auto found = service.backends.find(parse_ipv4("ip", config.ip));
+    const auto found = service.backends.find(parse_backend(config.ip));
     if (found == service.backends.end()) throw no_backend(config.ip);
     Backend &backend = found->second;
     if (config.name) backend.name = checked_name(*config.name);
@@ -133,14 +152,16 @@ const Service &Services::find(const ServiceKey &key) const {
 }
 
 Services::Changes Services::edit(const ServiceKey &key, const std::function<void(Service &)> &change) const {
-  find(key);
   Changes changes;
-  for (const auto &id : ids_of(key)) {
-    Service service = services_.at(id);
-    change(service);
-    changes.emplace(id, std::move(service));
-  }
+  edit(changes, key, change);
   return changes;
+}
+
+// On top of what is in `changes` already.
+void Services::edit(Changes &changes, const ServiceKey &key,
+                    const std::function<void(Service &)> &change) const {
+  find(key);
+  for (const auto &id : ids_of(key)) change(*changes.emplace(id, services_.at(id)).first->second);
 }
 
 Services::Changes Services::create(const std::vector<ServiceConfig> &configs) const {
@@ -154,18 +175,25 @@ Services::Changes Services::create(const std::vector<ServiceConfig> &configs) co
   return changes;
 }
 
+// ALL is replaced where there are all three of its services, and created where there is none: a single one
+// may belong to another ALL.
 Services::Changes Services::replace(const ServiceConfig &config) const {
+  const auto ids = ids_of(config.key());
+  const auto exists = [&](const ServiceId &id) { return services_.count(id) > 0; };
+  const auto found = std::find_if(ids.begin(), ids.end(), exists);
+  if (found != ids.end() && !std::all_of(ids.begin(), ids.end(), exists))
+    throw already_exists("Service " + to_string(key_of(*found)) + " already exists");
   const Service service = new_service(config);
   Changes changes;
-  for (const auto &id : ids_of(config.key())) changes.emplace(id, service);
+  for (const auto &id : ids) changes.emplace(id, service);
   return changes;
 }
 
 Services::Changes Services::replace_all(const std::vector<ServiceConfig> &configs) const {
   Changes changes;
   for (const auto &config : configs)
-    for (auto &[id, service] : replace(config))
-      if (!changes.emplace(id, service).second)
+    for (const auto &id : ids_of(config.key()))
+      if (!changes.emplace(id, new_service(config)).second)
         throw already_exists("Service " + to_string(key_of(id)) + " is in the list twice");
   for (const auto &[id, service] : services_) changes.emplace(id, std::nullopt);
   return changes;
@@ -173,13 +201,11 @@ Services::Changes Services::replace_all(const std::vector<ServiceConfig> &config
 
 Services::Changes Services::update(const std::vector<ServiceConfig> &configs) const {
   Changes changes;
-  for (const auto &config : configs) {
-    auto edited = edit(config.key(), [&](Service &service) {
+  for (const auto &config : configs)
+    edit(changes, config.key(), [&](Service &service) {
       if (config.name) service.name = checked_name(*config.name);
       update_backends_of(service, config.backend);
     });
-    for (auto &[id, service] : edited) changes[id] = std::move(service);
-  }
   return changes;
 }
 
@@ -203,7 +229,7 @@ Services::Changes Services::create_backends(const ServiceKey &key,
 
 Services::Changes Services::replace_backend(const ServiceKey &key, const ServiceBackendConfig &config) const {
   return edit(key,
-              [&](Service &service) { service.backends[parse_ipv4("ip", config.ip)] = new_backend(config); });
+              [&](Service &service) { service.backends[parse_backend(config.ip)] = new_backend(config); });
 }
 
 Services::Changes Services::replace_backends(const ServiceKey &key,

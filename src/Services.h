@@ -67,6 +67,7 @@ class Services {
  private:
   const Service &find(const ServiceKey &key) const;
   Changes edit(const ServiceKey &key, const std::function<void(Service &)> &change) const;
+  void edit(Changes &changes, const ServiceKey &key, const std::function<void(Service &)> &change) const;
   ServiceTable::Wishes wishes(const Changes &changes) const;
 
   std::map<ServiceId, Service> services_;

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testbed.api import Api, ApiError
+from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.lab import Lab
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import served, service_entries
+from tests.rest.maps import entries, pins, served, service_entries
 
 pytestmark = pytest.mark.root
 
@@ -116,3 +119,24 @@ def test_backends_of_one_service(api: Api, own_host: OwnHost) -> None:
     assert found.usable == {(str(backend["ip"]), 8080) for backend in fit}
     api.delete(f"k8slbrp/{CUBE}/{path}/{fit[0]['ip']}")
     api.post(f"k8slbrp/{CUBE}/{path}", [one_more])
+
+
+def test_a_full_cube_stands_after_a_restart(tmp_path: Path) -> None:
+    """Not one entry is written anew, so that no choice changes and no room is needed."""
+    uneven = [*backends(1, weight=1), HEAVY]
+    fit = MAX_CHUNKS // CHUNKS_OF_HEAVY
+    options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes")]
+    options += ["--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    with Lab() as lab:
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        api.post(f"k8slbrp/{CUBE}", {})
+        add(api, [service(number, uneven) for number in range(fit)])
+        maps = pins(lab.state_dir, CUBE)
+        before = {name: dict(entries(maps / name)) for name in ("services", "vips", "chunks")}
+        assert len(before["chunks"]) == MAX_CHUNKS
+        lab.stop(host)
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        assert {name: dict(entries(maps / name)) for name in ("services", "vips", "chunks")} == before
+        remove(api, service(0, []))
+        add(api, [service(fit, uneven)])
+        api.delete(f"k8slbrp/{CUBE}")

@@ -65,7 +65,11 @@ class Tree:
         self.services = fresh.services
 
     def replace_service(self, entry: dict[str, Any]) -> None:
-        for key in _keys(entry["vip"], entry["vport"], entry["proto"]):
+        keys = _keys(entry["vip"], entry["vport"], entry["proto"])
+        _service(entry)
+        if len({key in self.services for key in keys}) > 1:
+            raise Conflict
+        for key in keys:
             self.services[key] = _service(entry)
 
     def rename_service(self, vip: str, vport: int, proto: str, name: str) -> None:

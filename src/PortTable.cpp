@@ -1,0 +1,183 @@
+#include "PortTable.h"
+
+#include <algorithm>
+#include <array>
+
+#include "Tables.h"
+#include "config.h"
+
+namespace k8slbrp {
+
+// What the datapath knows of ports.
+struct PortTable::Roles {
+  std::array<abi::port, MAX_PORTS> ports{};
+  std::map<uint32_t, uint16_t> frontends;  // by address
+};
+
+PortSet PortTable::current() const {
+  PortSet ports;
+  for (const auto &port : cube_.get_ports()) ports.emplace(port->name(), port->state());
+  return ports;
+}
+
+void PortTable::apply(const PortSet &wanted) {
+  for (const auto &[name, port] : wanted)
+    if (port.peer == cube_.get_name() + ":" + name)  // which would hang polycubed
+      throw bad_value("peer: " + port.peer +
+                      " is the port itself, allowed: another port, a network interface");
+  make_room(wanted);
+  const PortSet before = current();
+  try {
+    add_missing(wanted);
+    switch_to(wanted);
+  } catch (const std::runtime_error &refusal) {
+    // What the host refuses about a port is for the client to correct: a peer that is in use, for example.
+    const std::string reason = refusal.what();
+    go_back(before);
+    throw bad_value(reason);
+  } catch (...) {
+    go_back(before);
+    throw;
+  }
+  for (const auto &[name, _] : before)
+    if (wanted.count(name) == 0) remove(name);
+}
+
+// New ports are added before others leave, so that these are still there if something is refused. Where there
+// are not that many indexes, some have to leave first.
+void PortTable::make_room(const PortSet &wanted) {
+  const PortSet before = current();
+  const auto added = static_cast<std::size_t>(std::count_if(
+      wanted.begin(), wanted.end(), [&](const auto &port) { return before.count(port.first) == 0; }));
+  if (before.size() + added <= MAX_PORTS) return;
+  PortSet staying = before;
+  for (const auto &[name, _] : before) {
+    if (staying.size() + added <= MAX_PORTS) break;
+    if (wanted.count(name) == 0) staying.erase(name);
+  }
+  publish_view(staying);
+  publish(roles_of(staying));
+  for (const auto &[name, _] : before)
+    if (staying.count(name) == 0) remove(name);
+}
+
+// Without their peers.
+PortTable::PortList PortTable::add_missing(const PortSet &wanted) {
+  const PortSet before = current();
+  PortList added;
+  for (const auto &[name, state] : wanted) {
+    if (before.count(name) > 0) continue;
+    PortState unconnected = state;
+    unconnected.base.erase("peer");
+    added.push_back(cube_.add_port<PortState>(name, unconnected));
+  }
+  return added;
+}
+
+// All ports of `wanted` exist; those that do not belong to it lose their role and their peer.
+void PortTable::switch_to(const PortSet &wanted) {
+  const Roles roles = roles_of(wanted);
+  for (const auto &port : cube_.get_ports())
+    if (const auto found = wanted.find(port->name()); found != wanted.end()) port->set_role(found->second);
+  publish_view(wanted);
+  publish(roles);
+  set_peers(wanted);
+}
+
+// Those that change or go let go of their peers first: somebody else may want them.
+void PortTable::set_peers(const PortSet &wanted) {
+  const auto ports = cube_.get_ports();
+  for (const auto &port : ports) {
+    const auto found = wanted.find(port->name());
+    if (!port->peer().empty() && (found == wanted.end() || found->second.peer != port->peer()))
+      port->set_peer("");
+  }
+  for (const auto &port : ports) {
+    const auto found = wanted.find(port->name());
+    if (found == wanted.end()) continue;
+    if (found->second.connect || found->second.peer != port->peer()) port->set_peer(found->second.peer);
+  }
+}
+
+PortTable::Roles PortTable::roles_of(const PortSet &wanted) const {
+  Roles roles;
+  const bool multi = mode_ == PortMode::Multi;
+  uint16_t backend = NO_PORT, frontend = NO_PORT;
+  const auto ports = cube_.get_ports();
+  for (const auto &port : ports) {
+    const auto found = wanted.find(port->name());
+    if (found == wanted.end()) continue;
+    const auto index = static_cast<uint16_t>(port->index());
+    (found->second.type == PortsType::Backend ? backend : frontend) = index;
+    if (multi && found->second.type == PortsType::Frontend) roles.frontends.emplace(found->second.ip, index);
+  }
+  for (const auto &port : ports) {
+    const auto found = wanted.find(port->name());
+    if (found == wanted.end()) continue;
+    abi::port &entry = roles.ports.at(static_cast<std::size_t>(port->index()));
+    const bool is_backend = found->second.type == PortsType::Backend;
+    entry.side = is_backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
+    entry.multi = multi;
+    entry.out = !is_backend ? backend : multi ? NO_PORT : frontend;
+    entry.generation = port->generation();
+  }
+  return roles;
+}
+
+// Roles end before others begin.
+void PortTable::publish(const Roles &roles) {
+  PortMaps maps(cube_);
+  for (uint32_t index = 0; index < MAX_PORTS; ++index)
+    if (roles.ports[index].side != maps.ports.get(index).side) maps.ports.set(index, abi::port{});
+  for (const auto &[ip, _] : maps.frontends.get_all())
+    if (roles.frontends.count(ip) == 0) maps.frontends.remove(ip);
+  for (const auto &[ip, index] : roles.frontends) maps.frontends.set(ip, index);
+  for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, roles.ports[index]);
+}
+
+// The slow path must let go of a port before it is removed, so it sees only those that stay.
+void PortTable::publish_view(const PortSet &wanted) {
+  auto view = std::make_shared<SlowPathView>();
+  for (const auto &port : cube_.get_ports()) {
+    const auto found = wanted.find(port->name());
+    if (found == wanted.end()) continue;
+    if (found->second.type == PortsType::Backend)
+      view->backend = port;
+    else
+      view->frontends.push_back(port);
+  }
+  view->rewrite = rewrite_;
+  std::atomic_store(&view_, std::shared_ptr<const SlowPathView>(std::move(view)));
+}
+
+void PortTable::set_rewrite(const abi::src_ip_rewrite &rewrite) {
+  auto view = std::make_shared<SlowPathView>(*this->view());
+  view->rewrite = rewrite;
+  cube_.get_array_table<abi::src_ip_rewrite>("src_ip_rewrite").set(0, rewrite);
+  rewrite_ = rewrite;
+  std::atomic_store(&view_, std::shared_ptr<const SlowPathView>(std::move(view)));
+}
+
+void PortTable::remove(const std::string &name) noexcept {
+  try {
+    cube_.remove_port(name);
+  } catch (const std::exception &failure) {
+    cube_.logger()->error("cannot remove port {}: {}", name, failure.what());
+  }
+}
+
+void PortTable::go_back(const PortSet &before) noexcept {
+  try {
+    switch_to(before);
+  } catch (const std::exception &failure) {
+    cube_.logger()->error("cannot undo a change of ports that was refused: {}", failure.what());
+  }
+  try {
+    for (const auto &port : cube_.get_ports())
+      if (before.count(port->name()) == 0) remove(port->name());
+  } catch (const std::exception &failure) {
+    cube_.logger()->error("cannot remove ports that were refused: {}", failure.what());
+  }
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,56 @@
+// The ports of a cube: those of the host, their roles in the datapath, and what the slow path sees of them.
+#pragma once
+
+#include <polycube/services/cube.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "PortRules.h"
+#include "Ports.h"
+#include "SlowPath.h"
+
+namespace k8slbrp {
+
+// Not thread-safe, but for view(): the cube's configuration lock protects it.
+class PortTable {
+ public:
+  using Cube = polycube::service::Cube<Ports>;
+
+  PortTable(Cube &cube, PortMode mode) : cube_(cube), mode_(mode), view_(std::make_shared<SlowPathView>()) {}
+
+  PortSet current() const;
+
+  // Makes `wanted` the ports. Those that stay are the same ports afterwards. At no time a packet finds a port
+  // in the role of another one: a port gets its role before its peer, and loses it before somebody else gets
+  // its index. Throws bad_value, with nothing changed, if the host refuses a peer.
+  void apply(const PortSet &wanted);
+
+  // Clients in these ranges appear under other addresses.
+  void set_rewrite(const abi::src_ip_rewrite &rewrite);
+
+  // What the slow path works with; from any thread.
+  std::shared_ptr<const SlowPathView> view() const { return std::atomic_load(&view_); }
+
+ private:
+  using PortList = std::vector<std::shared_ptr<Ports>>;
+  struct Roles;
+
+  void make_room(const PortSet &wanted);
+  PortList add_missing(const PortSet &wanted);
+  void switch_to(const PortSet &wanted);
+  void set_peers(const PortSet &wanted);
+  Roles roles_of(const PortSet &wanted) const;
+  void publish(const Roles &roles);
+  void publish_view(const PortSet &wanted);
+  void remove(const std::string &name) noexcept;
+  void go_back(const PortSet &before) noexcept;
+
+  Cube &cube_;
+  const PortMode mode_;
+  abi::src_ip_rewrite rewrite_{};
+  std::shared_ptr<const SlowPathView> view_;  // only through std::atomic_load and std::atomic_store
+};
+
+}  // namespace k8slbrp

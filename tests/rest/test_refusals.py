@@ -1,0 +1,69 @@
+"""What makes no sense is refused, and a refusal leaves everything as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from testbed.api import Api, ApiError
+from tests.rest.conftest import CUBE, OwnHost
+from tests.rest.maps import service_entries
+
+pytestmark = pytest.mark.root
+
+SERVICE = f"k8slbrp/{CUBE}/service"
+
+
+@contextmanager
+def refused(status: int, message: str) -> Iterator[None]:
+    with pytest.raises(ApiError, match=message) as refusal:
+        yield
+    assert refusal.value.status == status
+
+
+def test_backends_that_nobody_can_reach(api: Api, own_host: OwnHost) -> None:
+    api.post(f"{SERVICE}/10.9.0.1/80/TCP", {"backend": [{"ip": "10.1.0.1", "port": 80}]})
+    before = api.get(SERVICE)
+    for ip in ("0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "239.1.1.1", "255.255.255.255"):
+        with refused(400, f"ip: {ip} cannot be the address of a backend"):
+            api.post(f"{SERVICE}/10.9.0.1/80/TCP/backend/{ip}", {"port": 80})
+        with refused(400, f"ip: {ip} cannot be the address of a backend"):
+            api.put(f"{SERVICE}/10.9.0.2/80/TCP", {"backend": [{"ip": ip, "port": 80}]})
+    for vip in ("127.0.0.1", "127.255.0.1", "0.0.0.0", "224.0.0.1"):
+        with refused(400, f"vip: {vip} cannot be the address of a service"):
+            api.post(f"{SERVICE}/{vip}/80/TCP", {})
+    assert api.get(SERVICE) == before
+
+
+def test_one_address_with_two_ports(api: Api) -> None:
+    two = [{"ip": "10.1.0.1", "port": 80}, {"ip": "10.1.0.1", "port": 81}]
+    with pytest.raises(ApiError, match=r"10\.1\.0\.1"):
+        api.post(f"{SERVICE}/10.9.0.1/80/TCP", {"backend": two})
+    api.post(f"{SERVICE}/10.9.0.1/80/TCP", {"backend": two[:1]})
+    with refused(409, "an address can stand once, with one port"):
+        api.post(f"{SERVICE}/10.9.0.1/80/TCP/backend/10.1.0.1", {"port": 81})
+
+
+def test_all_takes_no_service_of_another_all(api: Api, own_host: OwnHost) -> None:
+    api.post(f"{SERVICE}/10.9.0.1/80/ALL", {"backend": [{"ip": "10.1.0.1", "port": 80}]})
+    before = api.get(SERVICE)
+    for method in (api.post, api.put):
+        with refused(409, "already exists"):
+            method(f"{SERVICE}/10.9.0.1/443/ALL", {})
+    assert api.get(SERVICE) == before
+    api.put(f"{SERVICE}/10.9.0.1/80/ALL", {"name": "other"})
+    assert api.get(f"{SERVICE}/10.9.0.1/80/ALL")["name"] == "other"
+    api.delete(f"{SERVICE}/10.9.0.1/80/ALL")
+    assert service_entries(own_host.state_dir, CUBE) == {"services": 0, "vips": 0, "chunks": 0}
+
+
+def test_changes_of_one_request_add_up(api: Api) -> None:
+    """ALL and one of its services in one list: neither change is lost."""
+    api.post(f"{SERVICE}/10.9.0.1/80/ALL", {"name": "old", "backend": [{"ip": "10.1.0.1", "port": 80}]})
+    key = {"vip": "10.9.0.1", "vport": 80}
+    heavier = [{"ip": "10.1.0.1", "weight": 9}]
+    api.patch(SERVICE, [key | {"proto": "ALL", "name": "new"}, key | {"proto": "TCP", "backend": heavier}])
+    found = api.get(f"{SERVICE}/10.9.0.1/80/TCP")
+    assert (found["name"], found["backend"][0]["weight"]) == ("new", 9)
