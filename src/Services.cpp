@@ -76,10 +76,7 @@ Backend new_backend(const ServiceBackendConfig &config) {
 void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
   for (const auto &config : configs) {
     const bool added = service.backends.emplace(parse_backend(config.ip), new_backend(config)).second;
-    if (!added)
-      throw already_exists("Backend " + config.ip +
-                           " already exists in the service, in which an address can " +
-                           "stand once, with one port");
+    if (!added) throw already_exists("Backend " + config.ip + " already exists in the service");
   }
 }
 

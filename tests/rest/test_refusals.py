@@ -37,15 +37,6 @@ def test_backends_that_nobody_can_reach(api: Api, own_host: OwnHost) -> None:
     assert api.get(SERVICE) == before
 
 
-def test_one_address_with_two_ports(api: Api) -> None:
-    two = [{"ip": "10.1.0.1", "port": 80}, {"ip": "10.1.0.1", "port": 81}]
-    with pytest.raises(ApiError, match=r"10\.1\.0\.1"):
-        api.post(f"{SERVICE}/10.9.0.1/80/TCP", {"backend": two})
-    api.post(f"{SERVICE}/10.9.0.1/80/TCP", {"backend": two[:1]})
-    with refused(409, "an address can stand once, with one port"):
-        api.post(f"{SERVICE}/10.9.0.1/80/TCP/backend/10.1.0.1", {"port": 81})
-
-
 def test_all_takes_no_service_of_another_all(api: Api, own_host: OwnHost) -> None:
     api.post(f"{SERVICE}/10.9.0.1/80/ALL", {"backend": [{"ip": "10.1.0.1", "port": 80}]})
     before = api.get(SERVICE)
