@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml Makefile scripts/install-packages.sh scripts/kernel-hea
 	touch $@
 
 build: $(STAMP) ## build the libraries of service and host
-	cmake -S . -B build -DPython3_EXECUTABLE=$(CURDIR)/$(PYTHON) > build.log 2>&1 || (cat build.log; exit 1)
+	cmake -S . -B build -DPython3_EXECUTABLE=$(CURDIR)/$(PYTHON) '-DK8SLBRP_NAME=k8slbrp;lbrp' > build.log 2>&1 || (cat build.log; exit 1)
 	cmake --build build -j 2 > build.log 2>&1 || (cat build.log; exit 1)
 	rm build.log
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codegen import cpp, datapath, schema
+from codegen import cpp, datapath, names, rename, schema
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,11 +15,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--yang", type=Path, required=True, help="model of the service")
     parser.add_argument("--yang-path", type=Path, nargs="*", help="directories of the modules it imports")
     parser.add_argument("--datapath", type=Path, nargs="*", default=[], help="C sources to embed, in order")
+    parser.add_argument("--name", help="the service's name, one of those in names.toml beside the model")
     parser.add_argument("--out", type=Path, required=True, help="directory for the files")
     options = parser.parse_args(arguments)
     try:
-        module = schema.load(options.yang.read_text(), options.yang_path)
-        write(generate(module, options.datapath), options.out)
+        module, original = rename.load(options.yang, options.name, options.yang_path)
+        namespace = names.identifier(original.name)  # one C++ source for all names
+        write(generate(module, options.datapath, namespace), options.out)
     except (schema.SchemaError, datapath.DatapathError, OSError) as problem:
         print(f"codegen: {problem}", file=sys.stderr)
         return 1

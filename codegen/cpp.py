@@ -16,8 +16,6 @@ _RUNTIME = Path(__file__).parent / "runtime"
 _LITERAL_LENGTH = 15_000  # characters; the standard guarantees 65536 bytes for a string literal
 _DELIMITER = "POLYCUBE"
 
-MARK = "Written by codegen.export, which replaces this directory."
-
 
 def runtime() -> Mapping[str, str]:
     """The headers that generated files include, the same for every service."""
@@ -57,7 +55,7 @@ def render(
 
 def cmake_lists(module: str) -> str:
     """The build rules of the service inside a Polycube tree."""
-    return _ENVIRONMENT.get_template("CMakeLists.txt.j2").render(module=module, mark=MARK)
+    return _ENVIRONMENT.get_template("CMakeLists.txt.j2").render(module=module)
 
 
 def raw_string(text: str) -> str:

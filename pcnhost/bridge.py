@@ -66,6 +66,8 @@ class Bridge:
         self._lib = lib = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
         self._free = ctypes.CDLL(None).free
         self._free.argtypes, self._free.restype = (c_void_p,), None
+        self._strlen = ctypes.CDLL(None).strlen
+        self._strlen.argtypes, self._strlen.restype = (c_void_p,), c_size_t
         for name, result, arguments in (
             ("set_log", None, (LogFunction,)),
             ("attach", c_void_p, (POINTER(HostCalls),)),
@@ -130,7 +132,8 @@ class Bridge:
     def _text(self, pointer: int | None) -> str | None:
         if not pointer:
             return None
-        text = ctypes.string_at(pointer).decode(errors="replace")
+        # Not ctypes.string_at().decode(): an answer of megabytes is copied once only.
+        text: str = _decode(pointer, self._strlen(pointer), b"replace")
         self._free(pointer)
         return text
 
@@ -139,6 +142,10 @@ def _log(name: bytes, level: int, text: int, length: int) -> None:
     logs.cube_says(
         name.decode(errors="replace"), level, ctypes.string_at(text, length).decode(errors="replace")
     )
+
+
+_decode = ctypes.pythonapi.PyUnicode_DecodeUTF8
+_decode.restype, _decode.argtypes = ctypes.py_object, (c_void_p, ctypes.c_ssize_t, c_char_p)
 
 
 def _encoded(text: str | None) -> bytes | None:

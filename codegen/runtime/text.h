@@ -4,6 +4,7 @@
 
 #include <polycube/services/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -41,13 +42,27 @@ class Text {
 
   // As a JSON string.
   void string(std::string_view value) {
+    reserve(value.size() + 2);
+    char *end = data_ + size_;
+    *end++ = '"';
     for (const char c : value) {
       if (!is_plain(c)) return raw(nlohmann::json(std::string(value)).dump());
+      *end++ = c;
     }
-    reserve(value.size() + 2);
-    raw('"');
-    raw(value);
-    raw('"');
+    *end++ = '"';
+    size_ = end - data_;
+  }
+
+  // The name of a member, which needs no escapes, with a comma before it unless it is the first one.
+  void member(std::string_view name, bool first) {
+    reserve(name.size() + 4);
+    char *end = data_ + size_;
+    if (!first) *end++ = ',';
+    *end++ = '"';
+    end = std::copy(name.begin(), name.end(), end);
+    *end++ = '"';
+    *end++ = ':';
+    size_ = end - data_;
   }
 
   template <typename Integer>

@@ -130,7 +130,8 @@ class ObjectWriter {
 
   void begin(const char *name) {
     skip(name);
-    name_member(name);
+    text_.member(name, first_);
+    first_ = false;
   }
 
   // The host's members before `name`, and past the one of that name.
@@ -142,16 +143,12 @@ class ObjectWriter {
 
   void copy_host_until(const char *name) {
     for (; host_ && next_ != host_->end() && (!name || next_.key() != name); ++next_) {
-      name_member(next_.key());
+      if (!first_) text_.raw(',');
+      first_ = false;
+      text_.string(next_.key());
+      text_.raw(':');
       text_.raw(next_->dump());
     }
-  }
-
-  void name_member(std::string_view name) {
-    if (!first_) text_.raw(',');
-    first_ = false;
-    text_.string(name);
-    text_.raw(':');
   }
 
   Text &text_;

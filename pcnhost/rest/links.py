@@ -1,4 +1,7 @@
-"""`_links`: where a client can go from an answer."""
+"""`_links`: where a client can go from an answer.
+
+They are appended to the text of a service, which is not parsed: a whole cube may have megabytes.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +22,22 @@ def links(url: str, children: Iterable[str]) -> Json:
 
 def object_with_links(text: str, url: str, children: Iterable[str]) -> str:
     """The JSON object `text` with a member `_links`; a text that is no object stays as it is."""
-    value = _parse(text)
-    if not isinstance(value, dict):
+    if not (text.startswith("{") and text.endswith("}")):
         return text
-    return jsontext.compact({**value, "_links": links(url, children)})
+    comma = "" if text == "{}" else ","
+    spliced = text[:-1]
+    spliced += f'{comma}"_links":{jsontext.compact(links(url, children))}}}'  # grows in place: no second copy
+    return spliced
 
 
-def list_with_links(text: str, url: str, first_key: str) -> str:
+def list_with_links(text: str, url: str, first_keys: Iterable[str]) -> str:
     """The JSON array `text` with an element `["_links",[…]]` that points to each element by its first key.
 
     A text that is no array, or an empty one, stays as it is."""
-    value = _parse(text)
-    if not isinstance(value, list) or not value:
+    if not (text.startswith("[") and text.endswith("]")) or text == "[]":
         return text
-    return jsontext.compact([*value, links_element(url, (str(item.get(first_key, "")) for item in value))])
+    return f"{text[:-1]},{jsontext.compact(links_element(url, first_keys))}]"
 
 
 def links_element(url: str, children: Iterable[str]) -> Json:
     return ["_links", links(url, children)]
-
-
-def _parse(text: str) -> Json:
-    try:
-        return jsontext.parse(text)
-    except jsontext.MalformedJson:
-        return None

@@ -305,8 +305,16 @@ class ListResource(Resource):
         response = self.context.read(self.symbol("read"), call, call.outer_keys())
         if response.tag is not ErrorTag.OK:
             return answer_response(response)
-        url = self.context.url(call.segments)
-        return yang_json(list_with_links(response.message, url, self.key_rules[0].name))
+        return yang_json(
+            list_with_links(response.message, self.context.url(call.segments), self._first_keys(call))
+        )
+
+    def _first_keys(self, call: Call) -> list[str]:
+        """The first key of each entry, from the service's help: the entries themselves may have megabytes."""
+        response = self.context.read(symbols.list_help(self.path), call, call.outer_keys())
+        if response.tag is not ErrorTag.OK:
+            return []
+        return [str(element.get(self.key_rules[0].name, "")) for element in jsontext.parse(response.message)]
 
     def _write(self, operation: str, call: Call) -> Answer:
         keys = call.outer_keys()

@@ -13,8 +13,9 @@ class Daemon:
     """`address` is like http://127.0.0.1:9000. polycubed closes a connection after an answer of 500 without
     saying so; with it each request needs a connection of its own."""
 
-    def __init__(self, address: str, *, keep_alive: bool = True) -> None:
+    def __init__(self, address: str, *, service: str = SERVICE, keep_alive: bool = True) -> None:
         self.address = address
+        self._service = service
         self._keep_alive = keep_alive
         self._session = requests.Session()
 
@@ -31,8 +32,8 @@ class Daemon:
 
     def delete_all_cubes(self) -> None:
         """All of the service; those of others are left alone."""
-        for cube in self.request("GET", "/polycube/v1/cubes").json().get(SERVICE, ()):
-            self.request("DELETE", f"/polycube/v1/{SERVICE}/{cube['name']}/")
+        for cube in self.request("GET", "/polycube/v1/cubes").json().get(self._service, ()):
+            self.request("DELETE", f"/polycube/v1/{self._service}/{cube['name']}/")
 
     def load_service(self, uri: str) -> None:
         """Load the service's library; one that is loaded already gives way, with its cubes."""

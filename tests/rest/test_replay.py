@@ -6,13 +6,17 @@ has not made. It may also answer what polycubed.tsv lists: where a real polycube
 from __future__ import annotations
 
 import csv
+import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from testbed.host import service_library, start_host
+from testbed.lab import Lab
 from tests.rest import recording
 from tests.rest.daemon import Daemon
 from tests.rest.normal import normal
@@ -51,20 +55,82 @@ def theirs(recorded: Recorded) -> str:
     return spelled(recorded, recorded.status, recorded.response)
 
 
-@pytest.fixture(scope="module")
-def answers(daemon: Daemon, service_uri: str) -> Iterator[dict[int, str]]:
-    """Line -> our answer, for the whole recording in order."""
+NAMES = ("k8slbrp",) if "POLYCUBE_URL" in os.environ else ("k8slbrp", "lbrp")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def answers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[int, str]]:
+    """Line -> our answer, for the whole recording in order, under each name of the service."""
+    if request.param == "k8slbrp":
+        yield replay(request.getfixturevalue("daemon"), request.getfixturevalue("service_uri"), SAME)
+        return
+    library = str(service_library(request.param))
+    with Lab() as lab:
+        log = tmp_path_factory.mktemp("rest") / "log"
+        api, _ = start_host(lab, None, "--service", f"{request.param}={library}", log=log)
+        daemon = Daemon(api.url.removesuffix("/polycube/v1"), service=request.param)
+        yield replay(daemon, library, OtherName(request.param))
+
+
+class SameName:
+    """Requests and answers as they are."""
+
+    def request(self, recorded: Recorded) -> tuple[str, str | None]:
+        return recorded.path, recorded.body
+
+    def answer(self, text: str) -> str:
+        return text
+
+
+SAME = SameName()
+
+
+class OtherName(SameName):
+    """The same for a service of another name, whose cubes are in MULTI mode only if a request says so."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def request(self, recorded: Recorded) -> tuple[str, str | None]:
+        path = recorded.path.replace("k8slbrp", self._name)
+        body = recorded.body and re.sub(r"(?<!libpcn-)k8slbrp", self._name, recorded.body)
+        if recorded.method in ("POST", "PUT") and _A_CUBE.fullmatch(recorded.path):
+            body = _in_multi_mode(body)
+        return path, body
+
+    def answer(self, text: str) -> str:
+        return re.sub(f"(?<!k8s){self._name}", "k8slbrp", text)
+
+
+_A_CUBE = re.compile(r"/polycube/v1/k8slbrp(/[^/]*)?/?")
+
+
+def _in_multi_mode(body: str | None) -> str | None:
+    try:
+        value = json.loads(body or "{}")
+    except ValueError:
+        return body
+    return (
+        json.dumps({**value, "port_mode": "MULTI"})
+        if isinstance(value, dict) and "port_mode" not in value
+        else body
+    )
+
+
+def replay(daemon: Daemon, uri: str, name: SameName) -> dict[int, str]:
     ours = {}
     for recorded in recording.load():
         if recorded.line in SECTIONS:
             daemon.delete_all_cubes()
-        body = recorded.body and recorded.body.replace(RECORDED_URI, service_uri)
-        answer = daemon.request(recorded.method, recorded.path, body)
-        ours[recorded.line] = spelled(
-            recorded, answer.status_code, answer.text.replace(service_uri, RECORDED_URI)
-        )
-    yield ours
+        path, body = name.request(recorded)
+        body = body and body.replace(RECORDED_URI, uri)
+        answer = daemon.request(recorded.method, path, body)
+        text = name.answer(answer.text.replace(uri, RECORDED_URI))
+        ours[recorded.line] = spelled(recorded, answer.status_code, text)
     daemon.delete_all_cubes()
+    return ours
 
 
 @pytest.mark.root

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codegen import __main__ as cli
-from codegen import datapath, export
+from codegen import datapath, export, rst
 
 PROJECT = Path(__file__).resolve().parents[3]
 YANG = PROJECT / "datamodel/k8slbrp.yang"
@@ -72,59 +72,159 @@ def test_command_reports_problems(yang: str, tmp_path: Path, capsys: pytest.Capt
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for folder in ("datamodel", "src/datapath"):
-        (tmp_path / "project" / folder).mkdir(parents=True)
-    (tmp_path / "project/datamodel/k8slbrp.yang").write_text(YANG.read_text())
-    (tmp_path / "project/src/lb_dp.c").write_text('#include "datapath/maps.h"\n')
-    (tmp_path / "project/src/datapath/maps.h").write_text("int maps;\n")
-    (tmp_path / "project/src/lb.cpp").write_text("// control plane\n")
+    """A small project of the same layout, with the real model."""
+    files = {
+        "datamodel/k8slbrp.yang": YANG.read_text(),
+        "datamodel/names.toml": YANG.with_name("names.toml").read_text(),
+        "src/lb_dp.c": '#include "datapath/maps.h"\n',
+        "src/datapath/maps.h": "int maps;\n",
+        "src/lb.cpp": "int  unformatted ;\n",
+        "upstream/test/test_one.sh": "polycubectl k8slbrp add lb1\n",
+        "upstream/words.txt": "k8slbrp\nMaglev\n",
+        "pcn-k8slbrp.md": "# k8slbrp\n\n`port_mode` is `MULTI` unless given.\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text(text)
     return tmp_path / "project"
 
 
 @pytest.fixture
 def polycube(tmp_path: Path) -> Path:
-    services = tmp_path / "polycube/src/services"
-    services.mkdir(parents=True)
-    (services / "CMakeLists.txt").write_text(
-        "include(x)\nadd_service(bridge pcn-bridge)\nadd_service(nat pcn-nat)\n\nfile(WRITE y)\n"
-    )
+    """What of a Polycube tree an export has to do with, the present lbrp included."""
+    files = {
+        ".clang-format": "BasedOnStyle: Google\n",
+        "src/services/CMakeLists.txt": (
+            "include(x)\nadd_service(bridge pcn-bridge)\nadd_service(lbrp pcn-loadbalancer-rp)\n"
+            "add_service(nat pcn-nat)\n\nfile(WRITE y)\n"
+        ),
+        "src/services/pcn-loadbalancer-rp/datamodel/lbrp.yang": "module lbrp {}\n",
+        "src/services/pcn-loadbalancer-rp/src/Lbrp.cpp": "// theirs\n",
+        "src/services/pcn-loadbalancer-rp/test/test_weight.sh": "# theirs\n",
+        "Documentation/services/index.rst": (
+            "Services\n\n.. toctree::\n    :maxdepth: 2\n\n    pcn-bridge/bridge\n"
+            "    pcn-loadbalancer-rp/loadbalancer-rp\n    pcn-nat/nat\n"
+        ),
+        "Documentation/services/pcn-loadbalancer-rp/loadbalancer-rp.rst": "theirs\n",
+        "Documentation/spelling_wordlist.txt": "Bridge\nmaglev",
+    }
+    for name, text in files.items():
+        (tmp_path / "polycube" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "polycube" / name).write_text(text)
     return tmp_path / "polycube"
 
 
-def test_export_puts_a_service_into_a_polycube_tree(project: Path, polycube: Path) -> None:
-    assert export.main(["--polycube", str(polycube), "--project", str(project)]) == 0
-    service = polycube / "src/services/pcn-k8slbrp"
-    assert (service / "datamodel/k8slbrp.yang").read_text() == YANG.read_text()
-    assert (service / "src/lb.cpp").exists() and (service / "src/datapath/maps.h").exists()
-    assert "int maps;" in (service / "generated/datapath.h").read_text()
-    assert "add_library(pcn-k8slbrp SHARED" in (service / "CMakeLists.txt").read_text()
-    listing = (polycube / "src/services/CMakeLists.txt").read_text()
+def exported(project: Path, polycube: Path, *options: str) -> int:
+    return export.main(["--polycube", str(polycube), "--project", str(project), *options])
+
+
+def snapshot(directory: Path) -> dict[str, str]:
+    return {str(f.relative_to(directory)): f.read_text() for f in directory.rglob("*") if f.is_file()}
+
+
+def test_export_makes_a_complete_contribution(project: Path, polycube: Path) -> None:
+    before = snapshot(polycube)
+    assert exported(project, polycube) == 0
+    after = snapshot(polycube)
+    service = "src/services/pcn-k8slbrp"
+    assert after[f"{service}/datamodel/k8slbrp.yang"] == YANG.read_text()
+    assert after[f"{service}/src/datapath/maps.h"] == "int maps;\n"
+    assert after[f"{service}/src/lb.cpp"] == "int unformatted;\n"
+    assert "int maps;" in after[f"{service}/generated/datapath.h"]
+    assert "add_library(pcn-k8slbrp SHARED" in after[f"{service}/CMakeLists.txt"]
+    assert after[f"{service}/test/test_one.sh"] == "polycubectl k8slbrp add lb1\n"
+    assert (polycube / service / "test/test_one.sh").stat().st_mode & 0o111
+    assert f"{service}/.swagger-codegen-ignore" in after
+    listing = after["src/services/CMakeLists.txt"]
     assert "add_service(nat pcn-nat)\nadd_service(k8slbrp pcn-k8slbrp)\n\nfile" in listing
+    page = after["Documentation/services/pcn-k8slbrp/k8slbrp.rst"]
+    assert page == "k8slbrp\n=======\n\n``port_mode`` is ``MULTI`` unless given.\n"
+    index = after["Documentation/services/index.rst"]
+    assert "    pcn-bridge/bridge\n    pcn-k8slbrp/k8slbrp\n    pcn-loadbalancer-rp/" in index
+    assert after["Documentation/spelling_wordlist.txt"] == "Bridge\nmaglev\nk8slbrp\n"
+    assert {name for name in before if after[name] != before[name]} == {
+        "src/services/CMakeLists.txt",
+        "Documentation/services/index.rst",
+        "Documentation/spelling_wordlist.txt",
+    }
 
 
-def test_export_replaces_an_earlier_one(project: Path, polycube: Path) -> None:
-    service = export.export(project, polycube)
+def test_export_of_lbrp_takes_the_place_of_the_present_one(project: Path, polycube: Path) -> None:
     listing = (polycube / "src/services/CMakeLists.txt").read_text()
+    assert exported(project, polycube, "--name", "lbrp") == 0
+    after = snapshot(polycube)
+    service = "src/services/pcn-loadbalancer-rp"
+    assert "module lbrp {" in after[f"{service}/datamodel/lbrp.yang"]
+    assert "default SINGLE;" in after[f"{service}/datamodel/lbrp.yang"]
+    assert f"{service}/src/Lbrp.cpp" not in after and f"{service}/src/lb.cpp" in after
+    assert after[f"{service}/test/test_weight.sh"] == "# theirs\n"
+    assert after[f"{service}/test/test_one.sh"] == "polycubectl lbrp add lb1\n"
+    assert after["src/services/CMakeLists.txt"] == listing
+    page = after["Documentation/services/pcn-loadbalancer-rp/loadbalancer-rp.rst"]
+    assert page == "lbrp\n====\n\n``port_mode`` is ``SINGLE`` unless given.\n"
+    assert after["Documentation/services/index.rst"].count("loadbalancer-rp/") == 1
+    assert not any("k8slbrp" in name for name in after)
+
+
+@pytest.mark.parametrize("name", ["k8slbrp", "lbrp"])
+def test_export_can_be_repeated_and_checked(
+    project: Path, polycube: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(project, polycube, "--name", name, "--check") == 1
+    before = snapshot(polycube)
+    assert exported(project, polycube, "--name", name) == 0
+    after = snapshot(polycube)
+    assert before != after
+    capsys.readouterr()
+    assert exported(project, polycube, "--name", name, "--check") == 0
+    assert capsys.readouterr().out == ""
+    assert exported(project, polycube, "--name", name) == 0
+    assert snapshot(polycube) == after
     (project / "src/lb.cpp").rename(project / "src/new.cpp")
-    export.export(project, polycube)
-    assert [file.name for file in sorted((service / "src").glob("*.cpp"))] == ["new.cpp"]
-    assert (polycube / "src/services/CMakeLists.txt").read_text() == listing
+    folder = Path("src/services") / {"lbrp": "pcn-loadbalancer-rp"}.get(name, "pcn-k8slbrp")
+    (polycube / folder / "generated/config.h").write_text("edited\n")
+    capsys.readouterr()
+    assert exported(project, polycube, "--name", name, "--check") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder / file} is not what an export writes"
+        for file in ("generated/config.h", "src/lb.cpp", "src/new.cpp")
+    ]
+    assert (polycube / folder / "src/lb.cpp").exists(), "--check changes nothing"
+    assert exported(project, polycube, "--name", name) == 0
+    assert [file.name for file in (polycube / folder / "src").glob("*.cpp")] == ["new.cpp"]
 
 
-def test_export_leaves_alone_what_is_not_its_own(
+def test_export_leaves_alone_what_is_another_service(
     project: Path, polycube: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     foreign = polycube / "src/services/pcn-k8slbrp"
     foreign.mkdir()
     (foreign / "CMakeLists.txt").write_text("project(theirs)\n")
-    assert export.main(["--polycube", str(polycube), "--project", str(project)]) == 1
-    assert "was not written by codegen.export" in capsys.readouterr().err
-    assert [file.name for file in foreign.iterdir()] == ["CMakeLists.txt"]
+    before = snapshot(polycube)
+    assert exported(project, polycube) == 1
+    assert "is not the service k8slbrp" in capsys.readouterr().err
+    assert snapshot(polycube) == before
 
 
-def test_export_needs_a_polycube_tree_and_one_datapath(project: Path, tmp_path: Path, polycube: Path) -> None:
+def test_export_needs_a_polycube_tree_one_datapath_and_a_known_name(
+    project: Path, tmp_path: Path, polycube: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(export.ExportError, match="not a Polycube tree"):
-        export.export(project, tmp_path)
+        export.contribution(project, tmp_path)
+    assert exported(project, polycube, "--name", "nat") == 1
+    assert "nat is no name of k8slbrp, allowed: k8slbrp, lbrp" in capsys.readouterr().err
     (project / "src/other_dp.c").write_text("")
     with pytest.raises(export.ExportError, match="exactly one"):
-        export.export(project, polycube)
+        export.contribution(project, polycube)
+
+
+def test_markdown_becomes_restructured_text() -> None:
+    text = (
+        "# Title of `it`\n\nSee [here](http://x), **now**.\n\n## Part\n\n- one\n- two\n\n    code\n    more\n\n"
+        "```console\n$ a\n\n$ b\n```\n\n| a | `b` |\n|---|---|\n| 1 |  |\n"
+    )
+    assert rst.from_markdown(text) == (
+        "Title of ``it``\n===============\n\nSee `here <http://x>`__, **now**.\n\nPart\n----\n\n- one\n- two\n\n"
+        "::\n\n    code\n    more\n\n::\n\n    $ a\n\n    $ b\n\n"
+        ".. list-table::\n    :header-rows: 1\n\n    * - a\n      - ``b``\n    * - 1\n      -\n"
+    )

@@ -348,3 +348,96 @@ def test_cubes_are_made_and_removed_concurrently(handlers: Handlers) -> None:
     assert tags.count(CREATED) == tags.count(OK) > 0
     assert set(tags) <= {CREATED, OK, EXISTS, MISSING}
     assert Cube(handlers, "shared")("read").tag == MISSING
+
+
+def test_a_leaf_and_a_key_cost_no_more_than_the_leaves(bed: Cube) -> None:
+    def deep_reads() -> int:
+        return int(bed.read("gnome_mood", (("id", "uint32", 8),)))
+
+    assert deep_reads() == 0
+    assert bed.read("bed_label", BED) == "1.2.3.4"
+    assert bed.helped("bed") == [{"row": "3", "column": "-2"}]
+    assert deep_reads() == 0
+    bed.read("bed", BED)
+    bed.read("bed_list")
+    bed.read()
+    assert deep_reads() == 3
+
+
+def test_keys_may_be_numbers_in_strings(cube: Cube) -> None:
+    """As in polycubed's dump, which takes the keys of entries from paths; other leaves are not meant."""
+    assert cube("create", "bed_list", body=[{"row": "3", "column": "-2"}]) == Reply(CREATED, "")
+    assert cube.read("bed_list") == [{"column": -2, "row": 3}]
+    for row, problem in (
+        ("x", '"x" is not a whole number, allowed 0..255'),
+        ("256", '"256" is out of range, allowed 0..255'),
+        ("", '"" is not a whole number, allowed 0..255'),
+        ("1.5", '"1.5" is not a whole number, allowed 0..255'),
+    ):
+        reply = cube("create", "bed_list", body=[{"row": row, "column": "0"}])
+        assert reply == Reply(BAD_REQUEST, f"bed[0].row: {problem}")
+
+
+def test_several_cubes_are_not_changed_in_one_request(handlers: Handlers, cube: Cube) -> None:
+    other = Cube(handlers, "other")
+    assert other("create", body={"name": "other"}).tag == CREATED
+    change = [{"name": "house", "owner": "Bob"}, {"name": "other", "humidity": 300}]
+    both = handlers.call("update_green_house_list_by_id_handler", "", (), json.dumps(change))
+    assert both == Reply(BAD_REQUEST, "body: 2 cubes cannot be changed in one request, allowed 1")
+    assert cube("read", "owner").tag == MISSING
+    one = handlers.call("update_green_house_list_by_id_handler", "", (), json.dumps(change[:1]))
+    assert one == Reply(OK, "") and cube.read("owner") == "Bob"
+    none = handlers.call("update_green_house_list_by_id_handler", "", (), "{}")
+    assert none == Reply(BAD_REQUEST, "body: {} is not a list")
+    assert other("delete").tag == OK
+
+
+def test_deletion_is_not_held_up_by_requests_that_keep_coming(handlers: Handlers) -> None:
+    """Three requests of 100 ms each at any time: there is no moment at which nobody uses the cube."""
+    house = Cube(handlers, "popular")
+    bed = {"row": 3, "column": -2}
+    assert house("create", body={"name": "popular", "bed": [bed]}).tag == CREATED
+    assert house("create", "bed_plant", PLANT, {"na": "oak", "sunny": True, "kind": "tree"}).tag == CREATED
+    refused = threading.Event()
+
+    def keep_watering(delay: float) -> None:
+        time.sleep(delay)
+        while not refused.is_set():
+            if house("create", "bed_plant_water", PLANT, {"amount": 1100}).tag == MISSING:
+                refused.set()
+
+    threads = [threading.Thread(target=keep_watering, args=(0.03 * i,), daemon=True) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    deletion = threading.Thread(target=lambda: house("delete"), daemon=True)
+    deletion.start()
+    deletion.join(timeout=20)
+    starved = deletion.is_alive()
+    refused.set()
+    for thread in (*threads, deletion):
+        thread.join(timeout=20)
+    assert not starved
+    assert house("read").tag == MISSING
+
+
+def test_all_cubes_can_be_read_while_some_come_and_go(cube: Cube, handlers: Handlers) -> None:
+    stop = threading.Event()
+
+    def churn(name: str) -> None:
+        while not stop.is_set():
+            passing = Cube(handlers, name)
+            passing("create", body={"name": name})
+            passing("delete")
+
+    threads = [threading.Thread(target=churn, args=(f"passing{i}",)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(1000):
+            reply = handlers.call("read_green_house_list_by_id_handler")
+            assert reply.tag == OK and "house" in {item["name"] for item in reply.json}
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

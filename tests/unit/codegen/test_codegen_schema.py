@@ -59,7 +59,7 @@ def test_service_list(k8slbrp: schema.Module) -> None:
         ("name", False, "Service-nigx"),
         ("vip", False, "130.192.100.12"),
         ("vport", False, "80"),
-        ("proto", True, ""),
+        ("proto", True, "TCP"),
         ("backend", False, ""),
     ]
     backend = service.child("backend")

@@ -175,12 +175,21 @@ def test_object_gets_links_to_its_members(host: Host) -> None:
 
 def test_list_gets_links_by_first_key_as_last_element(host: Host) -> None:
     host.answering("read_store_ports_list_by_id_handler", '[{"name":"a/b"}]')
+    host.answering("store_ports_list_by_id_help", '[{"name":"a/b"}]')
     shown = json.loads(host.ask("GET", "store/s1/ports").body)
     url = "//host:1/polycube/v1/store/s1/ports/"
     assert shown == [
         {"name": "a/b"},
         ["_links", [{"rel": "self", "href": url}, {"rel": "a/b", "href": f"{url}a%2Fb/"}]],
     ]
+
+
+def test_links_are_appended_to_the_text_of_the_service_as_it_is(host: Host) -> None:
+    """Neither escapes nor numbers are written anew: the text is not parsed."""
+    for text in ('{"row":1e2,"content":"\\u00e9"}', "{}"):
+        host.answering("read_store_box_by_id_handler", text)
+        shown = host.ask("GET", "store/s1/box/LEFT/1").body
+        assert shown.startswith(text[:-1]) and isinstance(json.loads(shown)["_links"], list)
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "not JSON", ""])

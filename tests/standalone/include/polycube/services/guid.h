@@ -1,0 +1,9 @@
+#pragma once
+#include <string>
+
+namespace polycube::service {
+class Guid {
+ public:
+  std::string str() const;
+};
+}  // namespace polycube::service
