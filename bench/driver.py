@@ -15,8 +15,8 @@ from pcnhost.engine.source import Hook
 
 _FLOW = struct.Struct("=4s4s2s2sI")
 _COURSE = struct.Struct("=III")
-_PROTO_AT = 12  # in struct session_key of the datapath's abi.h
-_BACK = struct.Struct("=12x4s4s2s2s")  # struct session up to its flow on the backends' side
+_PROTO_AT = 6  # in struct client_key of the datapath's abi.h
+_BACK = struct.Struct("=12x4s4s2s2s")  # struct session up to the end of its flow `back`
 _PROGRAM_TYPES = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 _ENTRY = {Hook.TC: "handle_rx_wrapper", Hook.XDP: "handle_rx_xdp_wrapper"}
 REDIRECT = {Hook.TC: 7, Hook.XDP: 4}  # verdicts
@@ -46,9 +46,9 @@ def _port(number: int) -> bytes:
 
 
 def answers_of(key: bytes, value: bytes, in_port: int) -> tuple[Flow, int]:
-    """An entry of the sessions map as (flow of its answers, protocol)."""
-    near, far, near_port, far_port = _BACK.unpack_from(value)
-    return Flow(far, near, far_port, near_port, in_port), key[_PROTO_AT]
+    """An entry of the maps `clients` and `openings` as (flow of its answers, protocol)."""
+    client, server, client_port, server_port = _BACK.unpack_from(value)
+    return Flow(server, client, server_port, client_port, in_port), key[_PROTO_AT]
 
 
 def program_text(name: str) -> str:

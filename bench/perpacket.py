@@ -82,7 +82,8 @@ class Target:
     hook: Hook
     program_fd: int
     metadata_fd: int
-    sessions_fd: int
+    clients_fd: int
+    openings_fd: int
     sources: Iterator[int]  # numbers of client endpoints nobody has used yet
 
     def driver(self, flows: list[Flow]) -> Driver:
@@ -137,7 +138,8 @@ def _cube(lab: Lab, running: Host, hook: Hook, name: str, setup: Setup) -> Targe
         hook=hook,
         program_fd=running.program_fd(name, hook),
         metadata_fd=kernel.open_map(running.state_dir / "port_md"),
-        sessions_fd=kernel.open_map(running.map_path(name, "sessions")),
+        clients_fd=kernel.open_map(running.map_path(name, "clients")),
+        openings_fd=kernel.open_map(running.map_path(name, "openings")),
         sources=count(),
     )
 
@@ -146,7 +148,7 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
     """The floor by itself, driven, and driven through many flows; and the floor with the kernel's session table."""
     peers = kernel.open_map(directory / "_POLYCUBE_peers")
     maps = {"_POLYCUBE_peers": peers, "port_md": beside.metadata_fd}
-    value_bytes = bpf.map_spec(beside.sessions_fd).value_size
+    value_bytes = bpf.map_spec(beside.clients_fd).value_size
     packet = packets.tcp("A")
 
     def load(name: str, *defines: str) -> tuple[Target, int]:
@@ -175,10 +177,9 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
 def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]:
     """Opens the sessions of the setup; returns what to measure on it."""
     flows = _forward_flows(target, setup.sessions, setup.services)
-    if flows:
-        opener = target.driver(flows)
-        for flags in ("S", "A"):
-            _redirected(target, opener.run(packets.tcp(flags), len(flows)))
+    at_a_time = setup.max_sessions // 8  # the table of sessions without answer is no larger than a quarter
+    for start in range(0, len(flows), at_a_time):
+        _establish(target, flows[start : start + at_a_time])
     cases: dict[str, Measurement] = {}
     if setup.steady:
         cases |= _steady_cases(target, flows, scale)
@@ -187,9 +188,18 @@ def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]
     return cases
 
 
+def _establish(target: Target, flows: list[Flow]) -> None:
+    """Opens a TCP session for each of `flows`."""
+    opener = target.driver(flows)
+    _redirected(target, opener.run(packets.tcp("S"), len(flows)))
+    answers = _reverse_flows(target.openings_fd, _TCP)
+    _redirected(target, target.driver(answers).run(packets.tcp("SA"), len(answers)))
+    _redirected(target, opener.run(packets.tcp("A"), len(flows)))
+
+
 def _steady_cases(target: Target, flows: list[Flow], scale: Scale) -> dict[str, Measurement]:
     ack = packets.tcp("A")
-    answers = _reverse_flows(target, _TCP)
+    answers = _reverse_flows(target.clients_fd, _TCP)
     if len(answers) != len(flows):
         raise RuntimeError(f"{len(flows)} sessions were opened and {len(answers)} are there")
     elsewhere = [Flow.of(packets.CLIENT, packets.ELSEWHERE, 4000, packets.VPORT, _FRONTEND)]
@@ -214,8 +224,10 @@ def _other_protocols(target: Target, scale: Scale) -> dict[str, Measurement]:
     ):
         forward = _forward_flows(target, 1, 1)
         _redirected(target, target.driver(forward).run(request, 1))
+        reverse = _reverse_flows(target.openings_fd, proto)
+        _redirected(target, target.driver(reverse).run(answer, 1))
         cases[f"{name} forward"] = _steady(target, forward, request, scale)
-        cases[f"{name} reverse"] = _steady(target, _reverse_flows(target, proto), answer, scale)
+        cases[f"{name} reverse"] = _steady(target, reverse, answer, scale)
     return cases
 
 
@@ -255,9 +267,9 @@ def _forward_flows(target: Target, number: int, number_of_services: int) -> list
     return flows
 
 
-def _reverse_flows(target: Target, proto: int) -> list[Flow]:
-    """What the backends answer, as the session table has it."""
-    keys, values, number = kernel.read_all(target.sessions_fd)
+def _reverse_flows(table_fd: int, proto: int) -> list[Flow]:
+    """What the backends answer, as a session table has it."""
+    keys, values, number = kernel.read_all(table_fd)
     entries = (
         answers_of(key, value, _BACKEND)
         for key, value in zip(_parts(keys, number), _parts(values, number), strict=True)

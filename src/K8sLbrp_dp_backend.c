@@ -12,7 +12,6 @@ static __always_inline bool is_group_frame(struct CTXTYPE *ctx) {
 /* To the FRONTEND port with the destination address; what is for everybody goes to every FRONTEND port. */
 static __always_inline action_t backend_unmatched(struct CTXTYPE *ctx, const struct packet *pkt,
                                                   const struct port *in) {
-  if (pkt->first_fragment) forget_fragment(pkt);
   if (!in->multi) return in->out;
   __u32 out = frontend_of(pkt->tuple.daddr);
   if (out == NO_PORT && (is_group_address(pkt->tuple.daddr) || is_group_frame(ctx)))
@@ -20,11 +19,23 @@ static __always_inline action_t backend_unmatched(struct CTXTYPE *ctx, const str
   return out;
 }
 
-/* Where a translated packet leaves: its session's port as long as that is the same port, else its client's.
+static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
+  struct service_key key = {.vip = ip, .vport = port, .proto = proto};
+  return endpoints.lookup(&key) != 0;
+}
+
+static __always_inline bool is_answer(const struct packet *pkt) {
+  if (pkt->tuple.proto == PROTO_TCP) return !is_opening(pkt);
+  return pkt->tuple.proto != PROTO_ICMP || pkt->icmp_type == ICMP_ECHO_REPLY;
+}
+
+/*
+ * What a service's backend answers to nobody. The client knows it as the service and would reset a connection
+ * that is healthy; with its next packet the session is there again.
  */
-static __always_inline __u32 backend_egress(const struct session *session, const struct port *in) {
-  __u32 index = session->port;
-  struct port *out = ports.lookup(&index);
-  if (out && out->side == SIDE_FRONTEND && out->generation == session->port_generation) return index;
-  return in->multi ? frontend_of(session->front.near) : in->out;
+static __always_inline action_t backend_without_session(const struct packet *pkt, bool known) {
+  const struct flow_key *tuple = &pkt->tuple;
+  if (known && is_answer(pkt) && is_backend(tuple->saddr, tuple->sport, tuple->proto))
+    return drop(EVENT_DROP_NO_SESSION);
+  return ACTION_UNMATCHED;
 }

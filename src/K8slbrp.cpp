@@ -1,8 +1,13 @@
 #include "K8slbrp.h"
 
+#include <sys/sysinfo.h>
+
+#include <cmath>
+#include <ctime>
 #include <functional>
 #include <utility>
 
+#include "Timeouts.h"
 #include "config.h"
 #include "datapath.h"
 
@@ -11,8 +16,18 @@ namespace {
 
 constexpr uint32_t kDefaultMaxSessions = 131072;
 
+// Jiffies per second. The coarse clocks move once a jiffy, and say so.
+long kernel_hz() {
+  timespec resolution{};
+  if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) != 0 || resolution.tv_nsec == 0) return 0;
+  return std::lround(1e9 / static_cast<double>(resolution.tv_nsec));
+}
+
 std::string datapath_for(uint32_t max_sessions) {
-  return "#define SESSION_ENTRIES " + std::to_string(max_sessions) + "\n" + datapath;
+  std::string defines = "#define SESSION_ENTRIES " + std::to_string(max_sessions) + "\n#define CPUS " +
+                        std::to_string(get_nprocs_conf()) + "\n";
+  if (const long hz = kernel_hz(); hz > 0) defines += "#define KERNEL_HZ " + std::to_string(hz) + "\n";
+  return defines + datapath;
 }
 
 // What the host would refuse, or accept without the datapath being made for it.
@@ -56,6 +71,7 @@ K8slbrp::K8slbrp(const CubeConfig &config)
       services_(*this),
       ports_(*this, mode_) {
   try {
+    get_array_table<abi::settings>("settings").set(0, Timeouts{}.for_kernel(false));
     services_.restore(config.service);
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
     ports_.apply(k8slbrp::create_ports(mode_, {}, config.ports));

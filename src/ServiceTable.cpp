@@ -154,6 +154,8 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
       services_of_vip_.emplace(wish.id.vip, 0);
       maps.vips.set(wish.id.vip, 1);
     }
+    auto &backends = change.backends_[wish.id] = KnownEndpoints::of(wish.id, *wish.backends);
+    known_.announce(maps, wish.id, backends);
     ++layout;
   }
   return change;
@@ -200,6 +202,10 @@ void ServiceTable::commit(Change &change) {
     }
   }
   for (const auto &id : change.removed_) release_vip(maps, id.vip);
+  attempt("note who is a backend", [&] {
+    for (const auto &id : change.removed_) known_.remove(maps, id);
+    for (auto &[id, backends] : change.backends_) known_.settle(maps, id, std::move(backends));
+  });
   if (change.loses_backends_) attempt("announce a removal", [&] { announce_removal(maps); });
 }
 
@@ -266,9 +272,12 @@ void ServiceTable::restore(const Wishes &wishes) {
   }
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
+  for (const auto &wish : wishes) known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, *wish.backends));
   remove_leftovers(maps, wishes, chunks);
   for (const auto &wish : wishes)
     if (!stands(wish.id, Layout(wish.id, *wish.backends), chunks)) prepare({wish}).commit();
+  for (const auto &wish : wishes) known_.settle(maps, wish.id, KnownEndpoints::of(wish.id, *wish.backends));
+  known_.drop_leftovers(maps);
   announce_removal(maps);
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "KnownEndpoints.h"
 #include "Layout.h"
 #include "Service.h"
 #include "Tables.h"
@@ -46,6 +47,7 @@ class ServiceTable {
     ServiceTable *table_;
     std::vector<ServiceId> removed_;
     std::map<ServiceId, abi::service> written_;
+    std::map<ServiceId, KnownEndpoints::Backends> backends_;
     std::vector<uint32_t> new_vips_;
     bool loses_backends_ = false;
   };
@@ -77,6 +79,7 @@ class ServiceTable {
 
   polycube::service::BaseCube &cube_;
   std::map<ServiceId, abi::service> entries_;
+  KnownEndpoints known_;
   std::map<uint32_t, uint32_t> services_of_vip_;  // 0 while its first one is prepared
   std::map<uint32_t, uint32_t> segments_;         // first chunk, number of chunks
   uint32_t chunks_used_ = 0;

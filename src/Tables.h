@@ -59,13 +59,17 @@ struct ServiceMaps {
   HashMap<abi::service_key, abi::service> services;
   HashMap<uint32_t, uint32_t> vips;
   HashMap<uint32_t, abi::chunk> chunks;
+  HashMap<abi::service_key, uint32_t> endpoints;
   polycube::service::ArrayTable<uint32_t> removals;
+  polycube::service::ArrayTable<uint64_t> known;
 
   explicit ServiceMaps(polycube::service::BaseCube &cube)
       : services(cube, "services"),
         vips(cube, "vips"),
         chunks(cube, "chunks"),
-        removals(cube.get_array_table<uint32_t>("removals")) {}
+        endpoints(cube, "endpoints"),
+        removals(cube.get_array_table<uint32_t>("removals")),
+        known(cube.get_array_table<uint64_t>("known")) {}
 };
 
 struct PortMaps {

@@ -7,10 +7,8 @@
 
 struct key {
   __be32 saddr;
-  __be32 unused;
   __be16 sport;
-  __u16 more_unused;
-  __u32 proto;
+  __u16 proto;
 };
 
 struct value {

@@ -14,25 +14,36 @@ namespace k8slbrp::abi {
 enum side { SIDE_NONE = 0, SIDE_FRONTEND = 1, SIDE_BACKEND = 2 };
 
 /* Why a packet goes to the control plane (pkt_metadata.reason). */
-enum slowpath_reason { REASON_ARP_REPLY = 0, REASON_FLOOD = 1, REASON_REJECT = 2, REASON_COUNT = 3 };
+enum slowpath_reason {
+  REASON_ARP_REPLY = 0,
+  REASON_FLOOD = 1,
+  REASON_REJECT = 2,
+  REASON_FRAGMENT_HOLD = 3, /* a later fragment that came before the first one; metadata: its fragment_key */
+  REASON_FRAGMENT_RELEASE = 4, /* the first one has come; metadata: the same */
+  REASON_COUNT = 5,
+};
 
 /* Indexes of the `events` counters. */
 enum event {
   EVENT_NEW_SESSION = 0,
   EVENT_DROP_MALFORMED = 1,     /* headers truncated or inconsistent */
   EVENT_DROP_NO_PORT = 2,       /* no port on the other side, or none with the destination address */
-  EVENT_DROP_FRAGMENT = 3,      /* later fragment to a VIP whose first fragment was never seen */
-  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error about an unknown session of a service */
+  EVENT_DROP_FRAGMENT = 3,      /* later fragment of a datagram that is dropped */
+  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error about a service without usable backend */
   EVENT_RATE_LIMITED = 5,       /* slow path budget used up */
-  EVENT_REJECTED = 6,           /* no usable backend: answered by the slow path */
+  EVENT_REJECTED = 6,           /* no usable backend, or no such service: answered by the slow path */
   EVENT_DROP_SOURCE_PORTS = 7,  /* no free source port towards the chosen backend */
   EVENT_DROP_TABLE_CHANGED = 8, /* slots or sessions changed while a packet was looking */
-  EVENT_COUNT = 9,
+  EVENT_DROP_NO_SESSION = 9,    /* answer of a service's backend that belongs to no session */
+  EVENT_TABLE_BUSY = 10,        /* the kernel had no free entry for a new session at that moment */
+  EVENT_FRAGMENT_HELD = 11,     /* later fragment that came before the first one: given to the slow path */
+  EVENT_COUNT = 12,
 };
 
 /* Upper bounds of the maps that grow with use. */
 #define MAX_SERVICES 65536
 #define MAX_CHUNKS 131072
+#define MAX_ENDPOINTS 262144
 
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
@@ -129,55 +140,90 @@ static inline __u32 backend_set(__u32 hash, __u32 choice, __u32 sets) {
   return (choice ? hash >> 16 : hash) & (sets - 1);
 }
 
-/* A flow as the ports of one side see it. Its near end is the clients', its far end the service's or a
- * backend's. ICMP echo: the identifier is the port of whoever asks, the other port is 0. */
+/*
+ * known: a Bloom filter with one hash function. The bit of an address, port and protocol is set when there is
+ * such a service, or such a backend of any service; with port and protocol 0, when there is such an address.
+ * Most traffic has nothing to do with services and is spared the lookups. Bits of what has been removed may
+ * stay set.
+ */
+#define KNOWN_BITS (1 << 20)
+#define KNOWN_WORDS (KNOWN_BITS / 64)
+
+static inline __u32 hash_endpoint(__be32 ip, __be16 port, __u8 proto) {
+  __u64 hash = ((__u64)ip << 32 | (__u32)port << 8 | proto) * 0x9e3779b97f4a7c15ULL;
+  hash ^= hash >> 32;
+  return (__u32)((hash * 0xbf58476d1ce4e5b9ULL) >> 32);
+}
+
+/*
+ * One flow, as the ports of one side see it: `client` is whoever asks, `server` a service or a backend. ICMP
+ * echo: the identifier is the client's port, the server's port is 0.
+ */
 struct flow {
-  __be32 near;
-  __be32 far;
-  __be16 near_port;
-  __be16 far_port;
+  __be32 client;
+  __be32 server;
+  __be16 client_port;
+  __be16 server_port;
 };
 
-/* sessions: SIDE_NONE with a near end alone, or a whole flow on its side. */
-struct session_key {
-  struct flow flow;
+/* clients, openings: the client of a session. */
+struct client_key {
+  __be32 ip;
+  __be16 port;
   __u8 proto;
-  __u8 side;
+  __u8 pad;
+};
+
+/* flows: packets exactly as they enter. */
+struct flow_key {
+  __be32 saddr;
+  __be32 daddr;
+  __be16 sport;
+  __be16 dport;
+  __u8 proto;
+  __u8 side; /* where they enter */
   __u16 pad;
 };
 
-/* UDP and ICMP go from one of the first three states to the next. TCP sessions close in two steps; of a
- * closed one only stragglers are left.
- */
 enum session_state {
-  SESSION_OPENING = 0,
-  SESSION_ANSWERED = 1, /* UDP and ICMP: perhaps there was no more to it than this */
-  SESSION_ESTABLISHED = 2,
-  SESSION_CLIENT_DONE = 3,  /* the client has sent a FIN */
-  SESSION_BACKEND_DONE = 4, /* the backend has */
-  SESSION_CLOSED = 5,       /* both have, or one of them an RST */
+  SESSION_OPENING = 0,       /* no answer yet */
+  SESSION_ANSWERED = 1,      /* TCP: SYN-ACK seen. UDP, ICMP: one exchange, perhaps the only one */
+  SESSION_ESTABLISHED = 2,   /* TCP: the client has gone on after its SYN. UDP, ICMP: it has asked again */
+  SESSION_CLIENT_CLOSED = 3, /* the client has sent a FIN, the server has not */
+  SESSION_SERVER_CLOSED = 4, /* the other way round */
+  SESSION_CLOSED = 5,        /* both have sent a FIN */
+  SESSION_RESET = 6,         /* one of them has sent an RST, which the other one may have ignored */
+  SESSION_RESET_CLIENT = 7,  /* after an RST, the client has gone on sending */
+  SESSION_RESET_SERVER = 8,  /* after an RST, the server has */
+  SESSION_STATES = 9,
 };
 
-/* One flow on each side, which become one another. */
+/*
+ * A session: the flow between client and service, the flow between client and backend, and what is known of
+ * them. Without translation of the client, both directions find one entry, by the client.
+ *
+ * The kernel may use the memory of an entry again while a packet on another CPU still looks at it. `check` is
+ * a hash of both flows: readers copy the entry, and compare flow and check on the copy.
+ */
 struct session {
-  struct flow front;     /* client and VIP */
-  struct flow back;      /* what the backend knows the client by, and the backend */
-  __u32 last_seen;       /* in ticks of 2^30 ns, about a second */
+  struct flow front;     /* client and service */
+  struct flow back;      /* the client as the backend sees it, and the backend */
+  __u32 check;           /* hash of front and back */
+  __u32 last_seen;       /* in ticks, seconds */
   __u32 port_generation; /* of port */
-  __u16 port;            /* where the client is */
+  __u32 removals;        /* removals[0] when the backend was last found to be there */
+  __u16 port;            /* FRONTEND port of the client */
   __u8 state;            /* enum session_state */
   __u8 flags;            /* SESSION_* */
-  __u32 removals;        /* when the backend was last found to be there */
+  __u32 pad;
 };
 
-/* Answers of a hairpin, which enter where requests do: the near ends are the backend's. */
-#define SESSION_MIRRORED 1
-/* What look like answers are none any more. */
-#define SESSION_RELEASED 2
-/* Kept for a near end at which others have been looked for: those are found by way of this entry only. */
-#define SESSION_PASSED 4
+/* This entry of `flows` is for the server's packets. */
+#define SESSION_FROM_SERVER 1
+/* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */
+#define SESSION_DIRECT 2
 
-/* fragments: how later fragments of a translated datagram are rewritten. */
+/* fragments: what becomes of the later fragments of a datagram. */
 struct fragment_key {
   __be32 saddr;
   __be32 daddr;
@@ -186,14 +232,34 @@ struct fragment_key {
   __u8 side;
 };
 
+enum fragment_verdict {
+  FRAGMENT_TRANSLATE = 0,
+  FRAGMENT_PASS = 1,
+  FRAGMENT_DROP = 2,
+  FRAGMENT_HELD = 3, /* the first fragment has not been seen yet; the slow path holds others */
+};
+
 struct fragment {
   __be32 saddr;
   __be32 daddr;
-  __u32 out;
   __u32 last_seen;
+  __u32 port_generation; /* of port */
+  __u16 port;            /* FRONTEND port of the client; NO_PORT: by destination address */
+  __u16 verdict;         /* enum fragment_verdict */
 };
 
-/* clock[0]: the tick as of these jiffies. */
+/* settings[0]: idle timeouts in seconds, by protocol and state; whether a VIP's ports without service refuse.
+ */
+#define SETTINGS_PROTOCOLS 32
+#define SETTINGS_STATES 16
+
+struct settings {
+  __u32 timeouts[SETTINGS_PROTOCOLS][SETTINGS_STATES];
+  __u32 longest_timeout;
+  __u32 reject_unserved;
+};
+
+/* clock[0]: the tick as of these jiffies. Where HZ is not known. */
 struct clock {
   __u64 jiffies;
   __u32 tick;
@@ -205,6 +271,31 @@ struct limit {
   __u32 tick;
   __u32 count;
 };
+
+#ifdef __cplusplus
+#define ABI_ASSERT(condition) static_assert(condition, #condition)
+#else
+#define ABI_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+#define ABI_OFFSET(type, member) __builtin_offsetof(struct type, member)
+
+ABI_ASSERT(sizeof(struct port) == 8);
+ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
+ABI_ASSERT(sizeof(struct service_key) == 8);
+ABI_ASSERT(sizeof(struct backend) == 8);
+ABI_ASSERT(sizeof(struct service) == 132 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct chunk) == 4 + CHUNK_BYTES);
+ABI_ASSERT(sizeof(struct flow) == 12);
+ABI_ASSERT(sizeof(struct client_key) == 8);
+ABI_ASSERT(sizeof(struct flow_key) == 16);
+ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
+ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
+ABI_ASSERT(sizeof(struct fragment_key) == 12);
+ABI_ASSERT(sizeof(struct fragment) == 20);
+ABI_ASSERT(sizeof(struct settings) == 2056);
+ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
+ABI_ASSERT(sizeof(struct clock) == 16);
+ABI_ASSERT(sizeof(struct limit) == 8);
 
 #ifdef __cplusplus
 }  // namespace k8slbrp::abi

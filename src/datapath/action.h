@@ -5,9 +5,10 @@
 
 typedef __u32 action_t; /* a port index, or one of these */
 
-#define ACTION_DROP 0x10000      /* and count the event in the low bits */
-#define ACTION_COPY 0x20000      /* give a copy to the control plane, for the reason in the high bits */
-#define ACTION_UNMATCHED 0x40000 /* no session, no service: the side's own rule applies */
+#define ACTION_DROP 0x10000       /* and count the event in the low bits */
+#define ACTION_COPY 0x20000       /* give a copy to the control plane, for the reason in the high bits */
+#define ACTION_UNMATCHED 0x40000  /* no session, no service: the side's own rule applies */
+#define ACTION_TRANSLATED 0x80000 /* done with it: it leaves by the session's port */
 #define ACTION_PORT 0xffff
 #define ACTION_REASON_SHIFT 24
 #define NOWHERE 0xfffe
@@ -35,20 +36,31 @@ static __always_inline bool within_budget(__u32 reason) {
   return limit->count++ < SLOW_PATH_BUDGET;
 }
 
-static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, action_t action) {
+/* Gives a copy to the control plane, and tells which datagram it belongs to. */
+static __always_inline void give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                      __u32 reason) {
+  __u32 datagram[3] = {pkt->tuple.saddr, pkt->tuple.daddr,
+                       (__u32)pkt->tuple.side << 24 | (__u32)pkt->tuple.proto << 16 | pkt->ip_id};
+  pcn_pkt_controller_with_metadata(ctx, md, reason, datagram); /* its verdict is none on the original */
+}
+
+static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                               action_t action) {
+  if (pkt->releases && within_budget(REASON_FRAGMENT_RELEASE))
+    give_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {
-    count(action & ACTION_PORT);
+    count_event(action & ACTION_PORT);
     return RX_DROP;
   }
   if (action & ACTION_COPY) {
     __u32 reason = action >> ACTION_REASON_SHIFT;
-    if (within_budget(reason))
-      pcn_pkt_controller(ctx, md, reason); /* its verdict would let the original go on to the host stack */
+    if (reason == REASON_FRAGMENT_HOLD || within_budget(reason)) /* the former has been asked already */
+      give_copy(ctx, md, pkt, reason);
     else
-      count(EVENT_RATE_LIMITED);
+      count_event(EVENT_RATE_LIMITED);
   }
   __u32 out = action & ACTION_PORT;
-  if (out == NO_PORT) count(EVENT_DROP_NO_PORT);
+  if (out == NO_PORT) count_event(EVENT_DROP_NO_PORT);
   if (out == NO_PORT || out == NOWHERE) return RX_DROP;
   int verdict = pcn_pkt_redirect(ctx, md, out);
 #ifdef POLYCUBE_XDP

@@ -31,12 +31,6 @@ static __always_inline struct arp_packet *arp_of(struct CTXTYPE *ctx, const stru
   return (void *)(arp + 1) > packet_end(ctx) ? 0 : arp;
 }
 
-static __always_inline struct src_ip_rewrite *active_rewrite(void) {
-  __u32 zero = 0;
-  struct src_ip_rewrite *rewrite = src_ip_rewrite.lookup(&zero);
-  return rewrite && rewrite->enabled ? rewrite : 0;
-}
-
 /* A client that answers for its real address answers for its virtual one too: the control plane sends that
  * copy. */
 static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const struct packet *pkt,

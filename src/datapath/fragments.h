@@ -1,6 +1,7 @@
 /*
- * Fragments of translated datagrams. Only the first one has ports; it leaves a note of what became of its
- * addresses, and the later ones, which Linux sends in order, follow it.
+ * Fragments. Only the first one of a datagram has ports; it leaves a note of what becomes of the others.
+ * Those that come before it are held by the slow path, which lets them enter once more when the first one has
+ * come.
  */
 #define FRAGMENT_TIMEOUT 30 /* ticks; reassembly in Linux gives up after 30 s */
 
@@ -15,36 +16,73 @@ static __always_inline struct fragment_key fragment_key_of(const struct packet *
   return key;
 }
 
-static __always_inline void remember_fragment(const struct packet *pkt, const struct translation *to,
-                                              __u32 out, __u32 now) {
-  struct fragment_key key = fragment_key_of(pkt);
-  struct fragment note = {.saddr = to->saddr, .daddr = to->daddr, .out = out, .last_seen = now};
-  fragments.update(&key, &note);
-}
-
-/* Later fragments must go where the first one went, even if that is nothing special. */
-static __always_inline void remember_untranslated(const struct packet *pkt, __u32 out, __u32 now) {
-  struct fragment_key key = fragment_key_of(pkt);
-  struct fragment note = {.saddr = pkt->tuple.saddr, .daddr = pkt->tuple.daddr, .out = out, .last_seen = now};
-  fragments.update(&key, &note);
-}
-
-/* A new datagram with the identification of an earlier one that was translated. */
-static __always_inline void forget_fragment(const struct packet *pkt) {
-  struct fragment_key key = fragment_key_of(pkt);
-  fragments.delete(&key);
-}
-
-static __always_inline struct fragment *find_fragment(const struct packet *pkt, __u32 now) {
-  struct fragment_key key = fragment_key_of(pkt);
-  struct fragment *note = fragments.lookup(&key);
+static __always_inline struct fragment *find_note(struct fragment_key *key, __u32 now) {
+  struct fragment *note = fragments.lookup(key);
   return note && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT ? note : 0;
 }
 
-static __always_inline bool translate_fragment(struct CTXTYPE *ctx, const struct packet *pkt,
-                                               const struct fragment *to) {
+/*
+ * Later fragments of this one get the same addresses and leave by the same port. Where services and backends
+ * are, they must find out as well that their first one was nothing special.
+ */
+static __always_inline void note_first_fragment(struct packet *pkt, action_t action) {
+  if (action == drop(EVENT_DROP_MALFORMED)) return;
+  bool translated = action == ACTION_TRANSLATED;
+  if (!translated &&
+      !may_be_known_address(pkt->tuple.side == SIDE_FRONTEND ? pkt->tuple.daddr : pkt->tuple.saddr))
+    return;
+  __u32 now = current_tick();
+  struct fragment_key key = fragment_key_of(pkt);
+  struct fragment note = {
+      .saddr = pkt->exit.saddr,
+      .daddr = pkt->exit.daddr,
+      .last_seen = now,
+      .port_generation = pkt->exit.port_generation,
+      .port = pkt->exit.port,
+      .verdict = translated                   ? FRAGMENT_TRANSLATE
+                 : action == ACTION_UNMATCHED ? FRAGMENT_PASS
+                                              : FRAGMENT_DROP,
+  };
+  struct fragment *old = find_note(&key, now);
+  pkt->releases = old && old->verdict == FRAGMENT_HELD;
+  fragments.update(&key, &note);
+}
+
+static __always_inline bool may_be_for_service(__u8 proto) {
+  return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP;
+}
+
+/* A later fragment whose first one has not come yet. */
+static __always_inline action_t hold_fragment(const struct packet *pkt, struct fragment_key *key,
+                                              bool is_noted, __u32 now) {
+  if (!within_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
+  struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
+  if (!is_noted) fragments.update(key, &note);
+  count_event(EVENT_FRAGMENT_HELD);
+  return punt(REASON_FRAGMENT_HOLD);
+}
+
+static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct packet *pkt,
+                                                   const struct fragment *note) {
   struct iphdr *ip = packet_data(ctx) + (pkt->l3 & L3_MASK);
-  if ((void *)(ip + 1) > packet_end(ctx)) return false;
-  rewrite_addresses(ip, to->saddr, to->daddr);
-  return true;
+  if ((void *)(ip + 1) > packet_end(ctx)) return drop(EVENT_DROP_MALFORMED);
+  struct exit as_the_first = {.saddr = note->saddr,
+                              .daddr = note->daddr,
+                              .port_generation = note->port_generation,
+                              .port = note->port};
+  pkt->exit = as_the_first;
+  rewrite_addresses(ip, pkt->exit.saddr, pkt->exit.daddr);
+  return ACTION_TRANSLATED;
+}
+
+static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct packet *pkt) {
+  __u32 now = current_tick();
+  struct fragment_key key = fragment_key_of(pkt);
+  struct fragment *note = find_note(&key, now);
+  if (note && note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
+  if (note && note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
+  if (note && note->verdict == FRAGMENT_TRANSLATE) return translate_fragment(ctx, pkt, note);
+  __be32 server = pkt->tuple.side == SIDE_FRONTEND ? pkt->tuple.daddr : pkt->tuple.saddr;
+  if (!may_be_for_service(pkt->tuple.proto) || !may_be_known_address(server)) return ACTION_UNMATCHED;
+  return hold_fragment(pkt, &key, note != 0, now);
 }

@@ -5,7 +5,7 @@
  */
 
 struct icmp_error {
-  struct tuple expected; /* the flow whose sessions translate this error */
+  struct flow_key expected; /* the flow whose sessions translate this error */
   __u32 inner_l3;
   __u32 inner_l4;
   __u8 inner_icmp_type;
@@ -32,7 +32,7 @@ static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct p
   void *l4 = data + (error->inner_l4 & INNER_L4_MASK);
   if (l4 + INNER_L4_HEADER > end) return false;
 
-  struct tuple inner_tuple = {.proto = inner->protocol};
+  struct flow_key inner_tuple = {.proto = inner->protocol};
   if (inner->protocol == PROTO_ICMP) {
     struct icmp_echo *icmp = l4;
     if (icmp->type != ICMP_ECHO_REQUEST && icmp->type != ICMP_ECHO_REPLY) return false;

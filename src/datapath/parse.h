@@ -13,24 +13,24 @@ enum packet_class {
   PACKET_MALFORMED,
 };
 
-/* ICMP echo: the identifier is the port of whoever asks, the other port is 0. */
-struct tuple {
+/* What a translated packet's addresses become, and where it leaves if it is for a client. */
+struct exit {
   __be32 saddr;
   __be32 daddr;
-  __be16 sport;
-  __be16 dport;
-  __u8 proto;
-  __u8 side; /* where the packet enters */
+  __u32 port_generation; /* of port */
+  __u32 port;
 };
 
 struct packet {
-  struct tuple tuple;
+  struct flow_key tuple;
   __u32 l3; /* offset of the IPv4 or ARP header */
   __u32 l4; /* offset of the L4 header */
   __u8 tcp_flags;
   __u8 icmp_type;
   __u8 first_fragment; /* more fragments follow this one */
+  __u8 releases;       /* the slow path holds others of its datagram */
   __be16 ip_id;
+  struct exit exit;
 };
 
 struct vlan_tag {
@@ -114,13 +114,9 @@ static __always_inline bool is_icmp_error(__u8 type) {
 }
 
 /* Fills the ports of `tuple` from an ICMP echo header: the identifier stands for the port of whoever asks. */
-static __always_inline void set_echo_ports(struct tuple *tuple, __u8 type, __be16 id) {
+static __always_inline void set_echo_ports(struct flow_key *tuple, __u8 type, __be16 id) {
   tuple->sport = type == ICMP_ECHO_REQUEST ? id : 0;
   tuple->dport = type == ICMP_ECHO_REQUEST ? 0 : id;
-}
-
-static __always_inline bool may_be_for_service(__u8 proto) {
-  return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP;
 }
 
 static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct packet *pkt) {
@@ -155,7 +151,8 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
   return is_icmp_error(icmp->type) ? PACKET_ICMP_ERROR : PACKET_OTHER_IP;
 }
 
-/* `value`, but the verifier does not know it any more. `unknown`: what it does not know either. */
+/* Makes the verifier forget what it knows of `value` (xor twice with a register it knows nothing of), so that
+ * it follows one path instead of one for each number of VLAN tags. */
 static __always_inline __u64 hidden(__u64 value, __u64 unknown) {
   asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
   return value;
@@ -179,7 +176,6 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
       l3 += sizeof(*tag);
     }
   }
-  /* Else the verifier follows all that comes after once for each number of tags. */
   l3 = hidden(l3, type) & L3_MASK;
   pkt->l3 = l3;
   if (type == bpf_htons(ETH_P_ARP)) return PACKET_ARP;

@@ -1,33 +1,45 @@
 /*
- * Room for sessions that are over, or may be. Left to the kernel's LRU, they would stay until the table is
- * full of them, and then push out sessions that live but are idle. So their keys go around in a ring: each
- * newcomer takes the place of the oldest, whose entry is removed if nobody needs it any more, and left to the
- * LRU otherwise.
+ * A FIFO of the clients of finished sessions. Each push takes the place of the oldest, whose session is
+ * removed if it is still finished. Left to the kernel's LRU, finished sessions would stay until the table is
+ * full of them, and then evict sessions that live but are idle. Each CPU has places of its own.
  */
 
-/* Time for stragglers: what has been seen in this tick or the last stays. */
-#define STRAGGLER_TICKS 2
+#define STRAGGLER_TICKS 2 /* what has been seen in this tick or the last stays, for late packets */
+#define RESET_TICKS 240   /* RFC 7857, section 2.2: time after an RST, which may have been forged */
 
-static __always_inline bool retires_in(__u8 state) {
-  return state == SESSION_CLOSED || state == SESSION_ANSWERED;
+static __always_inline bool is_finished(__u8 state) {
+  return state == SESSION_CLOSED || state == SESSION_RESET || state == SESSION_ANSWERED;
+}
+
+/* Of TCP, the state before the end of the handshake is none of an ended session. */
+static __always_inline bool retires_in(__u8 state, __u8 proto) {
+  return is_finished(state) && !(proto == PROTO_TCP && state == SESSION_ANSWERED);
 }
 
 static __always_inline bool is_needed(const struct session *session, __u8 proto, __u32 now) {
-  if (session->flags & SESSION_PASSED) return true;
-  if ((__s32)(now - session->last_seen) < STRAGGLER_TICKS) return true;
-  return !retires_in(session->state) && !expired(session, proto, now);
+  __s32 idle = now - session->last_seen;
+  if (idle < STRAGGLER_TICKS || (is_reset(session->state) && idle < RESET_TICKS)) return true;
+  if (retires_in(session->state, proto) || is_reset(session->state)) return false;
+  return !expired(session, proto, now);
 }
 
-static __always_inline void retire(const struct session_key *key, __u32 now) {
+static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
   __u32 zero = 0;
   __u32 *next = retired_next.lookup(&zero);
   if (!next) return;
-  /* Two CPUs may take the same place: then one entry more is left to the LRU. */
-  __u32 index = (*next)++ % RETIRED_ENTRIES;
-  struct session_key *place = retired.lookup(&index);
+  __u32 index = ((*next)++ * CPUS + bpf_get_smp_processor_id() % CPUS) % RETIRED_ENTRIES;
+  struct client_key *place = retired.lookup(&index);
   if (!place) return;
-  struct session_key oldest = *place;
-  *place = *key;
-  struct session *session = sessions.lookup(&oldest);
-  if (session && !is_needed(session, oldest.proto, now)) sessions.delete(&oldest);
+  struct client_key oldest = *place;
+  struct client_key newest = {
+      .ip = session->front.client, .port = session->front.client_port, .proto = proto};
+  *place = newest;
+  struct session *entry = clients.lookup(&oldest);
+  struct session finished;
+  if (!entry || !copy_session(entry, &finished) || is_needed(&finished, oldest.proto, now)) return;
+  if (!sees_client(&finished)) {
+    struct flow_key answers = answer_of(&finished, oldest.proto);
+    flows.delete(&answers);
+  }
+  clients.delete(&oldest);
 }

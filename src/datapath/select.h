@@ -1,7 +1,7 @@
 /* From a service and a flow to a backend, by a hash of the flow; and whether a backend still is a service's.
  */
 
-static __always_inline __u32 flow_hash(const struct tuple *tuple) {
+static __always_inline __u32 flow_hash(const struct flow_key *tuple) {
   __u64 hash = ((__u64)tuple->saddr << 32 | tuple->daddr) * 0x9e3779b97f4a7c15ULL;
   hash ^= hash >> 29;
   hash += ((__u64)tuple->sport << 32 | (__u64)tuple->dport << 16 | tuple->proto);
@@ -11,10 +11,7 @@ static __always_inline __u32 flow_hash(const struct tuple *tuple) {
   return hash >> 32;
 }
 
-/* Whatever the ports of its services. */
-static __always_inline bool is_vip(__be32 address) { return vips.lookup(&address) != 0; }
-
-static __always_inline struct service_key service_of(const struct tuple *tuple) {
+static __always_inline struct service_key service_of(const struct flow_key *tuple) {
   struct service_key key = {.vip = tuple->daddr, .vport = tuple->dport, .proto = tuple->proto};
   return key;
 }
@@ -72,7 +69,7 @@ enum choice { CHOSEN, CHOICE_NO_SERVICE, CHOICE_NO_BACKEND, CHOICE_CHANGED };
 
 static __always_inline enum choice try_to_choose(const struct service_key *key, __u32 hash,
                                                  struct backend *chosen) {
-  struct service *service = services.lookup(key);
+  struct service *service = services.lookup((struct service_key *)key);
   if (!service) return CHOICE_NO_SERVICE;
   __u32 version = LOAD_ONCE(service->version), index = 0;
   if (!is_version(service, key, version)) return CHOICE_CHANGED;
@@ -125,7 +122,7 @@ static __always_inline enum membership find_backend(const struct service *servic
  * answer may be that it is not.
  */
 static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port) {
-  struct service *service = services.lookup(key);
+  struct service *service = services.lookup((struct service_key *)key);
   if (!service) return NOT_A_MEMBER;
   __u32 version = LOAD_ONCE(service->version);
   if (!is_version(service, key, version)) return NOT_A_MEMBER;

@@ -3,54 +3,60 @@
  * when it is over. Where sessions are kept is the business of session_table.h.
  */
 
-/* Idle timeouts in ticks of about a second; in the order of magnitude of Linux's connection tracking. */
-#define TIMEOUT_SHORTEST 30
-#define TIMEOUT_TCP_OPENING 60
-#define TIMEOUT_TCP_ESTABLISHED 86400
-#define TIMEOUT_TCP_CLOSING 120
-#define TIMEOUT_UDP_ESTABLISHED 180
-#define TIMEOUT_OTHER TIMEOUT_SHORTEST
-
-static __always_inline bool is_closing(const struct session *session) {
-  return session->state >= SESSION_CLIENT_DONE;
-}
-
-static __always_inline __s32 idle_timeout(__u8 proto, const struct session *session) {
-  if (proto == PROTO_TCP) {
-    if (session->state == SESSION_ESTABLISHED) return TIMEOUT_TCP_ESTABLISHED;
-    return is_closing(session) ? TIMEOUT_TCP_CLOSING : TIMEOUT_TCP_OPENING;
-  }
-  return proto == PROTO_UDP && session->state == SESSION_ESTABLISHED ? TIMEOUT_UDP_ESTABLISHED
-                                                                     : TIMEOUT_OTHER;
-}
-
-static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
-  __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
-  return idle > TIMEOUT_SHORTEST && idle > idle_timeout(proto, session);
-}
+/* --- flows --- */
 
 static __always_inline bool same_flow(const struct flow *a, const struct flow *b) {
-  return a->near == b->near && a->far == b->far && a->near_port == b->near_port && a->far_port == b->far_port;
+  const __u32 *left = (const __u32 *)a, *right = (const __u32 *)b;
+  return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2])) == 0; /* one branch */
 }
 
-static __always_inline struct flow flow_of(const struct tuple *tuple) {
-  bool from_near = tuple->side == SIDE_FRONTEND;
+static __always_inline struct flow flow_of(const struct flow_key *tuple, bool from_client) {
   struct flow flow = {
-      .near = from_near ? tuple->saddr : tuple->daddr,
-      .far = from_near ? tuple->daddr : tuple->saddr,
-      .near_port = from_near ? tuple->sport : tuple->dport,
-      .far_port = from_near ? tuple->dport : tuple->sport,
+      .client = from_client ? tuple->saddr : tuple->daddr,
+      .server = from_client ? tuple->daddr : tuple->saddr,
+      .client_port = from_client ? tuple->sport : tuple->dport,
+      .server_port = from_client ? tuple->dport : tuple->sport,
   };
   return flow;
 }
 
-static __always_inline const struct flow *flow_on(const struct session *session, __u8 side) {
-  return side == SIDE_FRONTEND ? &session->front : &session->back;
-}
-
-/* Entries of the same direction may differ in what has been seen of it. */
 static __always_inline bool same_session(const struct session *a, const struct session *b) {
   return same_flow(&a->front, &b->front) && same_flow(&a->back, &b->back);
+}
+
+/* Whether the backend sees the client's own address and port. */
+static __always_inline bool sees_client(const struct session *session) {
+  return session->front.client == session->back.client &&
+         session->front.client_port == session->back.client_port;
+}
+
+/* A pod that is client and backend in one: what it answers enters by FRONTEND ports, too. */
+static __always_inline bool is_hairpin(const struct session *session) {
+  return session->front.client == session->back.server;
+}
+
+static __always_inline struct flow_key request_of(const struct session *session, __u8 proto) {
+  struct flow_key tuple = {
+      .saddr = session->front.client,
+      .daddr = session->front.server,
+      .sport = session->front.client_port,
+      .dport = session->front.server_port,
+      .proto = proto,
+      .side = SIDE_FRONTEND,
+  };
+  return tuple;
+}
+
+static __always_inline struct flow_key answer_of(const struct session *session, __u8 proto) {
+  struct flow_key tuple = {
+      .saddr = session->back.server,
+      .daddr = session->back.client,
+      .sport = session->back.server_port,
+      .dport = session->back.client_port,
+      .proto = proto,
+      .side = is_hairpin(session) ? SIDE_FRONTEND : SIDE_BACKEND,
+  };
+  return tuple;
 }
 
 /* What a packet of a session carries when it leaves. */
@@ -61,81 +67,118 @@ struct translation {
   __be16 dport;
 };
 
-static __always_inline struct translation translation_of(const struct session *session, __u8 side) {
-  bool from_near = side == SIDE_FRONTEND;
+static __always_inline struct translation translation_of(const struct session *session, bool from_client) {
   struct translation to = {
-      .saddr = from_near ? session->back.near : session->front.far,
-      .daddr = from_near ? session->back.far : session->front.near,
-      .sport = from_near ? session->back.near_port : session->front.far_port,
-      .dport = from_near ? session->back.far_port : session->front.near_port,
+      .saddr = from_client ? session->back.client : session->front.server,
+      .daddr = from_client ? session->back.server : session->front.client,
+      .sport = from_client ? session->back.client_port : session->front.server_port,
+      .dport = from_client ? session->back.server_port : session->front.client_port,
   };
   return to;
 }
 
-/*
- * A pod that is client and backend in one sends requests and answers from the same side. Its answers have an
- * entry of their own, which reads as if they were requests.
- */
-static __always_inline bool is_hairpin(const struct session *session) {
-  return session->front.near == session->back.far;
+/* --- entries whose memory may be used again by another CPU --- */
+
+static __always_inline __u32 check_of(const struct session *session) {
+  const __u64 *words = (const __u64 *)session;
+  __u64 hash = words[0] * 0x9e3779b97f4a7c15ULL;
+  hash = (hash ^ words[1]) * 0xbf58476d1ce4e5b9ULL;
+  hash = (hash ^ hash >> 32 ^ words[2]) * 0x94d049bb133111ebULL;
+  return hash >> 32;
 }
 
-static __always_inline struct flow swapped(const struct flow *flow) {
-  struct flow other = {
-      .near = flow->far, .far = flow->near, .near_port = flow->far_port, .far_port = flow->near_port};
-  return other;
+/* Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. */
+static __always_inline bool copy_session(const struct session *entry, struct session *session) {
+  const volatile __u64 *from = (const volatile __u64 *)entry;
+  __u64 *to = (__u64 *)session;
+#pragma unroll
+  for (int i = 0; i < sizeof(*session) / sizeof(*to); i++) to[i] = from[i];
+  return session->check == check_of(session);
 }
 
-static __always_inline bool from_client(const struct session *session, __u8 side) {
-  return side == SIDE_FRONTEND && !(session->flags & SESSION_MIRRORED);
-}
+/* --- state --- */
 
 static __always_inline bool is_opening(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-static __always_inline bool has_backend(struct session *session, __u8 proto) {
-  __u32 zero = 0;
-  __u32 *now = removals.lookup(&zero);
-  if (!now) return false;
-  __u32 count = *now; /* read before looking: what goes meanwhile is noticed next time */
-  if (session->removals == count) return true;
-  struct service_key key = {.vip = session->front.far, .vport = session->front.far_port, .proto = proto};
-  if (membership_of(&key, session->back.far, session->back.far_port) == NOT_A_MEMBER) return false;
-  session->removals = count;
-  return true;
-}
+static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 
-/*
- * Whether the client opens something new with this request: then neither a session left from an earlier use
- * of the tuple nor a removed backend may take it. UDP and ICMP have no opening, so for them each request asks
- * for a live backend.
- */
-static __always_inline bool may_take(struct session *session, const struct packet *pkt) {
-  if (!from_client(session, pkt->tuple.side)) return true;
-  if (pkt->tuple.proto == PROTO_TCP) {
-    if (!is_opening(pkt)) return true;
-    if (session->state != SESSION_OPENING) return false;
-  }
-  return has_backend(session, pkt->tuple.proto);
+static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
+  __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
+  __u32 zero = 0;
+  struct settings *current = settings.lookup(&zero);
+  if (idle <= 0 || !current) return false;
+  return (__u32)idle > current->timeouts[proto % SETTINGS_PROTOCOLS][session->state % SETTINGS_STATES];
 }
 
 static __always_inline __u8 first_state(const struct packet *pkt) {
   if (pkt->tuple.proto != PROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
-  return pkt->tcp_flags & TCP_FIN ? SESSION_CLIENT_DONE : SESSION_ESTABLISHED;
+  return pkt->tcp_flags & TCP_FIN ? SESSION_CLIENT_CLOSED : SESSION_ESTABLISHED;
 }
 
-static __always_inline __u8 next_state(const struct session *session, const struct packet *pkt, __u32 now) {
-  bool request = from_client(session, pkt->tuple.side);
-  __u8 state = session->state;
-  if (pkt->tuple.proto != PROTO_TCP) {
-    if (!request) return state == SESSION_OPENING ? SESSION_ANSWERED : state;
-    return state == SESSION_ANSWERED && session->last_seen != now ? SESSION_ESTABLISHED : state;
-  }
-  if (pkt->tcp_flags & TCP_RST) return SESSION_CLOSED;
+static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt, bool from_client) {
+  /* A blind RST is ignored by both ends (RFC 5961): packets of both sides after it show that they go on. */
+  if (pkt->tcp_flags & TCP_RST) return state == SESSION_CLOSED ? state : SESSION_RESET;
   if (pkt->tcp_flags & TCP_FIN) {
-    __u8 done = request ? SESSION_CLIENT_DONE : SESSION_BACKEND_DONE;
-    return is_closing(session) && state != done ? SESSION_CLOSED : done;
+    __u8 closed = from_client ? SESSION_CLIENT_CLOSED : SESSION_SERVER_CLOSED;
+    __u8 by_other = from_client ? SESSION_SERVER_CLOSED : SESSION_CLIENT_CLOSED;
+    return state == by_other || state == SESSION_CLOSED ? SESSION_CLOSED : closed;
   }
-  return state == SESSION_OPENING && request && !(pkt->tcp_flags & TCP_SYN) ? SESSION_ESTABLISHED : state;
+  if (from_client && pkt->tcp_flags & TCP_SYN) return is_reset(state) ? SESSION_OPENING : state;
+  if (state == SESSION_OPENING || state == SESSION_ANSWERED)
+    return from_client ? SESSION_ESTABLISHED : SESSION_ANSWERED;
+  if (!is_reset(state)) return state;
+  if (state == (from_client ? SESSION_RESET_SERVER : SESSION_RESET_CLIENT)) return SESSION_ESTABLISHED;
+  return from_client ? SESSION_RESET_CLIENT : SESSION_RESET_SERVER;
+}
+
+static __always_inline __u8 next_state(const struct session *session, const struct packet *pkt,
+                                       bool from_client, __u32 now) {
+  __u8 state = session->state;
+  if (pkt->tuple.proto == PROTO_TCP) return next_tcp_state(state, pkt, from_client);
+  if (!from_client) return state == SESSION_OPENING ? SESSION_ANSWERED : state;
+  return state == SESSION_ANSWERED && session->last_seen != now ? SESSION_ESTABLISHED : state;
+}
+
+/* --- backends --- */
+
+static __always_inline enum membership membership_in(const struct session *session, __u8 proto) {
+  struct service_key key = {
+      .vip = session->front.server, .vport = session->front.server_port, .proto = proto};
+  return membership_of(&key, session->back.server, session->back.server_port);
+}
+
+/* Whether the backend still is the service's; looks only if some backend has been removed since it last did.
+ * Updates session->removals. */
+static __always_inline bool has_backend(struct session *session, __u8 proto) {
+  if (session->flags & SESSION_DIRECT) return true;
+  __u32 zero = 0;
+  __u32 *now = removals.lookup(&zero);
+  if (!now) return false;
+  __u32 removed = *now; /* read before looking: what goes meanwhile is noticed next time */
+  if (session->removals == removed) return true;
+  if (membership_in(session, proto) == NOT_A_MEMBER) return false;
+  session->removals = removed;
+  return true;
+}
+
+static __always_inline bool accepts_sessions(const struct session *session, __u8 proto) {
+  if (session->flags & SESSION_DIRECT) return true;
+  return membership_in(session, proto) == MEMBER_ACCEPTS;
+}
+
+/*
+ * Whether a live session keeps this packet of its client. A SYN on a connection that is in use goes to its
+ * backend, which knows what to make of it (RFC 5961, section 4); after an RST too, which may have been forged
+ * as well. UDP and ICMP have no opening, so each request asks for a backend that still is the service's.
+ */
+static __always_inline bool keeps(struct session *session, const struct packet *pkt) {
+  __u8 proto = pkt->tuple.proto;
+  if (proto == PROTO_TCP) {
+    if (!is_opening(pkt)) return true;
+    if (session->state == SESSION_CLOSED) return false;
+    if (is_reset(session->state)) return accepts_sessions(session, proto);
+  }
+  return has_backend(session, proto);
 }

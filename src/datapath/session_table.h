@@ -1,140 +1,255 @@
 /*
- * Where sessions are kept. The near end of a flow is the same on both sides, as long as the backend sees the
- * client as it is; so it alone is the key, one exact entry serves both directions, and a packet without
- * session costs one lookup. A second entry is needed
- * - for the answers, when the backend sees the client under another address or port, and
- * - when the near end is in use by another session (of the same client port through another VIP, say): then
- * each direction is kept under its whole flow, and found when the entry at the near end has turned out to be
- * another's. Where nothing is found at the near end there is nothing under whole flows either: all lookups of
- * those pass by the entry at the near end, which keeps the kernel from evicting it before them.
+ * Where sessions are kept.
+ *
+ * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
+ *           there and answers go there. An established packet costs one lookup of an 8-byte key.
+ * openings  the same for sessions that the server has not answered yet. They move to `clients` with the first
+ *           answer, so whatever is flooded without being answered cannot evict sessions that live.
+ * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
+ * another session of the same client port, and answers to a client that the backend sees under another
+ *           address or port (src-ip-rewrite, hairpin, replaced source port).
  */
 
-static __always_inline struct session_key near_end(const struct flow *flow, __u8 proto) {
-  struct session_key key = {.flow = {.near = flow->near, .near_port = flow->near_port}, .proto = proto};
-  return key;
-}
+#ifndef EEXIST
+#define EEXIST 17
+#endif
 
-static __always_inline struct session_key whole_flow(const struct flow *flow, __u8 proto, __u8 side) {
-  struct session_key key = {.flow = *flow, .proto = proto, .side = side};
-  return key;
-}
+enum table { TABLE_NONE, TABLE_CLIENTS, TABLE_OPENINGS, TABLE_FLOWS };
 
-static __always_inline bool serves(const struct session *session, const struct flow *flow, __u8 side) {
-  return same_flow(flow_on(session, side), flow) &&
-         !(side == SIDE_BACKEND && (session->flags & SESSION_RELEASED));
-}
+/* The answer to a lookup. The session itself is copied out of the entry. */
+struct lookup {
+  struct session *entry; /* null: there is none */
+  __u8 table;            /* enum table */
+  bool from_client;      /* which of both sent the packet */
+  bool vacant;           /* no session of this client port was found */
+  bool ended;            /* it has timed out */
+  bool changed;          /* an entry was overwritten while it was read */
+};
 
-/* Returns the session of a flow. `key` becomes that of its entry, or one that is free for it. */
-static __always_inline struct session *find_entry(const struct flow *flow, __u8 proto, __u8 side,
-                                                  struct session_key *key) {
-  *key = near_end(flow, proto);
-  struct session *session = sessions.lookup(key);
-  if (!session || serves(session, flow, side)) return session;
-  if (!(session->flags & SESSION_PASSED)) session->flags |= SESSION_PASSED;
-  *key = whole_flow(flow, proto, side);
-  session = sessions.lookup(key);
-  return session && serves(session, flow, side) ? session : 0;
-}
-
-/* Whether the backend sees the client as it is. */
-static __always_inline bool has_one_end(const struct session *session) {
-  return session->front.near == session->back.near && session->front.near_port == session->back.near_port;
-}
-
-/* Whether both directions find the same entry: the one with `key`. */
-static __always_inline bool serves_both(const struct session *session, const struct session_key *key) {
-  return key->side == SIDE_NONE && has_one_end(session);
-}
-
-/* Turns the entry for one direction of a session into that for the other; returns the side of that one. */
-static __always_inline __u8 turn(struct session *session, __u8 side) {
-  if (!is_hairpin(session)) return side == SIDE_FRONTEND ? SIDE_BACKEND : SIDE_FRONTEND;
-  struct flow front = session->front;
-  session->front = swapped(&session->back);
-  session->back = swapped(&front);
-  session->flags ^= SESSION_MIRRORED;
-  return SIDE_FRONTEND;
-}
-
-/* Keeps the other entry of a session that has two alive, or makes it again if the kernel has evicted it. */
-static __always_inline void refresh_other(const struct session *session, __u8 proto, __u8 side,
-                                          bool retires) {
-  struct session other = *session;
-  side = turn(&other, side);
-  struct flow flow = *flow_on(&other, side);
-  struct session_key key;
-  struct session *entry = find_entry(&flow, proto, side, &key);
-  if (!entry) {
-    if (!is_closing(session)) sessions.update(&key, &other); /* what has been released stays so */
-  } else if (same_session(entry, &other)) {
-    entry->last_seen = other.last_seen;
-    entry->state = other.state;
-    entry->port = other.port;
-    entry->port_generation = other.port_generation;
-    if (retires) retire(&key, other.last_seen);
-  } /* else the client has reused its port for a newer session, which is none of this packet's business */
-}
-
-/* Notes that the session lives, and where its client is. Writes once a tick or when the state changes. */
-static __always_inline void refresh(struct session *session, const struct session_key *key,
-                                    const struct packet *pkt, __u32 now, const struct port *in,
-                                    __u16 in_index) {
-  __u8 state = next_state(session, pkt, now);
-  if (session->last_seen == now && session->state == state) return;
-  bool retires = retires_in(state) && session->state != state;
-  session->last_seen = now;
-  session->state = state;
-  if (from_client(session, pkt->tuple.side)) {
-    session->port = in_index;
-    session->port_generation = in->generation;
+static __always_inline struct client_key client_key_of(struct flow_key *tuple) {
+  struct client_key key = {.ip = tuple->daddr, .port = tuple->dport, .proto = tuple->proto};
+  if (tuple->side == SIDE_FRONTEND) {
+    key.ip = tuple->saddr;
+    key.port = tuple->sport;
   }
-  if (retires) retire(key, now);
-  if (!serves_both(session, key)) refresh_other(session, pkt->tuple.proto, pkt->tuple.side, retires);
+  return key;
+}
+
+static __always_inline struct client_key client_of(const struct session *session, __u8 proto) {
+  struct client_key key = {.ip = session->front.client, .port = session->front.client_port, .proto = proto};
+  return key;
+}
+
+static __always_inline bool matches(const struct session *session, struct flow_key *tuple, bool from_client) {
+  struct flow flow = flow_of(tuple, from_client);
+  return same_flow(from_client ? &session->front : &session->back, &flow);
+}
+
+/* --- hints: by hash of the client, the tick until which there may be entries in `flows` --- */
+
+static __always_inline __u32 *flow_hint(struct client_key *key) {
+  __u32 index = hash_endpoint(key->ip, key->port, key->proto) % FLOW_HINTS;
+  return flow_hints.lookup(&index);
+}
+
+static __always_inline bool may_have_flows(struct client_key *key, __u32 now) {
+  __u32 *until = flow_hint(key);
+  return until && *until && (__s32)(*until - now) >= 0;
+}
+
+static __always_inline void hint_flow(struct flow_key *tuple, __u32 now) {
+  struct client_key key = client_key_of(tuple);
+  __u32 *until = flow_hint(&key);
+  __u32 zero = 0;
+  struct settings *current = settings.lookup(&zero);
+  if (until && current) *until = (now + current->longest_timeout) | 1;
+}
+
+/* --- lookup --- */
+
+/* Whether there may be a service or backend where the packet goes to, or comes from. */
+static __always_inline bool is_server_known(struct flow_key *tuple) {
+  __be32 ip = tuple->saddr;
+  __be16 port = tuple->sport;
+  if (tuple->side == SIDE_FRONTEND) {
+    ip = tuple->daddr;
+    port = tuple->dport;
+  }
+  return may_be_known(ip, port, tuple->proto);
+}
+
+/* Looks for the session of a packet and copies it to `session`. */
+static __always_inline void find_session(struct flow_key *tuple, __u32 now, struct session *session,
+                                         struct lookup *found) {
+  struct client_key key = client_key_of(tuple);
+  bool is_frontend = tuple->side == SIDE_FRONTEND;
+  found->from_client = is_frontend;
+  found->table = TABLE_CLIENTS;
+  found->entry = clients.lookup(&key);
+  found->vacant = !found->entry;
+  if (found->entry) {
+    found->changed = !copy_session(found->entry, session);
+    if (found->changed || matches(session, tuple, is_frontend)) return;
+  }
+  if (may_have_flows(&key, now)) {
+    found->vacant = false;
+    found->table = TABLE_FLOWS;
+    found->entry = flows.lookup(tuple);
+    if (found->entry) {
+      found->changed = !copy_session(found->entry, session);
+      found->from_client = !(session->flags & SESSION_FROM_SERVER);
+      if (found->changed) return;
+      if (matches(session, tuple, found->from_client) && !expired(session, tuple->proto, now)) return;
+    }
+  }
+  found->from_client = is_frontend;
+  found->entry = 0;
+  if (!is_server_known(tuple)) return;
+  found->table = TABLE_OPENINGS;
+  found->entry = openings.lookup(&key);
+  if (!found->entry) return;
+  found->vacant = false;
+  found->changed = !copy_session(found->entry, session);
+  if (!found->changed && !matches(session, tuple, is_frontend)) found->entry = 0;
+}
+
+/* --- keeping sessions alive --- */
+
+static __always_inline void write_state(struct session *entry, const struct session *session) {
+  entry->last_seen = session->last_seen;
+  entry->removals = session->removals;
+  entry->port_generation = session->port_generation;
+  entry->port = session->port;
+  entry->state = session->state;
+}
+
+/* Stores or renews the entry of one direction. */
+static __always_inline void store_flow(struct flow_key *tuple, struct session *session, bool from_client) {
+  __u8 flags = session->flags;
+  session->flags = from_client ? flags & ~SESSION_FROM_SERVER : flags | SESSION_FROM_SERVER;
+  hint_flow(tuple, session->last_seen);
+  flows.update(tuple, session);
+  session->flags = flags;
+}
+
+/* The server has answered: the session is one of those that are worth keeping. */
+static __always_inline void promote(struct session *session, __u8 proto) {
+  struct client_key key = client_of(session, proto);
+  session->flags &= ~SESSION_FROM_SERVER;
+  int failed = clients.insert(&key, session);
+  if (!failed) openings.delete(&key);
+  if (failed && failed != -EEXIST) count_event(EVENT_TABLE_BUSY);
 }
 
 /*
- * Whether the flow that `answers`, the entry of a new session for them, is to serve belongs to another
- * session. One that has closed is kept only for stragglers and gives way; but the backend may remember it, so
- * only if it `must`.
+ * Keeps the entry for the other direction alive, or makes it again if the kernel has evicted it. Returns
+ * whether that is an entry in `openings`.
  */
-static __always_inline bool is_taken(const struct session *answers, __u8 proto, __u8 side, bool must) {
-  struct session_key key;
-  struct flow flow = *flow_on(answers, side);
-  struct session *old = find_entry(&flow, proto, side, &key);
-  if (!old || same_session(old, answers)) return false;
-  return !expired(old, proto, answers->last_seen) && !(must && old->state == SESSION_CLOSED);
+static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
+  struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
+  struct client_key key = client_of(session, proto);
+  bool is_in_openings = false;
+  struct session *entry = from_client ? 0 : clients.lookup(&key);
+  if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
+    entry = openings.lookup(&key);
+    is_in_openings = entry && entry->check == session->check;
+  }
+  if (!entry || !same_flow(&entry->front, &session->front)) {
+    entry = flows.lookup(&other);
+    if (!entry && session->state < SESSION_CLIENT_CLOSED) store_flow(&other, session, !from_client);
+    if (!entry) return false;
+    hint_flow(&other, session->last_seen);
+  }
+  /* Else the client has opened a new session, which is none of this packet's business. */
+  if (entry->check == session->check) write_state(entry, session);
+  return is_in_openings;
 }
 
-/* Stores one entry; `key` becomes its key. Fails when another CPU has just stored one for the same near end.
- */
-static __always_inline bool store_entry(struct session *session, __u8 proto, __u8 side,
-                                        struct session_key *key) {
-  struct flow flow = *flow_on(session, side);
-  *key = near_end(&flow, proto);
-  struct session *old = sessions.lookup(key);
-  if (!old) return sessions.insert(key, session) == 0;
-  bool gives_way = same_flow(&old->front, &session->front) || old->state == SESSION_CLOSED ||
-                   expired(old, proto, session->last_seen);
-  if (gives_way)
-    session->flags |= old->flags & SESSION_PASSED;
-  else
-    *key = whole_flow(&flow, proto, side);
-  sessions.update(key, session);
-  return true;
+/* Notes that the session lives, and where its client is. Writes once a tick or when the state changes. */
+static __always_inline void refresh(struct session *session, const struct lookup *found,
+                                    const struct packet *pkt, __u32 now, const struct port *in,
+                                    __u16 in_index) {
+  __u8 proto = pkt->tuple.proto;
+  __u8 state = next_state(session, pkt, found->from_client, now);
+  bool is_answer_to_opening = found->table == TABLE_OPENINGS && !found->from_client;
+  if (session->last_seen == now && session->state == state && !is_answer_to_opening) return;
+  bool retires = retires_in(state, proto) && session->state != state;
+  session->last_seen = now;
+  session->state = state;
+  if (found->from_client) {
+    session->port = in_index;
+    session->port_generation = in->generation;
+  }
+  write_state(found->entry, session);
+  bool promotes = is_answer_to_opening;
+  if (found->table == TABLE_FLOWS || !sees_client(session))
+    promotes = refresh_partner(session, proto, found->from_client);
+  if (promotes) promote(session, proto);
+  if (retires) retire(session, proto, now);
 }
 
-/* Stores a new session, whose entry for the answers is `answers`, which enter on `side`. */
-static __always_inline bool store_session(struct session *session, struct session *answers, __u8 proto,
-                                          __u8 side) {
-  struct session_key key;
-  if (!store_entry(answers, proto, side, &key)) return false;
-  return serves_both(answers, &key) || store_entry(session, proto, SIDE_FRONTEND, &key);
+/* --- new sessions --- */
+
+/* A session that a new one of another flow may replace; closed ones, which the backend may remember, `last`.
+ */
+static __always_inline bool gives_way(const struct session *old, const struct session *session, __u8 proto,
+                                      bool last) {
+  return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
+         (last && old->state == SESSION_CLOSED);
 }
 
-/* The client has just left the backend of `old` for that of `session`, but answers may still be on their way.
- */
-static __always_inline void keep_answers(struct session *old, const struct session *session, __u8 proto) {
-  if (same_flow(&old->back, &session->back)) return;
-  struct session_key answers = whole_flow(&old->back, proto, SIDE_BACKEND);
-  sessions.update(&answers, old);
+/* What an entry that answers to a new session would find is for that session. */
+enum claim { CLAIM_NONE, CLAIM_STALE, CLAIM_TAKEN };
+
+static __always_inline enum claim claim_of(const struct session *old, const struct session *session,
+                                           __u8 proto, bool last) {
+  if (!old || same_flow(&old->front, &session->front)) return CLAIM_NONE;
+  return gives_way(old, session, proto, last) ? CLAIM_STALE : CLAIM_TAKEN;
+}
+
+/* Whether the packets that `answer`, one to `session`, stands for, are those of another session. Entries that
+ * give way are removed. */
+static __always_inline bool is_taken(struct flow_key *answer, const struct session *session, bool last) {
+  __u8 proto = answer->proto;
+  bool from_client = answer->side == SIDE_FRONTEND;
+  struct client_key key = client_key_of(answer);
+  struct session *old = clients.lookup(&key);
+  enum claim claim = claim_of(old && matches(old, answer, from_client) ? old : 0, session, proto, last);
+  if (claim == CLAIM_TAKEN) return true;
+  if (claim == CLAIM_STALE) clients.delete(&key);
+  claim = claim_of(flows.lookup(answer), session, proto, last);
+  if (claim == CLAIM_TAKEN) return true;
+  if (claim == CLAIM_STALE) flows.delete(answer);
+  old = openings.lookup(&key);
+  claim = claim_of(old && matches(old, answer, from_client) ? old : 0, session, proto, last);
+  if (claim == CLAIM_STALE) openings.delete(&key);
+  return claim == CLAIM_TAKEN;
+}
+
+enum placement { PLACED_BY_CLIENT, PLACED_BY_FLOW, PLACE_BUSY };
+
+/* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced. */
+static __always_inline enum placement place(struct session *session, __u8 proto) {
+  struct client_key key = client_of(session, proto);
+  struct session *old = clients.lookup(&key);
+  bool replaces = old != 0;
+  if (!old) old = openings.lookup(&key);
+  if (old && !gives_way(old, session, proto, true)) return PLACED_BY_FLOW;
+  int failed = replaces ? clients.update(&key, session)
+               : old    ? openings.update(&key, session)
+                        : openings.insert(&key, session);
+  if (failed == -EEXIST) return PLACED_BY_FLOW;
+  return failed ? PLACE_BUSY : PLACED_BY_CLIENT;
+}
+
+/* Stores one direction of a new session in `flows`; false when another CPU was faster. */
+static __always_inline bool claim_flow(struct flow_key *tuple, struct session *session, bool from_client) {
+  __u8 flags = session->flags;
+  if (!from_client) session->flags |= SESSION_FROM_SERVER;
+  hint_flow(tuple, session->last_seen);
+  struct session *old = flows.lookup(tuple);
+  int failed = old && gives_way(old, session, tuple->proto, true) ? flows.update(tuple, session)
+                                                                  : flows.insert(tuple, session);
+  session->flags = flags;
+  return !failed;
 }

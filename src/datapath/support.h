@@ -1,12 +1,16 @@
-/* Small things every stage uses: time and counters. */
+/* Small things every stage uses: time, counters, what is known of addresses. */
 
 /*
- * Ticks of 2^30 ns, about a second: all that session timeouts need. Asking the kernel for the time would be a
- * fifth of the cost of an established packet, reading its jiffies is almost free; so the time is asked for
- * once a jiffy.
+ * Ticks of a second: all that session timeouts need. Asking the kernel for the time would be a third of the
+ * cost of an established packet, reading its jiffies costs nothing. Where the control plane knows their
+ * frequency, a multiplication makes seconds of them; where not, the time is asked for once a jiffy.
  */
 static __always_inline __u32 current_tick(void) {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 6, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 6, 0)
+  return bpf_ktime_get_ns() >> 30;
+#elif defined(KERNEL_HZ)
+  return bpf_jiffies64() * ((1 << 20) / KERNEL_HZ) >> 20;
+#else
   __u32 zero = 0;
   struct clock *cached = clock.lookup(&zero);
   if (!cached) return 0;
@@ -16,15 +20,24 @@ static __always_inline __u32 current_tick(void) {
     cached->jiffies = jiffies;
   }
   return cached->tick;
-#else
-  return bpf_ktime_get_ns() >> 30;
 #endif
 }
 
-static __always_inline void count(__u32 event) {
+static __always_inline void count_event(__u32 event) {
   __u64 *counter = events.lookup(&event);
   if (counter) (*counter)++;
 }
+
+/* Whether there may be such a service or backend; false is certain. */
+static __always_inline bool may_be_known(__be32 ip, __be16 port, __u8 proto) {
+  __u32 bit = hash_endpoint(ip, port, proto) % KNOWN_BITS;
+  __u32 index = bit / 64;
+  __u64 *word = known.lookup(&index);
+  return word && (*word >> (bit % 64) & 1);
+}
+
+/* The same of an address: of VIPs and backends. */
+static __always_inline bool may_be_known_address(__be32 ip) { return may_be_known(ip, 0, 0); }
 
 /* The FRONTEND port of a local client, for packets that no session sends elsewhere. */
 static __always_inline __u32 frontend_of(__be32 ip) {

@@ -10,8 +10,8 @@ from pcnhost.engine.source import Hook
 from tests.datapath.generator import CLIENTS, PROTOCOLS, SERVER_PORTS, SERVERS, VIPS, VPORTS, Generator
 from tests.datapath.harness import Datapath, Punt, Verdict
 from tests.datapath.headers import CHECKSUM_AT, TYPE_ARP, Kind, classify, quoted_flow, word
-from tests.datapath.model import Expected, Model, Port, Service, near_end
-from tests.datapath.tables import BACKEND, FRONTEND, NO_PORT, Flow, Tables
+from tests.datapath.model import Expected, Model, Port, Service
+from tests.datapath.tables import BACKEND, FRAGMENT_RELEASE, FRONTEND, NO_PORT, Flow, Tables
 
 BACKEND_IF = len(CLIENTS)
 CHECK_EVERY = 500
@@ -69,7 +69,7 @@ class World:
             [(inet_ntoa(address), port) for address, port in sorted(members - usable)],
             chunks=rng.random() < 0.5,
         )
-        self.model.services[key] = Service(usable, members, rng.getrandbits(60))
+        self.model.set_service(key, Service(usable, members, rng.getrandbits(60)))
 
     def _remove_service(self) -> None:
         if self.model.services:
@@ -90,16 +90,26 @@ class World:
         self.model.rewrite = (numbers[0], numbers[1], numbers[2]) if ranges else None
 
     def _evict(self) -> None:
-        """What is kept for a near end, as the kernel does for want of room."""
-        if self.model.flows:
-            key = self._rng.choice(list(self.model.flows))
-            self.model.forget(near_end(key))
+        """What is kept for a client or a flow, as the kernel does for want of room."""
+        rng, model = self._rng, self.model
+        if model.flows and rng.random() < 0.5:
+            key = rng.choice(list(model.flows))
+            del model.flows[key]
             src, dst, *rest = key
-            self.tables.forget(Flow(inet_ntoa(src), inet_ntoa(dst), *rest))
+            self.tables.forget(Flow(inet_ntoa(src), inet_ntoa(dst), *rest), "flows")
+        elif model.clients:
+            address, port, proto = end = rng.choice(list(model.clients))
+            model.forget(end)
+            flow = Flow(inet_ntoa(address), "0.0.0.0", port, 0, proto, FRONTEND)
+            self.tables.forget(flow, "clients", "openings")
+
+    def _set_settings(self) -> None:
+        self.model.reject_unserved = self._rng.random() < 0.5
+        self.tables.set_settings(reject_unserved=self.model.reject_unserved)
 
     def change(self) -> None:
         rng = self._rng
-        match rng.randrange(10):
+        match rng.randrange(11):
             case 0 | 1 | 2:
                 self._set_service(rng.choice(VIPS), rng.choice(PROTOCOLS))
             case 3:
@@ -107,10 +117,15 @@ class World:
             case 4:
                 self._set_rewrite()
             case 5 | 6 | 7:
-                self._set_clock(self.model.now + rng.choice((1, 1, 2, 29, 30, 31, 61, 121, 181, 86401)))
+                self._set_clock(
+                    self.model.now
+                    + rng.choice((1, 1, 2, 29, 31, 59, 61, 119, 121, 181, 239, 241, 3601, 86401))
+                )
             case 8:
                 self._evict()
             case 9:
+                self._set_settings()
+            case 10:
                 self._add_frontend(rng.randrange(len(CLIENTS) if self.model.multi else 1))
 
 
@@ -193,6 +208,8 @@ class Fuzzer:
             raise AssertionError(
                 f"{where}\nexpected {expected.out} {expected.frame.hex()}\ngot      {out} {run.frame.hex()}"
             )
+        if expected.releases:
+            self._punts.append(Punt(FRAGMENT_RELEASE, in_port, run.frame))
         if expected.punt is not None:
             self._punts.append(Punt(expected.punt, in_port, frame))
         elif out is not None:

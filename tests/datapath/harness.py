@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from enum import Enum
@@ -25,7 +26,6 @@ _ENTRY_NODE, _EXIT_NODE = 1, 2
 _EXIT_VERDICT = 0x4000
 _STACK = {Hook.TC: 0, Hook.XDP: 2}  # TC_ACT_OK, XDP_PASS
 _DROPPED = {Hook.TC: 2, Hook.XDP: 1}  # TC_ACT_SHOT, XDP_DROP
-_TICK_BITS = 30
 _METADATA = struct.Struct("=HHIIHIII")  # struct pkt_metadata
 _PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 
@@ -65,16 +65,21 @@ static __always_inline u64 test_time(void) {
   u64 *now = test_clock.lookup(&zero);
   return now ? *now : 0;
 }
-#define bpf_ktime_get_ns() test_time()
 #define bpf_jiffies64() test_time()
+#define KERNEL_HZ 1
 """
 
 
 @cache
 def _program_text(own_clock: bool) -> str:
-    text = f"#define SESSION_ENTRIES {SESSION_ENTRIES}\n" + join([SOURCES / "K8sLbrp_dp.c"])
-    text = text.replace("(SESSION_ENTRIES / 2)", str(RETIRED_ENTRIES))
+    text = defines(SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
+    text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
     return _CLOCK + text if own_clock else text
+
+
+def defines(entries: int) -> str:
+    """What the control plane puts before the text. As in the tests, on one CPU."""
+    return f"#define SESSION_ENTRIES {entries}\n#define CPUS 1\n"
 
 
 def _compile(hook: Hook, own_clock: bool) -> Module:
@@ -142,7 +147,7 @@ class Datapath:
 
     def set_clock(self, tick: int) -> None:
         """The time, if this copy has a clock of its own. A tick is about a second."""
-        bpf.update(self.maps["test_clock"], bytes(4), struct.pack("=Q", tick << _TICK_BITS))
+        bpf.update(self.maps["test_clock"], bytes(4), struct.pack("=Q", tick))
 
     def send(
         self,

@@ -14,7 +14,7 @@ from pyroute2 import IPRoute
 
 from codegen.datapath import join
 from pcnhost.engine import Cube, Engine
-from tests.datapath.harness import SOURCES
+from tests.datapath.harness import SOURCES, defines
 from tests.engine.support import Events
 from tests.engine.wire import Wire
 
@@ -87,9 +87,19 @@ class LiveCube:
     """The datapath in a cube of `engine`: its maps, for Tables. Ports get their neighbours by add_port()."""
 
     def __init__(self, engine: Engine) -> None:
-        code = "#define SESSION_ENTRIES 4096\n" + join([Path(SOURCES) / "K8sLbrp_dp.c"])
+        code = defines(4096) + join([Path(SOURCES) / "K8sLbrp_dp.c"])
         self._cube: Cube = engine.create_cube({"name": "lb"}, [code], [], Events(), "live")
-        names = ("ports", "frontends", "services", "vips", "chunks", "removals", "sessions")
+        names = (
+            "ports",
+            "frontends",
+            "services",
+            "vips",
+            "chunks",
+            "endpoints",
+            "removals",
+            "known",
+            "settings",
+        )
         self.maps: Mapping[str, int] = {name: self._cube.table_fd(name, 0, "INGRESS") for name in names}
 
     def add_port(self, name: str, peer: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from tests.datapath.harness import RETIRED_ENTRIES
 from tests.datapath.headers import (
     ACK,
+    ECHO_REPLY,
     ECHO_REQUEST,
     FIN,
     RST,
@@ -26,23 +27,24 @@ from tests.datapath.headers import (
     quoted_flow,
     word,
 )
-from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRONTEND, REJECT
+from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRAGMENT_HOLD, FRAGMENT_RELEASE, FRONTEND, REJECT
 
 SLOW_PATH_BUDGET = 256
 FRAGMENT_TIMEOUT = 30
-LOWEST_SOURCE_PORT = 1024
 STRAGGLER_TICKS = 2
-CLOSING = ("client done", "backend done", "closed")
-RETIRING = ("answered", "closed")
+RESET_TICKS = 240
+FIRST_USER_PORT = 1024
+CLOSING = ("client closed", "server closed", "closed", "reset", "reset, client", "reset, server")
+RESET = ("reset", "reset, client", "reset, server")
 
 Address = bytes
 Endpoint = tuple[Address, int]
-ServiceKey = tuple[Address, int, int]  # VIP, port, protocol
+ServiceKey = tuple[Address, int, int]  # address, port, protocol
 FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
-NearEnd = tuple[Address, int, int]  # address and port on the clients' side, protocol
+Client = tuple[Address, int, int]  # address and port on the clients' side, protocol
 
 
-def near_end(key: FlowKey) -> NearEnd:
+def client_of(key: FlowKey) -> Client:
     src, dst, sport, dport, proto, side = key
     return (src, sport, proto) if side == FRONTEND else (dst, dport, proto)
 
@@ -71,87 +73,96 @@ class Service:
 
 @dataclass
 class Session:
-    """A client's flow to a service. `seen`: when either side was last heard of; `reply_side`: where answers
-    enter. They leave by `port` while it is of this `generation`."""
+    """A client's flow to a service, or (`direct`) to a backend itself. `seen`: when either side was last heard of.
+    Answers leave by `port` while it is of this `generation`."""
 
     client: Endpoint
     vip: Endpoint
     visible: Endpoint
     backend: Endpoint
     proto: int
-    reply_side: int
     state: str
     seen: int
     port: int
     generation: int
-    released: bool = False
+    direct: bool = False
 
     @property
-    def forward_key(self) -> FlowKey:
+    def request(self) -> FlowKey:
         return self.client[0], self.vip[0], self.client[1], self.vip[1], self.proto, FRONTEND
 
     @property
-    def reverse_key(self) -> FlowKey:
-        return self.backend[0], self.visible[0], self.backend[1], self.visible[1], self.proto, self.reply_side
+    def answer(self) -> FlowKey:
+        side = FRONTEND if self.client[0] == self.backend[0] else BACKEND
+        return self.backend[0], self.visible[0], self.backend[1], self.visible[1], self.proto, side
+
+    @property
+    def answer_from_server(self) -> FlowKey:
+        return *self.answer[:5], BACKEND
+
+    @property
+    def is_plain(self) -> bool:
+        """The backend sees the client as it is."""
+        return self.client == self.visible
 
     @property
     def timeout(self) -> int:
         if self.proto == IPPROTO_TCP:
-            return {"opening": 60, "established": 86400}.get(self.state, 120)
-        return 180 if self.proto == IPPROTO_UDP and self.state == "established" else 30
+            by_state = {"established": 86400, "client closed": 3600, "server closed": 3600}
+            return by_state.get(self.state, 240)
+        if self.proto == IPPROTO_UDP:
+            return 180 if self.state == "established" else 120
+        return 60
+
+    def is_same(self, other: Session) -> bool:
+        return (self.request, self.visible, self.backend) == (other.request, other.visible, other.backend)
+
+    def take_state(self, other: Session) -> None:
+        self.state, self.seen, self.port, self.generation = (
+            other.state,
+            other.seen,
+            other.port,
+            other.generation,
+        )
 
 
 @dataclass
-class Entry:
-    """What the table of sessions has for `flows`: one direction of a session or both, with a `session` of its own.
-    `front` identifies it among those of a near end."""
+class Found:
+    """An entry of the table called `table`, and which of both sent the packet that has found it."""
 
+    table: str
     session: Session
-    front: FlowKey
-    flows: tuple[FlowKey, ...]
-    is_passed: bool = False
-
-    def serves(self, key: FlowKey) -> bool:
-        is_released = self.session.released and key == self.session.reverse_key and key[5] == BACKEND
-        return key in self.flows and not is_released
-
-
-@dataclass
-class Direction:
-    """One direction of a session, and the entry that is kept for it."""
-
-    session: Session
-    is_forward: bool
-    entry: Entry
+    from_client: bool
 
     @property
     def result(self) -> tuple[Address, Address, int, int]:
         """Addresses and ports of the packets that come out."""
         s = self.session
-        one, two = (s.visible, s.backend) if self.is_forward else (s.vip, s.client)
+        one, two = (s.visible, s.backend) if self.from_client else (s.vip, s.client)
         return one[0], two[0], one[1], two[1]
 
 
 @dataclass
 class Expected:
-    """`out`: output port, None when the packet ends here. `punt`: why the control plane got it as it came."""
+    """`out`: output port, None when the packet ends here. `punt`: why the control plane got it as it came.
+    `releases`: it is told besides that the datagram's first fragment has come."""
 
     out: int | None
     frame: bytes
     punt: int | None = None
+    releases: bool = False
 
 
 @dataclass
 class Note:
-    """What became of a datagram's first fragment."""
+    """What becomes of a datagram's later fragments."""
 
-    src: Address
-    dst: Address
-    out: int | None
+    verdict: str
     seen: int
-
-
-Place = tuple[dict[Any, Entry], Any]  # Model.ends or Model.flows, and a key of it
+    src: Address = b""
+    dst: Address = b""
+    port: int = 0
+    generation: int = 0
 
 
 @dataclass
@@ -161,15 +172,27 @@ class Model:
     ports: dict[int, Port] = field(default_factory=dict)
     frontends: dict[Address, int] = field(default_factory=dict)
     services: dict[ServiceKey, Service] = field(default_factory=dict)
+    known: set[ServiceKey] = field(default_factory=set)  # services and backends that are or have been
     rewrite: tuple[int, int, int] | None = None  # network, mask, new network
-    ends: dict[NearEnd, Entry] = field(default_factory=dict)
-    flows: dict[FlowKey, Entry] = field(default_factory=dict)  # of near ends that were in use
+    reject_unserved: bool = False
+    clients: dict[Client, Session] = field(default_factory=dict)
+    openings: dict[Client, Session] = field(default_factory=dict)
+    flows: dict[FlowKey, tuple[Session, bool]] = field(
+        default_factory=dict
+    )  # and whether the client sends them
     notes: dict[tuple[Address, Address, int, int, int], Note] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     _spent: Counter[tuple[int, int]] = field(default_factory=Counter)
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
-    _retired: dict[int, Place] = field(default_factory=dict)
+    _retired: dict[int, Client] = field(default_factory=dict)
     _retirements: int = 0
+    _fate: Note = field(default_factory=lambda: Note("drop", 0))  # of later fragments
+
+    def set_service(self, key: ServiceKey, service: Service) -> None:
+        self.services[key] = service
+        self.known |= {key, (key[0], 0, 0)}
+        for address, port in service.members:
+            self.known |= {(address, port, key[2]), (address, 0, 0)}
 
     def expect(self, in_port: int, frame: bytes, observed: bytes) -> Expected:
         """What must become of `frame`, given that the datapath has made `observed` of it."""
@@ -185,14 +208,18 @@ class Model:
         if datagram is None:
             is_flooded = port.side == BACKEND and self.multi
             return self._punt(frame, FLOOD) if is_flooded else self._send(port.out, data)
-        match kind:
-            case Kind.FLOW:
-                return self._flow(in_port, port, datagram, observed)
-            case Kind.LATER_FRAGMENT:
-                return self._later_fragment(port, datagram)
-            case Kind.ICMP_ERROR:
-                return self._icmp_error(port, datagram)
-        return self._untranslated(port, datagram)
+        if kind is Kind.LATER_FRAGMENT:
+            return self._later_fragment(port, datagram)
+        note = self._note_key(port, datagram)
+        if kind is Kind.FLOW:
+            expected = self._flow(in_port, port, datagram, observed)
+        elif kind is Kind.ICMP_ERROR:
+            expected = self._icmp_error(port, datagram, observed)
+        else:
+            expected = self._untranslated(port, datagram)
+        if datagram.is_first_fragment:
+            expected.releases = self._note_first_fragment(port, datagram, note, expected)
+        return expected
 
     # --- ways to end ---
 
@@ -214,8 +241,7 @@ class Model:
         return reason
 
     def _untranslated(self, port: Port, datagram: Datagram) -> Expected:
-        if datagram.is_first_fragment:
-            self._note_untranslated(port, datagram)
+        self._fate = Note("pass", self.now)
         if port.side == FRONTEND or not self.multi:
             return self._send(port.out, datagram.data)
         out = self.frontends.get(datagram.dst)
@@ -229,236 +255,320 @@ class Model:
     def _note_key(self, port: Port, datagram: Datagram) -> tuple[Address, Address, int, int, int]:
         return datagram.src, datagram.dst, datagram.identification, datagram.proto, port.side
 
-    def _note_untranslated(self, port: Port, datagram: Datagram) -> None:
-        key = self._note_key(port, datagram)
-        if port.side == BACKEND:
-            self.notes.pop(key, None)
-        elif self._is_vip(datagram.dst):
-            self.notes[key] = Note(datagram.src, datagram.dst, port.out, self.now)
+    def _note(self, key: tuple[Address, Address, int, int, int]) -> Note | None:
+        note = self.notes.get(key)
+        return note if note and self.now - note.seen <= FRAGMENT_TIMEOUT else None
 
-    def _is_vip(self, address: Address) -> bool:
-        return any(vip == address for vip, _, _ in self.services)
+    def _is_near_service(self, key: tuple[Address, Address, int, int, int]) -> bool:
+        return (key[1] if key[4] == FRONTEND else key[0], 0, 0) in self.known
+
+    def _note_first_fragment(
+        self, port: Port, datagram: Datagram, key: tuple[Address, Address, int, int, int], expected: Expected
+    ) -> bool:
+        """Whether the slow path holds later ones."""
+        if self._fate.verdict != "translate" and not self._is_near_service(key):
+            return False
+        old = self._note(key)
+        self.notes[key] = self._fate
+        if old is None or old.verdict != "held":
+            return False
+        self._spent[FRAGMENT_RELEASE, self.now] += 1
+        return self._spent[FRAGMENT_RELEASE, self.now] <= SLOW_PATH_BUDGET
 
     def _later_fragment(self, port: Port, datagram: Datagram) -> Expected:
-        note = self.notes.get(self._note_key(port, datagram))
-        if note and self.now - note.seen <= FRAGMENT_TIMEOUT:
-            datagram.set_addresses(note.src, note.dst)
-            return self._send(note.out, datagram.data)
-        if port.side == FRONTEND and datagram.proto in SHORTEST_L4 and self._is_vip(datagram.dst):
+        key = self._note_key(port, datagram)
+        note = self._note(key)
+        if note and note.verdict == "drop":
             return self._drop(datagram.data, "fragment")
-        return self._untranslated(port, datagram)
+        if note and note.verdict == "translate":
+            datagram.set_addresses(note.src, note.dst)
+            return self._send(self._egress(port, note.port, note.generation, note.dst), datagram.data)
+        if note and note.verdict == "pass":
+            return self._untranslated(port, datagram)
+        if datagram.proto not in SHORTEST_L4 or not self._is_near_service(key):
+            return self._untranslated(port, datagram)
+        if self._within_budget(FRAGMENT_HOLD) is None:
+            return Expected(None, bytes(datagram.data))
+        if note is None:
+            self.notes[key] = Note("held", self.now)
+        self.events["fragment_held"] += 1
+        return Expected(None, bytes(datagram.data), FRAGMENT_HOLD)
 
     # --- sessions ---
 
     def _flow(self, in_port: int, port: Port, datagram: Datagram, observed: bytes) -> Expected:
+        self._fate = Note("drop", self.now)
         key: FlowKey = (datagram.src, datagram.dst, *datagram.ports, datagram.proto, port.side)
-        direction = left = self._live(key)
-        if direction and not self._still_valid(direction, datagram):
-            direction = None
-        if direction:
-            self._refresh(direction, datagram, in_port)
+        found = self._find(key)
+        if found and not self._is_over(found.session) and self._keeps(found, datagram):
+            self._refresh(found, datagram, in_port)
         elif port.side == BACKEND:
+            if self._is_backend(datagram.src, datagram.ports[0], datagram.proto) and self._is_answer(
+                datagram
+            ):
+                return self._drop(datagram.data, "no_session")
             return self._untranslated(port, datagram)
         else:
-            service = self.services.get((datagram.dst, datagram.ports[1], datagram.proto))
-            if service is None or (datagram.proto == IPPROTO_ICMP and datagram.icmp_type != ECHO_REQUEST):
-                self._release_port(key, datagram)
-                return self._untranslated(port, datagram)
-            if not service.usable:
-                self.events["rejected"] += 1
-                return self._punt(datagram.data, REJECT)
-            direction = self._open(key, service, datagram, in_port, observed)
-            if left and len(left.entry.flows) == 2:
-                self._keep_answers(left.entry, direction.session)
-        out = self._egress(port, direction)
-        if datagram.is_first_fragment:
-            self.notes[self._note_key(port, datagram)] = Note(*direction.result[:2], out, self.now)
-        datagram.set_flow(*direction.result)
+            opened = self._open(key, datagram, in_port, observed, found)
+            if opened is None:
+                return self._no_such_service(port, datagram)
+            if isinstance(opened, Expected):
+                return opened
+            found = opened
+        return self._translated(port, datagram, found)
+
+    def _translated(self, port: Port, datagram: Datagram, found: Found) -> Expected:
+        session = found.session
+        self._fate = Note("translate", self.now, *found.result[:2], session.port, session.generation)
+        out = self._egress(port, session.port, session.generation, session.client[0])
+        datagram.set_flow(*found.result)
         return self._send(out, datagram.data)
 
-    def _find(self, key: FlowKey) -> Direction | None:
-        """Where no session is kept for the near end, the ones of whole flows are not found either."""
-        entry = self.ends.get(near_end(key))
-        if entry and not entry.serves(key):
-            entry.is_passed = True
-            entry = self.flows.get(key)
-        if entry is None or not entry.serves(key):
-            return None
-        return Direction(entry.session, key == entry.session.forward_key, entry)
+    def _is_answer(self, datagram: Datagram) -> bool:
+        if datagram.proto == IPPROTO_TCP:
+            return datagram.tcp_flags & (SYN | ACK | RST) != SYN
+        return datagram.proto != IPPROTO_ICMP or datagram.icmp_type == ECHO_REPLY
 
-    def _live(self, key: FlowKey) -> Direction | None:
-        direction = self._find(key)
-        return direction if direction and not self._is_over(direction.session) else None
+    def _is_backend(self, address: Address, port: int, proto: int) -> bool:
+        return any((address, port) in s.members for key, s in self.services.items() if key[2] == proto)
+
+    def _no_such_service(self, port: Port, datagram: Datagram) -> Expected:
+        is_vip = any(vip == datagram.dst for vip, _, _ in self.services)
+        is_asking = datagram.proto != IPPROTO_ICMP or datagram.icmp_type == ECHO_REQUEST
+        if self.reject_unserved and is_vip and is_asking:
+            self.events["rejected"] += 1
+            return self._punt(datagram.data, REJECT)
+        return self._untranslated(port, datagram)
+
+    def _find(self, key: FlowKey) -> Found | None:
+        end, is_frontend = client_of(key), key[5] == FRONTEND
+        for table, entries in (("clients", self.clients), ("flows", None), ("openings", self.openings)):
+            if entries is None:
+                if key in self.flows and not self._is_over(self.flows[key][0]):
+                    session, from_client = self.flows[key]
+                    return Found(table, session, from_client)
+                continue
+            session = entries.get(end)
+            if session and key == (session.request if is_frontend else session.answer_from_server):
+                server = (key[1], key[3], key[4]) if is_frontend else (key[0], key[2], key[4])
+                if table == "clients" or server in self.known:
+                    return Found(table, session, is_frontend)
+        return None
 
     def _is_over(self, session: Session) -> bool:
         return self.now - session.seen > session.timeout
 
-    def _still_valid(self, direction: Direction, datagram: Datagram) -> bool:
-        """TCP sessions live until a new SYN; UDP and ICMP ones need a backend that still is the service's."""
-        session = direction.session
-        if not direction.is_forward:
+    def _keeps(self, found: Found, datagram: Datagram) -> bool:
+        """A SYN goes to the backend of a session in use, which knows what to make of it. UDP and ICMP ones need a
+        backend that still is the service's."""
+        session = found.session
+        if not found.from_client or (session.direct and session.proto != IPPROTO_TCP):
             return True
+        service = self.services.get((*session.vip, session.proto))
         if datagram.proto == IPPROTO_TCP:
             if datagram.tcp_flags & (SYN | ACK | RST) != SYN:
                 return True
-            if session.state != "opening":
+            if session.state == "closed":
                 return False
-        service = self.services.get((*session.vip, session.proto))
+            if session.direct:
+                return True
+            if session.state in RESET:
+                return service is not None and session.backend in service.usable
         return service is not None and session.backend in service.members
 
-    def _refresh(self, direction: Direction, datagram: Datagram, in_port: int) -> None:
-        session, before = direction.session, (direction.session.state, direction.session.seen)
-        session.seen = self.now
+    def _next_state(self, found: Found, datagram: Datagram) -> str:
+        session, state = found.session, found.session.state
         if session.proto != IPPROTO_TCP:
-            if session.state == "answered" and direction.is_forward and before[1] != self.now:
-                session.state = "established"
-            elif session.state == "opening" and not direction.is_forward:
-                session.state = "answered"
-        elif datagram.tcp_flags & RST:
-            session.state = "closed"
-        elif datagram.tcp_flags & FIN:
-            done = "client done" if direction.is_forward else "backend done"
-            session.state = done if session.state in ("opening", "established", done) else "closed"
-        elif session.state == "opening" and direction.is_forward and not datagram.tcp_flags & SYN:
-            session.state = "established"
-        if before == (session.state, session.seen):
+            if not found.from_client:
+                return "answered" if state == "opening" else state
+            return "established" if state == "answered" and session.seen != self.now else state
+        flags = datagram.tcp_flags
+        me, other = ("client", "server") if found.from_client else ("server", "client")
+        if flags & RST:
+            return state if state == "closed" else "reset"
+        if flags & FIN:
+            return "closed" if state in ("closed", f"{other} closed") else f"{me} closed"
+        if flags & SYN and found.from_client:
+            return "opening" if state in RESET else state
+        if state in ("opening", "answered"):
+            return "established" if found.from_client else "answered"
+        if state not in RESET:
+            return state
+        return "established" if state == f"reset, {other}" else f"reset, {me}"
+
+    def _refresh(self, found: Found, datagram: Datagram, in_port: int) -> None:
+        session, before = found.session, (found.session.state, found.session.seen)
+        state = self._next_state(found, datagram)
+        is_first_answer = found.table == "openings" and not found.from_client
+        if before == (state, self.now) and not is_first_answer:
             return
-        # the moment at which the client's port is noted, and a lost other direction comes back
-        if direction.is_forward:
+        session.state, session.seen = state, self.now
+        if found.from_client:
             session.port, session.generation = in_port, self.ports[in_port].generation
-        retires = before[0] != session.state and session.state in RETIRING
-        if retires:
-            self._retire(direction.entry)
-        if len(direction.entry.flows) == 1:
-            other = session.reverse_key if direction.is_forward else session.forward_key
-            self._refresh_other(direction.entry, other, retires)
+        end = client_of(session.request)
+        if found.table == "flows" or not session.is_plain:
+            self._refresh_partner(session, found.from_client)
+        elif is_first_answer and end not in self.clients:
+            self.clients[end] = self.openings.pop(end)
+        if before[0] != state and self._retires(session):
+            self._retire(session)
 
-    def _refresh_other(self, refreshed: Entry, other: FlowKey, retires: bool) -> None:
-        session = refreshed.session
-        found = self._find(other)
-        if found is None and session.state not in CLOSING:
-            entry = self._entry(session, other)
-            entry.is_passed = refreshed.is_passed
-            if near_end(other) in self.ends:
-                self.flows[other] = entry
-            else:
-                self.ends[near_end(other)] = entry
-        elif found and (found.session.forward_key, found.session.reverse_key) == (
-            session.forward_key,
-            session.reverse_key,
-        ):  # or left from an earlier use of the same addresses and ports
-            earlier = found.session
-            earlier.state, earlier.seen = session.state, session.seen
-            earlier.port, earlier.generation = session.port, session.generation
-            if retires:
-                self._retire(found.entry)
+    def _refresh_partner(self, session: Session, from_client: bool) -> None:
+        end = client_of(session.request)
+        if not from_client:
+            for entries in (self.clients, self.openings):
+                entry = entries.get(end)
+                if entry and entry.request == session.request:
+                    if entry.is_same(session):
+                        entry.take_state(session)
+                        if entries is self.openings and end not in self.clients:
+                            self.clients[end] = self.openings.pop(end)
+                    return
+        other = session.answer if from_client else session.request
+        if other in self.flows:
+            entry = self.flows[other][0]
+            if entry.is_same(session):
+                entry.take_state(session)
+        elif session.state not in CLOSING:
+            self.flows[other] = (replace(session), not from_client)
 
-    def _retire(self, entry: Entry) -> None:
+    @staticmethod
+    def _retires(session: Session) -> bool:
+        return session.state in ("closed", "reset") or (
+            session.state == "answered" and session.proto != IPPROTO_TCP
+        )
+
+    def _retire(self, session: Session) -> None:
         """The one whose turn it is goes if nobody needs it."""
         index = self._retirements % RETIRED_ENTRIES
         self._retirements += 1
-        place = self._retired.get(index)
-        flow = entry.flows[0]
-        is_at_end = self.ends.get(near_end(flow)) is entry
-        self._retired[index] = (self.ends, near_end(flow)) if is_at_end else (self.flows, flow)
-        if place is None:
+        end = self._retired.get(index)
+        self._retired[index] = client_of(session.request)
+        oldest = self.clients.get(end) if end else None
+        if oldest is None:
             return
-        entries, key = place
-        oldest = entries.get(key)
-        if oldest is None or oldest.is_passed or self.now - oldest.session.seen < STRAGGLER_TICKS:
+        idle = self.now - oldest.seen
+        if idle < STRAGGLER_TICKS or (oldest.state in RESET and idle < RESET_TICKS):
             return
-        if oldest.session.state in RETIRING or self._is_over(oldest.session):
-            del entries[key]
+        if self._retires(oldest) or oldest.state in RESET or self._is_over(oldest):
+            if not oldest.is_plain:
+                self.flows.pop(oldest.answer, None)
+            del self.clients[client_of(oldest.request)]
 
-    def _release_port(self, key: FlowKey, datagram: Datagram) -> None:
-        """A connection past the load balancer takes over the port of a session that is being closed."""
-        if datagram.proto == IPPROTO_TCP and datagram.tcp_flags & (SYN | ACK | RST) == SYN:
-            src, dst, sport, dport, proto, _ = key
-            answers = self._find((dst, src, dport, sport, proto, BACKEND))
-            if answers and answers.session.state in CLOSING:
-                answers.session.released = True
+    # --- new sessions ---
 
     def _open(
-        self, key: FlowKey, service: Service, datagram: Datagram, in_port: int, observed: bytes
-    ) -> Direction:
-        client, vip = (key[0], key[2]), (key[1], key[3])
+        self, key: FlowKey, datagram: Datagram, in_port: int, observed: bytes, found: Found | None
+    ) -> Found | Expected | None:
+        """None: not for a service."""
+        client, vip, proto = (key[0], key[2]), (key[1], key[3]), key[4]
+        if (*vip, proto) not in self.known:
+            return None
+        if proto == IPPROTO_ICMP and datagram.icmp_type != ECHO_REQUEST:
+            return None
+        flags = datagram.tcp_flags if proto == IPPROTO_TCP else 0
+        service = self.services.get((*vip, proto))
         made = Datagram(bytearray(observed), datagram.l3, datagram.l4)
-        backend = made.dst, made.ports[1]
+        if service is None:
+            if flags & (SYN | ACK) == SYN | ACK or client[0] == vip[0] or not self._is_backend(*vip, proto):
+                return None
+            backend, visible = vip, client
+        elif not service.usable:
+            self.events["rejected"] += 1
+            return self._punt(datagram.data, REJECT)
+        else:
+            backend = made.dst, made.ports[1]
+            self._check_choice(key, service, backend)
+            visible = self._visible(client[0], backend[0], vip[0]), client[1]
+        state = "opening"
+        if proto == IPPROTO_TCP and not flags & SYN:
+            state = "client closed" if flags & FIN else "established"
+        generation = self.ports[in_port].generation
+        session = Session(client, vip, visible, backend, proto, state, self.now, in_port, generation)
+        session.direct = service is None
+        if not flags & RST:
+            self._take_source_port(session, made.ports[0], found)
+            self._store(session, found)
+            self.events["new_session"] += 1
+        return Found("", session, True)
+
+    def _check_choice(self, key: FlowKey, service: Service, backend: Endpoint) -> None:
         if backend not in service.usable:
             raise Violation(f"{backend} is no usable backend")
         if self._choices.setdefault((key, service.version), backend) != backend:
             raise Violation(f"{backend} instead of the backend that the same flow had before")
-        flags = datagram.tcp_flags if datagram.proto == IPPROTO_TCP else 0
-        state = "opening"
-        if datagram.proto == IPPROTO_TCP and not flags & SYN:
-            state = "client done" if flags & FIN else "established"
-        is_hairpin = client[0] == backend[0]
-        visible = self._visible(client[0], backend[0], vip[0]), client[1]
-        reply_side = FRONTEND if is_hairpin else BACKEND
-        generation = self.ports[in_port].generation
-        session = Session(
-            client, vip, visible, backend, key[4], reply_side, state, self.now, in_port, generation
-        )
-        request = Direction(session, True, self._entry(session, key))
-        if flags & RST:
-            return request
-        if self._is_taken(session):
-            session.visible = visible[0], made.ports[0]
-            if made.ports[0] < LOWEST_SOURCE_PORT or self._is_taken(session, but_closed=True):
-                raise Violation(f"source port {made.ports[0]} is not free")
-        self._store(session)
-        self.events["new_session"] += 1
-        return request
 
-    @staticmethod
-    def _entry(session: Session, *flows: FlowKey) -> Entry:
-        is_mirrored = flows == (session.reverse_key,) and session.reply_side == FRONTEND
-        return Entry(replace(session), session.reverse_key if is_mirrored else session.forward_key, flows)
+    def _take_source_port(self, session: Session, port: int, found: Found | None) -> None:
+        """The client's own one, or the one of an earlier session of the flow; if taken, a free one of the same
+        kind."""
+        own = session.visible[1]
+        former = found.session.visible[1] if found else own
+        is_own_taken = self._is_taken(session)
+        session.visible = session.visible[0], port
+        if port != own and port != former and not is_own_taken:
+            raise Violation(f"source port {port} though {own} is free")
+        if self._is_taken(session, but_closed=True) or (port < FIRST_USER_PORT) != (own < FIRST_USER_PORT):
+            raise Violation(f"source port {port} must not be used for {own}")
 
-    def _store(self, session: Session) -> None:
-        request, answer = session.forward_key, session.reverse_key
-        has_one_end = session.reply_side == BACKEND and near_end(request) == near_end(answer)
-        both = self._entry(session, request, answer)
-        if has_one_end and self._store_at_end(near_end(request), both):
-            return
-        for key in (answer, request):
-            entry = self._entry(session, key)
-            if not self._store_at_end(near_end(key), entry):
-                self.flows[key] = entry
+    def _gives_way(self, old: Session, new: Session, *, but_closed: bool = True) -> bool:
+        return old.request == new.request or self._is_over(old) or (but_closed and old.state == "closed")
 
-    def _store_at_end(self, end: NearEnd, entry: Entry) -> bool:
-        """An earlier session gives way when it is over or closed, or used to be the same client's flow."""
-        old = self.ends.get(end)
-        gives_way = (
-            old is None
-            or old.front == entry.front
-            or old.session.state == "closed"
-            or self._is_over(old.session)
-        )
-        if gives_way:
-            entry.is_passed = old is not None and old.is_passed
-            self.ends[end] = entry
-        return gives_way
-
-    def _keep_answers(self, left: Entry, new: Session) -> None:
-        """Late answers to a session that the client has just left still come from the VIP."""
-        answers = left.session.reverse_key
-        if answers != new.reverse_key:
-            self.flows[answers] = self._entry(left.session, answers)
-            self.flows[answers].is_passed = left.is_passed
-
-    def forget(self, end: NearEnd) -> None:
-        """No direction of any session is known at this near end any more."""
-        self.ends.pop(end, None)
-        for key in [key for key in self.flows if near_end(key) == end]:
-            del self.flows[key]
+    def _answered_by(self, session: Session) -> dict[str, Session]:
+        """By table, the sessions of other flows whose entries an answer to `session` would find."""
+        key = session.answer
+        is_frontend = key[5] == FRONTEND
+        found = {}
+        for table, entries in (("clients", self.clients), ("openings", self.openings)):
+            old = entries.get(client_of(key))
+            if old and key == (old.request if is_frontend else old.answer_from_server):
+                found[table] = old
+        if key in self.flows:
+            found["flows"] = self.flows[key][0]
+        return {table: old for table, old in found.items() if old.request != session.request}
 
     def _is_taken(self, session: Session, *, but_closed: bool = False) -> bool:
         """Whether answers to `session` would be taken for those to another one."""
-        found = self._live(session.reverse_key)
-        if found is None or (but_closed and found.session.state == "closed"):
-            return False
-        return found.session.forward_key != session.forward_key
+        return any(
+            not self._gives_way(old, session, but_closed=but_closed)
+            for old in self._answered_by(session).values()
+        )
+
+    def _store(self, session: Session, found: Found | None) -> None:
+        for table in self._answered_by(session):  # they have given way
+            entries_of_table: dict[Any, Any] = {
+                "clients": self.clients,
+                "openings": self.openings,
+                "flows": self.flows,
+            }[table]
+            del entries_of_table[session.answer if table == "flows" else client_of(session.answer)]
+        end = client_of(session.request)
+        entries = self.clients if end in self.clients else self.openings
+        old = entries.get(end)
+        is_placed = old is None or self._gives_way(old, session)
+        left = replace(found.session) if found else None
+        if is_placed:
+            entries[end] = replace(session)
+            self.flows.pop(session.request, None)
+            if session.is_plain:
+                self.flows.pop(session.answer, None)
+        else:
+            self.flows[session.request] = (replace(session), True)
+        if not is_placed or not session.is_plain:
+            self.flows[session.answer] = (replace(session), False)
+        if left is None or (left.backend, left.visible[0]) == (session.backend, session.visible[0]):
+            return
+        was_over = self._is_over(left)
+        left.take_state(session)
+        left.direct = session.direct
+        if session.proto == IPPROTO_TCP:
+            self.flows.pop(left.answer, None)
+        elif not was_over:  # late answers of the backend that was left still come from the VIP
+            self.flows[left.answer] = (left, False)
+
+    def forget(self, end: Client) -> None:
+        """The kernel has evicted what was kept for a client."""
+        self.clients.pop(end, None)
+        self.openings.pop(end, None)
 
     def _visible(self, client: Address, backend: Address, vip: Address) -> Address:
         if client == backend:
@@ -468,34 +578,52 @@ class Model:
         _, mask, new_network = self.rewrite
         return (new_network | int.from_bytes(client) & ~mask).to_bytes(4)
 
-    def _egress(self, port: Port, direction: Direction) -> int | None:
+    def _egress(self, port: Port, out: int, generation: int, client: Address) -> int | None:
         if port.side == FRONTEND:
             return port.out
-        session = direction.session
-        leaving = self.ports.get(session.port)
-        if leaving and leaving.side == FRONTEND and leaving.generation == session.generation:
-            return session.port
-        return self.frontends.get(session.client[0]) if self.multi else port.out
+        leaving = self.ports.get(out)
+        if leaving and leaving.side == FRONTEND and leaving.generation == generation:
+            return out
+        return self.frontends.get(client) if self.multi else port.out
 
     # --- ICMP errors ---
 
-    def _icmp_error(self, port: Port, error: Datagram) -> Expected:
+    def _icmp_error(self, port: Port, error: Datagram, observed: bytes) -> Expected:
+        self._fate = Note("drop", self.now)
         inner = quoted_flow(error)
         if inner is None:
             return self._untranslated(port, error)
         sport, dport = inner.ports
-        direction = self._live((inner.dst, inner.src, dport, sport, inner.proto, port.side))
-        if direction is None:
-            if port.side == FRONTEND and (inner.src, sport, inner.proto) in self.services:
+        key: FlowKey = (inner.dst, inner.src, dport, sport, inner.proto, port.side)
+        found = self._find(key)
+        if found is None or self._is_over(found.session):
+            service = self.services.get((inner.src, sport, inner.proto))
+            if port.side == BACKEND or service is None:
+                return self._untranslated(port, error)
+            if not service.usable:
                 return self._drop(error.data, "icmp_error")
-            return self._untranslated(port, error)
-        out = self._egress(port, direction)
-        src, dst, new_sport, new_dport = direction.result
+            found = self._chosen(key, service, error, observed)
+        session = found.session
+        out = self._egress(port, session.port, session.generation, session.client[0])
+        src, dst, new_sport, new_dport = found.result
+        outer = src if error.src == inner.dst else error.src
+        self._fate = Note("translate", self.now, outer, dst, session.port, session.generation)
         before = error.sum_of_icmp()
-        error.set_addresses(src if error.src == inner.dst else error.src, dst)
+        error.set_addresses(outer, dst)
         inner.set_flow(dst, src, new_dport, new_sport)
         error.keep_sum_of_icmp(before)
         return self._send(out, error.data)
+
+    def _chosen(self, key: FlowKey, service: Service, error: Datagram, observed: bytes) -> Found:
+        """The session that the quoted flow would have, if it had one."""
+        made = quoted_flow(Datagram(bytearray(observed), error.l3, error.l4))
+        if made is None:
+            raise Violation("the quoted packet has become unreadable")
+        backend = made.src, made.ports[0]
+        self._check_choice(key, service, backend)
+        client, vip = (key[0], key[2]), (key[1], key[3])
+        visible = self._visible(client[0], backend[0], vip[0]), client[1]
+        return Found("", Session(client, vip, visible, backend, key[4], "opening", self.now, 0, 0), True)
 
     # --- ARP ---
 

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-import operator
 import socket
 import struct
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pcnhost.engine import bpf
-from tests.datapath import maps
+from tests.datapath import abi, maps
 
-FRONTEND, BACKEND = 1, 2
-ARP_REPLY, FLOOD, REJECT = range(3)  # enum slowpath_reason
-NO_PORT = 0xFFFF
-MAX_PORTS = 128
-INLINE_BACKENDS = 14
-CHUNK_BYTES = 512
+FRONTEND, BACKEND = abi.CONSTANTS["SIDE_FRONTEND"], abi.CONSTANTS["SIDE_BACKEND"]
+ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE = range(abi.CONSTANTS["REASON_COUNT"])
+NO_PORT = abi.CONSTANTS["NO_PORT"]
+MAX_PORTS = abi.CONSTANTS["MAX_PORTS"]
+INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
+CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
-BACKENDS_PER_SET = 8
+BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
+EVENTS = tuple(name.removeprefix("drop_") for name in abi.names("EVENT_")[:-1])
+SESSION_TABLES = ("clients", "openings", "flows")
 
-EVENTS = (
-    "new_session",
-    "malformed",
-    "no_port",
-    "fragment",
-    "icmp_error",
-    "rate_limited",
-    "rejected",
-    "source_ports",
-    "table_changed",
-)
+TIMEOUTS = {
+    socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240),
+    socket.IPPROTO_UDP: (120, 120, 180),
+    socket.IPPROTO_ICMP: (60, 60, 60),
+}
+"""Idle timeouts by protocol and state, as the control plane sets them unless told otherwise."""
 
-_PORT = struct.Struct("=BBHI")
 _SERVICE_KEY = struct.Struct("!4sHBx")
 _SERVICE = struct.Struct(f"=IIIHBx{8 * INLINE_BACKENDS}sI")
 _CHUNK = struct.Struct(f"=I{CHUNK_BYTES}s")
 _REWRITE = struct.Struct("=4s4s4sI")
-_LIMITS = 3
-_SESSION_KEY = struct.Struct("!4s4sHHBB2x")
-_SESSION = struct.Struct("=4s4s2s2s4s4s2s2sIIHBBI")
-_FRAGMENT = struct.Struct("=4s4sII")
+_PORT = struct.Struct("=BBHI")
 
 
 def ip(text: str) -> bytes:
     return socket.inet_aton(text)
+
+
+def _known_bit(address: bytes, port: int, proto: int) -> int:
+    """hash_endpoint() of abi.h, which is made for this machine's byte order."""
+    (number,) = struct.unpack("=I", address)
+    (swapped,) = struct.unpack("=H", port.to_bytes(2))
+    value = (number << 32 | swapped << 8 | proto) * 0x9E3779B97F4A7C15 % (1 << 64)
+    value ^= value >> 32
+    value = value * 0xBF58476D1CE4E5B9 % (1 << 64)
+    return (value >> 32) % int(abi.CONSTANTS["KNOWN_BITS"])
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,20 @@ class Flow:
     proto: int
     side: int
 
-    @property
-    def ends(self) -> tuple[str, str, int, int]:
-        """The near and the far address and their ports."""
-        if self.side == FRONTEND:
-            return self.saddr, self.daddr, self.sport, self.dport
-        return self.daddr, self.saddr, self.dport, self.sport
+    def client_key(self) -> bytes:
+        """struct client_key of whoever is on the clients' side."""
+        address, port = (self.saddr, self.sport) if self.side == FRONTEND else (self.daddr, self.dport)
+        return struct.pack("!4sHBx", ip(address), port, self.proto)
 
-    def near_end(self) -> bytes:
-        """struct session_key with the clients' end alone."""
-        near, _, port, _ = self.ends
-        return _SESSION_KEY.pack(ip(near), bytes(4), port, 0, self.proto, 0)
-
-    def whole(self) -> bytes:
-        """struct session_key with both ends."""
-        near, far, near_port, far_port = self.ends
-        return _SESSION_KEY.pack(ip(near), ip(far), near_port, far_port, self.proto, self.side)
+    def flow_key(self) -> bytes:
+        """struct flow_key."""
+        addresses = ip(self.saddr) + ip(self.daddr)
+        return addresses + struct.pack("!HHBB2x", self.sport, self.dport, self.proto, self.side)
 
 
 @dataclass(frozen=True)
 class Session:
-    """struct session; times in ticks, flows as near and far address and their ports."""
+    """struct session; times in ticks, flows as client and server address and their ports."""
 
     front: tuple[str, str, int, int]
     back: tuple[str, str, int, int]
@@ -90,6 +84,7 @@ class Session:
     state: int
     flags: int
     removals: int
+    table: str
 
     @property
     def source_port(self) -> int:
@@ -97,16 +92,25 @@ class Session:
         return self.back[2]
 
     def serves(self, flow: Flow) -> bool:
-        return flow.ends == (self.front if flow.side == FRONTEND else self.back)
+        from_client = flow.side == FRONTEND if self.table != "flows" else not self.flags & 1
+        ends = (flow.saddr, flow.daddr, flow.sport, flow.dport)
+        if not from_client:
+            ends = (flow.daddr, flow.saddr, flow.dport, flow.sport)
+        return ends == (self.front if from_client else self.back)
 
     @staticmethod
-    def unpack(raw: bytes) -> Session:
-        fields = _SESSION.unpack(raw)
+    def unpack(raw: bytes, table: str) -> Session:
+        entry = abi.struct("session").from_buffer_copy(raw)
         front, back = (
-            (*map(socket.inet_ntoa, fields[at : at + 2]), *map(int.from_bytes, fields[at + 2 : at + 4]))
-            for at in (0, 4)
+            (_text(flow.client), _text(flow.server), flow.client_port, flow.server_port)
+            for flow in (entry.front, entry.back)
         )
-        return Session(front, back, *fields[8:])
+        rest = ("last_seen", "port_generation", "port", "state", "flags", "removals")
+        return Session(front, back, *(getattr(entry, name) for name in rest), table)
+
+
+def _text(address: int) -> str:
+    return socket.inet_ntoa(address.to_bytes(4))
 
 
 Endpoint = tuple[str, int]
@@ -183,27 +187,52 @@ class Tables:
     _removals: int = 0
     _version: int = 0
     _segments: dict[bytes, range] = field(default_factory=dict)  # of chunks
+    _members: dict[bytes, set[Endpoint]] = field(default_factory=dict)
+    _known: dict[int, int] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
-        for name in ("frontends", "services", "vips", "chunks", "sessions", "fragments"):
+        for name in ("frontends", "services", "vips", "chunks", "endpoints", "fragments", *SESSION_TABLES):
             maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
             self.datapath.disconnect(index)
         self.set_rewrite(None)
-        self._clear_retired()
+        self.set_settings()
+        self._clear("retired", abi.size("client_key"))
+        self._clear("known", 8)
+        self._known.clear()
+        maps.clear_per_cpu(self.datapath.maps["retired_next"], 1)
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         self.reset_limits()
         self._segments.clear()
+        self._members.clear()
 
-    def _clear_retired(self) -> None:
-        raw = bpf.lookup(self.datapath.maps["retired_next"], bytes(4), 4)
-        assert raw is not None
-        entries = bpf.map_spec(self.datapath.maps["retired"]).max_entries
-        for index in range(min(entries, int.from_bytes(raw, sys.byteorder))):
-            self._write("retired", struct.pack("=I", index), bytes(_SESSION_KEY.size))
-        self._write("retired_next", bytes(4), bytes(4))
+    def _clear(self, name: str, value_bytes: int) -> None:
+        """Zeroes what is not zero in an array. Nothing ever hints that there are no flows, which is harmless."""
+        fd = self.datapath.maps[name]
+        for index in range(bpf.map_spec(fd).max_entries):
+            key = struct.pack("=I", index)
+            if any(bpf.lookup(fd, key, value_bytes) or b""):
+                bpf.update(fd, key, bytes(value_bytes))
+
+    def set_settings(
+        self, timeouts: Mapping[int, Sequence[int]] = TIMEOUTS, reject_unserved: bool = False
+    ) -> None:
+        """Idle timeouts by protocol and state; whether a VIP's ports without service refuse."""
+        settings = abi.struct("settings")()
+        for proto, by_state in timeouts.items():
+            for state, seconds in enumerate(by_state):
+                settings.timeouts[proto][state] = seconds
+        settings.longest_timeout = max(max(by_state) for by_state in timeouts.values())
+        settings.reject_unserved = reject_unserved
+        self._write("settings", bytes(4), bytes(settings))
+
+    def _know(self, address: str, port: int, proto: int) -> None:
+        for bit in (_known_bit(ip(address), port, proto), _known_bit(ip(address), 0, 0)):
+            index = bit // 64
+            self._known[index] = self._known.get(index, 0) | 1 << bit % 64
+            self._write("known", struct.pack("=I", index), struct.pack("=Q", self._known[index]))
 
     def _write(self, name: str, key: bytes, value: bytes) -> None:
         bpf.update(self.datapath.maps[name], key, value)
@@ -259,17 +288,35 @@ class Tables:
         stored = _backend_chunks(dict(zip(indexes, values, strict=True)), sets)
         segment = self._write_chunks(table + stored)
         inline = b"" if chunks else b"".join(values)
+        self._know(vip, port, proto)
+        for endpoint in members:
+            self._know(*endpoint, proto)
+            self._write("endpoints", self._endpoint_key(endpoint, proto), struct.pack("=I", 1))
         self._write("vips", ip(vip), struct.pack("=I", 1))
         self._write_service(key, slots, segment.start, sets, shift, inline)
         self._segments[key] = segment
         self._erase(old)
+        self._set_members(key, set(members))
 
     def remove_service(self, vip: str, port: int, proto: int) -> None:
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         bpf.delete(self.datapath.maps["services"], key)
         self._erase(self._segments.pop(key))
+        self._set_members(key, set())
         if not any(other[:4] == key[:4] for other in self._segments):
             bpf.delete(self.datapath.maps["vips"], ip(vip))
+
+    @staticmethod
+    def _endpoint_key(endpoint: Endpoint, proto: int) -> bytes:
+        return _SERVICE_KEY.pack(ip(endpoint[0]), endpoint[1], proto)
+
+    def _set_members(self, key: bytes, members: set[Endpoint]) -> None:
+        """What has become of the backends of a service; those of no service are none any more."""
+        gone, proto = self._members.get(key, set()) - members, key[6]
+        self._members[key] = members
+        for endpoint in gone:
+            if not any(endpoint in others for other, others in self._members.items() if other[6] == proto):
+                bpf.delete(self.datapath.maps["endpoints"], self._endpoint_key(endpoint, proto))
 
     def _write_service(
         self, key: bytes, slots: int, first: int, sets: int, shift: int, inline: bytes
@@ -330,38 +377,34 @@ class Tables:
 
     def session(self, flow: Flow) -> Session | None:
         """What packets of this flow find."""
-        for key in (flow.near_end(), flow.whole()):
-            raw = bpf.lookup(self.datapath.maps["sessions"], key, _SESSION.size)
-            if raw is None:
-                return None
-            session = Session.unpack(raw)
-            if session.serves(flow):
+        for table in SESSION_TABLES:
+            key = flow.flow_key() if table == "flows" else flow.client_key()
+            raw = bpf.lookup(self.datapath.maps[table], key, abi.size("session"))
+            if raw is not None and (session := Session.unpack(raw, table)).serves(flow):
                 return session
         return None
 
-    def sessions(self) -> int:
-        """The number of entries."""
-        return sum(1 for _ in maps.keys(self.datapath.maps["sessions"]))
+    def sessions(self, *tables: str) -> int:
+        """The number of entries, of all tables unless told."""
+        return sum(1 for table in tables or SESSION_TABLES for _ in maps.keys(self.datapath.maps[table]))
 
     def age(self, ticks: int) -> None:
         """Makes all sessions and fragment notes older."""
-        for name, layout, at in (("sessions", _SESSION, 8), ("fragments", _FRAGMENT, 3)):
+        layouts = {**dict.fromkeys(SESSION_TABLES, "session"), "fragments": "fragment"}
+        for name, layout in layouts.items():
             for key in list(maps.keys(self.datapath.maps[name])):
-                raw = bpf.lookup(self.datapath.maps[name], key, layout.size)
+                raw = bpf.lookup(self.datapath.maps[name], key, abi.size(layout))
                 assert raw is not None
-                fields = list(layout.unpack(raw))
-                fields[at] = (fields[at] - ticks) & 0xFFFFFFFF
-                self._write(name, key, layout.pack(*fields))
+                entry = abi.struct(layout).from_buffer_copy(raw)
+                entry.last_seen = (entry.last_seen - ticks) & 0xFFFFFFFF
+                self._write(name, key, bytes(entry))
 
-    def forget(self, flow: Flow) -> None:
-        """Evicts what is kept for the near end of a flow, as the kernel may when there is no room."""
-        end = flow.near_end()
-        for key in list(maps.keys(self.datapath.maps["sessions"])):
-            (*near, proto), (*other, other_proto) = (
-                operator.itemgetter(0, 2, 4)(_SESSION_KEY.unpack(packed)) for packed in (end, key)
-            )
-            if (near, proto) == (other, other_proto):
-                bpf.delete(self.datapath.maps["sessions"], key)
+    def forget(self, flow: Flow, *tables: str) -> None:
+        """Evicts what is kept for a flow, as the kernel may when there is no room."""
+        for table in tables or SESSION_TABLES:
+            key = flow.flow_key() if table == "flows" else flow.client_key()
+            if bpf.lookup(self.datapath.maps[table], key, abi.size("session")) is not None:
+                bpf.delete(self.datapath.maps[table], key)
 
     def events(self) -> dict[str, int]:
         """The counters that are not zero."""
@@ -369,4 +412,4 @@ class Tables:
         return {name: total for name, total in zip(EVENTS, totals, strict=True) if total}
 
     def reset_limits(self) -> None:
-        maps.clear_per_cpu(self.datapath.maps["limits"], _LIMITS)
+        maps.clear_per_cpu(self.datapath.maps["limits"], abi.CONSTANTS["REASON_COUNT"])

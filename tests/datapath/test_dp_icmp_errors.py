@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from scapy.layers.inet import ICMP
 
@@ -22,6 +24,7 @@ from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
     ETHERNET,
+    OTHER_SERVER,
     OTHER_VIP,
     PLAIN,
     ROUTER,
@@ -131,8 +134,24 @@ def test_error_about_a_request_from_a_replaced_source_port(lab: Lab, exchange: E
 
 
 @each_exchange
-def test_error_about_an_unknown_session_of_a_service(lab: Lab, exchange: Exchange) -> None:
-    lab.serve((SERVER, SERVER_PORT))
+@each_kind
+def test_error_about_an_unknown_session_of_a_service(lab: Lab, exchange: Exchange, kind: IcmpError) -> None:
+    """Another node may have it: the error goes to the backend that a packet of the flow would get."""
+    lab.serve((SERVER, SERVER_PORT), (OTHER_SERVER, SERVER_PORT))
+    for sport in range(5000, 5008):
+        seen = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT, dport=sport))
+        outcome = lab.from_client(kind.quoting(seen, CLIENT, VIP))
+        assert lab.tables.sessions() == 0
+        request = lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport))
+        server = socket.inet_ntoa(request.frame[30:34])
+        sent = quote(exchange.answer(server, CLIENT, PLAIN, dport=sport))
+        assert_out(outcome, SERVER_IF, kind.quoting(sent, CLIENT, server))
+        lab.tables.forget(exchange.forward_flow(sport=sport))
+
+
+@each_exchange
+def test_error_about_a_service_without_backends(lab: Lab, exchange: Exchange) -> None:
+    lab.serve()
     seen = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
     assert_dropped(lab.from_client(UNREACHABLE.quoting(seen, CLIENT, VIP)))
     assert lab.tables.events() == {"icmp_error": 1}
@@ -140,9 +159,7 @@ def test_error_about_an_unknown_session_of_a_service(lab: Lab, exchange: Exchang
 
 def test_error_about_an_ended_session(lab: Lab) -> None:
     open_session(lab, TCP_EXCHANGE)
-    lab.tables.age(100)
-    seen = quote(TCP_EXCHANGE.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
-    assert_dropped(lab.from_client(UNREACHABLE.quoting(seen, CLIENT, VIP)))
+    lab.tables.age(300)
     seen = quote(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
     error = UNREACHABLE.quoting(seen, SERVER, CLIENT)
     assert_out(lab.from_server(error), CLIENT_IF, error)

@@ -65,6 +65,7 @@ def cabled(engine: Engine, wires: Callable[[int], list[Wire]]) -> Iterator[Cable
     client_end, server_end = (OffloadWire(wire) for wire in wires(2))
     cube = LiveCube(engine)
     tables = Tables(cube, multi=True)
+    tables.set_settings()
     client, server = cube.add_port("client", "w0"), cube.add_port("server", "w1")
     tables.add_port(client, FRONTEND, server, CLIENT)
     tables.add_port(server, BACKEND)

@@ -17,7 +17,6 @@ from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
     SERVER_IF,
-    TCP_EXCHANGE,
     Exchange,
     Lab,
     assert_dropped,
@@ -31,6 +30,7 @@ from tests.datapath.packets import (
     MAC,
     OTHER_CLIENT,
     OTHER_MAC,
+    OTHER_SERVER,
     PAYLOAD,
     PLAIN,
     SERVER,
@@ -66,42 +66,11 @@ def test_client_to_somebody_else(lab: Lab, exchange: Exchange, shape: Shape) -> 
 @each_shape
 def test_server_to_a_client_without_session(lab: Lab, exchange: Exchange, shape: Shape) -> None:
     lab.serve((SERVER, SERVER_PORT))
-    packet = exchange.answer(SERVER, OTHER_CLIENT, shape)
+    packet = exchange.answer(OTHER_SERVER, OTHER_CLIENT, shape)
     assert_out(lab.from_server(packet), lab.other_client_if, packet)
     packet = exchange.request(SERVER, OTHER_CLIENT, shape)
     assert_out(lab.from_server(packet), lab.other_client_if, packet)
     assert lab.tables.events() == {}
-
-
-@each_exchange
-def test_client_straight_to_a_backend(lab: Lab, exchange: Exchange) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    packet = exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)
-    assert_out(lab.from_client(packet), SERVER_IF, packet)
-    packet = exchange.answer(SERVER, CLIENT, PLAIN)
-    assert_out(lab.from_server(packet), CLIENT_IF, packet)
-    assert lab.tables.sessions() == 0
-
-
-@pytest.mark.parametrize("last", ["FA", "R"])
-def test_client_straight_to_a_backend_after_a_session_from_the_same_port(lab: Lab, last: str) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    for flags in ("S", "A", last):
-        lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags=flags))
-    packet = TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)
-    assert_out(lab.from_client(packet), SERVER_IF, packet)
-    packet = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN)
-    assert_out(lab.from_server(packet), CLIENT_IF, packet)
-
-
-def test_client_straight_to_a_backend_takes_no_session_away(lab: Lab) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    for flags in ("S", "A"):
-        lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags=flags))
-    lab.from_client(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
-    packet = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="A")
-    expected = TCP_EXCHANGE.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT, flags="A")
-    assert_out(lab.from_server(packet), CLIENT_IF, expected)
 
 
 @each_exchange

@@ -98,17 +98,31 @@ def test_a_tuple_that_is_used_again_stays(lab: Lab) -> None:
 
 
 @each_exchange
-def test_a_session_by_way_of_which_others_are_found_stays(lab: Lab, exchange: Exchange) -> None:
+def test_a_session_beside_others_goes_as_well(lab: Lab, exchange: Exchange) -> None:
+    """A stray packet, or one to another service from the same port, keeps no finished session."""
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
-    request(lab, VIP, SERVER, "S", exchange=exchange)
+    use(lab, exchange, CLIENT_PORT)
     request(lab, OTHER_VIP, OTHER_SERVER, "S", exchange=exchange)
-    for flags in ("FA", "A"):
-        answer(lab, VIP, SERVER, flags, exchange=exchange)
-        request(lab, VIP, SERVER, flags, exchange=exchange)
-    lab.tables.age(20)
+    lab.from_server(exchange.answer("192.0.2.7", CLIENT, PLAIN, flags="R"))
+    lab.tables.age(2)
     use_many(lab, exchange)
+    assert lab.tables.session(exchange.forward_flow()) is None
     answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
     request(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+
+
+def test_reset_session_has_four_minutes(lab: Lab) -> None:
+    """RFC 7857, section 2.2: the RST may have been forged."""
+    for flags in ("S", "A"):
+        request(lab, VIP, SERVER, flags)
+        answer(lab, VIP, SERVER, "A")
+    request(lab, VIP, SERVER, "R")
+    lab.tables.age(230)
+    use_many(lab, TCP_EXCHANGE)
+    answer(lab, VIP, SERVER, "PA")
+    request(lab, VIP, SERVER, "A")
+    lab.tables.age(3600)
+    answer(lab, VIP, SERVER, "PA")
 
 
 @each_exchange
@@ -119,9 +133,10 @@ def test_both_entries_go(lab: Lab, exchange: Exchange) -> None:
         sport = FIRST_PORT + turn
         out = exchange.request(seen, SERVER, PLAIN, sport, SERVER_PORT)
         assert_out(lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport)), SERVER_IF, out)
-        back = exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT, sport, flags="RA")
+        back = exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT, sport, flags="FA")
         assert_out(
-            lab.from_server(exchange.answer(SERVER, seen, PLAIN, dport=sport, flags="RA")), CLIENT_IF, back
+            lab.from_server(exchange.answer(SERVER, seen, PLAIN, dport=sport, flags="FA")), CLIENT_IF, back
         )
+        lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport, flags="FA"))
         lab.tables.age(2)
-    assert lab.tables.sessions() == RETIRED_ENTRIES
+    assert lab.tables.sessions() == 2 * RETIRED_ENTRIES

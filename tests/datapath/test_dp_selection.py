@@ -77,7 +77,7 @@ def test_clients_spread_evenly(lab: Lab, chunks: bool) -> None:
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 def test_same_flow_same_backend(lab: Lab, exchange: Exchange, chunks: bool) -> None:
     before = choices(lab, exchange, 50, chunks)
-    maps.clear(lab.datapath.maps["sessions"])
+    maps.clear(lab.datapath.maps["openings"])
     assert choices(lab, exchange, 50, chunks) == before
 
 

@@ -14,11 +14,13 @@ from tests.datapath.lab import (
     UDP_EXCHANGE,
     Exchange,
     Lab,
+    assert_dropped,
     assert_out,
 )
 from tests.datapath.packets import (
     CLIENT,
     OTHER_SERVER,
+    OTHER_VIP,
     PLAIN,
     SERVER,
     SERVER_PORT,
@@ -29,7 +31,7 @@ from tests.datapath.packets import (
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
 
-OPENING, ANSWERED, ESTABLISHED, CLIENT_DONE, BACKEND_DONE, CLOSED = range(6)
+OPENING, ANSWERED, ESTABLISHED, CLIENT_CLOSED, SERVER_CLOSED, CLOSED, RESET = range(7)
 REWRITE = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
 
@@ -42,11 +44,6 @@ def request(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None
 def answer(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None:
     """A packet of `server`, which the client must get from the VIP."""
     talk.answer(lab, VIP, server, flags, exchange=exchange)
-
-
-def untranslated_answer(lab: Lab, exchange: Exchange, server: str, flags: str = "A") -> None:
-    packet = exchange.answer(server, CLIENT, PLAIN, flags=flags)
-    assert_out(lab.from_server(packet), CLIENT_IF, packet)
 
 
 def state(lab: Lab, exchange: Exchange, server: str = SERVER) -> int:
@@ -82,9 +79,11 @@ def test_states_of_tcp(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT))
     request(lab, TCP_EXCHANGE, SERVER, "S")
     assert state(lab, TCP_EXCHANGE) == OPENING
+    assert lab.tables.sessions("openings") == 1
     answer(lab, TCP_EXCHANGE, SERVER, "SA")
+    assert lab.tables.sessions("clients") == 1
     request(lab, TCP_EXCHANGE, SERVER, "S")
-    assert state(lab, TCP_EXCHANGE) == OPENING
+    assert state(lab, TCP_EXCHANGE) == ANSWERED
     request(lab, TCP_EXCHANGE, SERVER, "A")
     assert state(lab, TCP_EXCHANGE) == ESTABLISHED
     answer(lab, TCP_EXCHANGE, SERVER, "PA")
@@ -97,7 +96,7 @@ def test_each_side_closes_for_itself(lab: Lab, from_client: bool) -> None:
     lab.serve((SERVER, SERVER_PORT))
     establish(lab, TCP_EXCHANGE, SERVER)
     first, second = (request, answer) if from_client else (answer, request)
-    done = CLIENT_DONE if from_client else BACKEND_DONE
+    done = CLIENT_CLOSED if from_client else SERVER_CLOSED
     for flags in ("FA", "FA", "A"):
         first(lab, TCP_EXCHANGE, SERVER, flags)
         assert state(lab, TCP_EXCHANGE) == done
@@ -110,11 +109,39 @@ def test_each_side_closes_for_itself(lab: Lab, from_client: bool) -> None:
 
 @pytest.mark.parametrize("flags", ["R", "RA"])
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
-def test_rst_of_either_side_closes(lab: Lab, flags: str, from_client: bool) -> None:
+def test_rst_of_either_side_resets(lab: Lab, flags: str, from_client: bool) -> None:
     lab.serve((SERVER, SERVER_PORT))
     establish(lab, TCP_EXCHANGE, SERVER)
     (request if from_client else answer)(lab, TCP_EXCHANGE, SERVER, flags)
-    assert state(lab, TCP_EXCHANGE) == CLOSED
+    assert state(lab, TCP_EXCHANGE) == RESET
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_traffic_of_both_sides_outlives_an_rst(lab: Lab, from_client: bool) -> None:
+    """An RST that is not exactly in sequence is ignored by both ends (RFC 5961, section 3.2)."""
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    first, second = (request, answer) if from_client else (answer, request)
+    first(lab, TCP_EXCHANGE, SERVER, "R")
+    for _ in range(2):  # one side alone may not have noticed yet
+        first(lab, TCP_EXCHANGE, SERVER, "PA")
+        assert state(lab, TCP_EXCHANGE) != ESTABLISHED
+    second(lab, TCP_EXCHANGE, SERVER, "A")
+    assert state(lab, TCP_EXCHANGE) == ESTABLISHED
+    lab.tables.age(3600)
+    answer(lab, TCP_EXCHANGE, SERVER, "PA")
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_half_closed_connection_goes_on_for_an_hour(lab: Lab, from_client: bool) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    first, second = (request, answer) if from_client else (answer, request)
+    first(lab, TCP_EXCHANGE, SERVER, "FA")
+    second(lab, TCP_EXCHANGE, SERVER, "A")
+    lab.tables.age(3500)
+    second(lab, TCP_EXCHANGE, SERVER, "PA")
+    first(lab, TCP_EXCHANGE, SERVER, "A")
 
 
 def test_session_found_in_the_middle_is_established(lab: Lab) -> None:
@@ -126,7 +153,7 @@ def test_session_found_in_the_middle_is_established(lab: Lab) -> None:
 def test_session_found_at_its_end_is_closing(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT))
     request(lab, TCP_EXCHANGE, SERVER, "FA")
-    assert state(lab, TCP_EXCHANGE) == CLIENT_DONE
+    assert state(lab, TCP_EXCHANGE) == CLIENT_CLOSED
 
 
 def test_rst_of_an_unknown_session_leaves_nothing_behind(lab: Lab) -> None:
@@ -135,11 +162,24 @@ def test_rst_of_an_unknown_session_leaves_nothing_behind(lab: Lab) -> None:
     assert lab.tables.sessions() == 0
 
 
-@pytest.mark.parametrize("last", ["A", "FA", "R"])
-def test_syn_on_a_used_tuple_is_a_new_session(lab: Lab, last: str) -> None:
-    lab.serve((SERVER, SERVER_PORT))
+def closing_packets(lab: Lab, last: str) -> None:
     establish(lab, TCP_EXCHANGE, SERVER)
     request(lab, TCP_EXCHANGE, SERVER, last)
+    if last == "FA":
+        answer(lab, TCP_EXCHANGE, SERVER, "FA")
+
+
+def prefer_other_server(lab: Lab) -> None:
+    """New sessions go to OTHER_SERVER, but SERVER still belongs to the service."""
+    lab.tables.set_service(
+        VIP, VIP_PORT, TCP_EXCHANGE.proto, [(OTHER_SERVER, SERVER_PORT)], [(SERVER, SERVER_PORT)]
+    )
+
+
+@pytest.mark.parametrize("last", ["A", "FA", "R"])
+def test_syn_on_the_tuple_of_a_removed_backend_is_a_new_session(lab: Lab, last: str) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    closing_packets(lab, last)
     lab.serve((OTHER_SERVER, SERVER_PORT))
     request(lab, TCP_EXCHANGE, OTHER_SERVER, "S")
     answer(lab, TCP_EXCHANGE, OTHER_SERVER, "SA")
@@ -147,14 +187,69 @@ def test_syn_on_a_used_tuple_is_a_new_session(lab: Lab, last: str) -> None:
     assert state(lab, TCP_EXCHANGE, OTHER_SERVER) == ESTABLISHED
 
 
+@pytest.mark.parametrize("rewritten", [False, True], ids=["", "rewritten"])
+def test_syn_does_not_move_a_live_session(lab: Lab, rewritten: bool) -> None:
+    """One blind packet: the backend answers it (RFC 5961, section 4), and data goes on to where it went."""
+    lab.serve((SERVER, SERVER_PORT))
+    if rewritten:  # or, with a replaced source port, to the same one
+        lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+        talk.request(lab, OTHER_VIP, SERVER, "S")
+    request_ = talk.request
+    establish_flags = ("S", "A")
+    first = lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN))
+    assert first.out == SERVER_IF
+    session = lab.tables.session(TCP_EXCHANGE.forward_flow())
+    assert session
+    port = session.source_port
+    for flags in establish_flags:
+        request_(lab, VIP, SERVER, flags, seen_port=port)
+        talk.answer(lab, VIP, SERVER, "SA", seen_port=port)
+    prefer_other_server(lab)
+    for flags in ("S", "A", "PA"):
+        request_(lab, VIP, SERVER, flags, seen_port=port)
+        talk.answer(lab, VIP, SERVER, "A", seen_port=port)
+    assert lab.tables.events() == {"new_session": 2 if rewritten else 1}
+
+
+def test_syn_after_the_client_has_reset_may_choose(lab: Lab) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    prefer_other_server(lab)
+    request(lab, TCP_EXCHANGE, SERVER, "R")
+    request(lab, TCP_EXCHANGE, OTHER_SERVER, "S")
+
+
+def test_syn_after_both_have_closed_is_a_new_session_in_place(lab: Lab) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    closing_packets(lab, "FA")
+    request(lab, TCP_EXCHANGE, SERVER, "S")
+    assert state(lab, TCP_EXCHANGE) == OPENING
+    assert lab.tables.events() == {"new_session": 2}
+    assert lab.tables.sessions() == 1
+
+
 def test_stray_packets_of_the_older_session_do_not_touch_the_newer_one(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT))
     establish(lab, TCP_EXCHANGE, SERVER)
     lab.serve((OTHER_SERVER, SERVER_PORT))
     establish(lab, TCP_EXCHANGE, OTHER_SERVER)
-    answer(lab, TCP_EXCHANGE, SERVER, "FA")
+    lab.from_server(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="FA"))
     assert state(lab, TCP_EXCHANGE, OTHER_SERVER) == ESTABLISHED
     request(lab, TCP_EXCHANGE, OTHER_SERVER, "A")
+
+
+@pytest.mark.parametrize("rewritten", [False, True], ids=["", "rewritten"])
+def test_late_synack_of_a_removed_backend_does_not_come_from_the_vip(lab: Lab, rewritten: bool) -> None:
+    """It would complete the handshake that the client has begun with another backend."""
+    if rewritten:
+        lab.tables.set_rewrite(REWRITE)
+    client = VIRTUAL_CLIENT if rewritten else CLIENT
+    lab.serve((SERVER, SERVER_PORT))
+    lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN))
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN))
+    late = TCP_EXCHANGE.answer(SERVER, client, PLAIN)
+    assert lab.from_server(late).frame == late
 
 
 def test_repeated_syn_stays_with_its_backend(lab: Lab) -> None:
@@ -202,6 +297,7 @@ def test_next_packet_leaves_a_removed_backend(lab: Lab, exchange: Exchange) -> N
     request(lab, exchange, OTHER_SERVER)
     answer(lab, exchange, OTHER_SERVER)
     answer(lab, exchange, SERVER)  # late, but to a request that came from the VIP's client
+    answer(lab, exchange, OTHER_SERVER)
 
 
 @without_handshake
@@ -225,23 +321,29 @@ def test_session_of_the_next_tick_is_alive(lab: Lab, exchange: Exchange) -> None
 idle_sessions = pytest.mark.parametrize(
     ("exchange", "last", "timeout"),
     [
-        (TCP_EXCHANGE, "S", 60),
+        (TCP_EXCHANGE, "S", 240),
+        (TCP_EXCHANGE, "SA", 240),
         (TCP_EXCHANGE, "A", 86400),
-        (TCP_EXCHANGE, "FA", 120),
-        (UDP_EXCHANGE, "S", 30),
-        (UDP_EXCHANGE, "SA", 30),
+        (TCP_EXCHANGE, "FA", 3600),
+        (TCP_EXCHANGE, "R", 240),
+        (UDP_EXCHANGE, "S", 120),
+        (UDP_EXCHANGE, "SA", 120),
         (UDP_EXCHANGE, "A", 180),
-        (PING_EXCHANGE, "S", 30),
-        (PING_EXCHANGE, "A", 30),
+        (PING_EXCHANGE, "S", 60),
+        (PING_EXCHANGE, "SA", 60),
+        (PING_EXCHANGE, "A", 60),
     ],
     ids=[
         "tcp-opening",
+        "tcp-answered",
         "tcp-established",
-        "tcp-closing",
+        "tcp-half-closed",
+        "tcp-reset",
         "udp-unanswered",
         "udp-answered",
         "udp",
         "ping-unanswered",
+        "ping-answered",
         "ping",
     ],
 )
@@ -288,7 +390,8 @@ def test_idle_session_lives_until_its_timeout(lab: Lab, exchange: Exchange, last
 @idle_sessions
 def test_idle_session_ends_after_its_timeout(lab: Lab, exchange: Exchange, last: str, timeout: int) -> None:
     idle(lab, exchange, last, timeout + 1)
-    untranslated_answer(lab, exchange, SERVER)
+    assert_dropped(lab.from_server(exchange.answer(SERVER, CLIENT, PLAIN, flags="A")))
+    assert lab.count("no_session") == 1
 
 
 @each_exchange

@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from pcnhost.engine.source import Hook
+from tests.datapath import maps
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
+    CLIENT_IF,
     EXCHANGES,
     SERVER_IF,
     TCP_EXCHANGE,
@@ -28,13 +30,14 @@ from tests.datapath.packets import (
     SERVER_PORT,
     VIP,
 )
+from tests.datapath.tables import SESSION_TABLES
 from tests.datapath.talk import answer, request
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
 THIRD_VIP = "10.96.0.12"
 SYN_TO_OTHER_VIP = TCP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN)
-SOURCE_PORT_ATTEMPTS = 3  # the client's own port and two others
+SOURCE_PORT_ATTEMPTS = 16  # the client's own port among them
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,7 @@ def test_a_session_that_is_over_gives_its_place_away(lab: Lab, exchange: Exchang
     lab.serve((SERVER, SERVER_PORT))
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
     request(lab, VIP, SERVER, "S", exchange=exchange)
-    lab.tables.age(90)
+    lab.tables.age(300)
     request(lab, OTHER_VIP, OTHER_SERVER, "S", exchange=exchange)
     answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
     assert lab.tables.sessions() == 1
@@ -162,8 +165,8 @@ def open_at_all_source_ports(lab: Lab, last_flags: str) -> list[int]:
             request(lab, VIP, SERVER, "S", sport=port)
         assert lab.from_client(SYN_TO_OTHER_VIP).out == SERVER_IF
         ports.append(source_port(lab))
-        for port in ports:
-            lab.tables.forget(TCP_EXCHANGE.forward_flow(sport=port))
+        for table in SESSION_TABLES:
+            maps.clear(lab.datapath.maps[table])
     assert len(set(ports)) == SOURCE_PORT_ATTEMPTS
     for port in ports:
         request(lab, VIP, SERVER, "S", sport=port)
@@ -220,3 +223,52 @@ def test_concurrent_connections_of_one_client_port(lab: Lab) -> None:
         answer(lab, vip, server, "SA", seen_port=port)
         request(lab, vip, server, "A", seen_port=port)
     assert len(seen) == len(vips)
+
+
+def test_source_ports_are_found_while_half_of_them_are_free(lab: Lab) -> None:
+    """30,000 connections of one client through one VIP, then 2,000 through another one from the same ports."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    syn, other_syn = (bytearray(TCP_EXCHANGE.request(CLIENT, vip, PLAIN)) for vip in (VIP, OTHER_VIP))
+    synack = bytearray(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN))
+    for port in range(10_000, 40_000):
+        syn[34:36] = synack[36:38] = port.to_bytes(2)
+        lab.datapath.run(CLIENT_IF, bytes(syn))
+        lab.datapath.run(SERVER_IF, bytes(synack))
+    assert lab.tables.sessions("clients") == 30_000
+    seen = set()
+    for port in range(10_000, 12_000):
+        other_syn[34:36] = port.to_bytes(2)
+        run = lab.datapath.run(CLIENT_IF, bytes(other_syn))
+        assert lab.datapath.verdict(run) == SERVER_IF
+        seen.add(int.from_bytes(run.frame[34:36]))
+    assert len(seen) == 2_000
+    assert not seen & set(range(10_000, 40_000))
+    assert min(seen) >= 1024
+    assert lab.count("source_ports") == 0
+
+
+@each_exchange
+def test_a_port_below_1024_stays_below_1024(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    for sport in (1, 600, 1023):
+        request(lab, VIP, SERVER, "S", sport=sport, exchange=exchange)
+        lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN, sport))
+        session = lab.tables.session(exchange.forward_flow(sport=sport, vip=OTHER_VIP))
+        assert session
+        assert session.source_port in set(range(1, 1024)) - {sport}
+
+
+@each_exchange
+def test_an_entry_beside_others_is_found_without_them(lab: Lab, exchange: Exchange) -> None:
+    """The kernel may evict the session that is kept for the client first."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    request(lab, OTHER_VIP, OTHER_SERVER, "S", exchange=exchange)
+    lab.tables.forget(exchange.forward_flow(), "clients", "openings")
+    for _ in range(2):
+        answer(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+        request(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
+    assert lab.tables.events() == {"new_session": 2}

@@ -1,0 +1,47 @@
+// What the datapath must know of addresses without looking at services: which (address, port, protocol) is a
+// service or a backend of any. The maps `known` and `endpoints`.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "Service.h"
+#include "Tables.h"
+
+namespace k8slbrp {
+
+// Not thread-safe: the cube's configuration lock protects it.
+class KnownEndpoints {
+ public:
+  using Backends = std::set<std::pair<uint32_t, uint16_t>>;  // address, port as the datapath sees it
+
+  static Backends of(const ServiceId &id, const std::map<uint32_t, Backend> &backends);
+
+  KnownEndpoints();
+
+  // Makes a service and its backends known, before the service is in force. Throws when the map is full.
+  void announce(ServiceMaps &maps, const ServiceId &id, const Backends &backends);
+
+  // The service is in force with these backends; or is no more.
+  void settle(ServiceMaps &maps, const ServiceId &id, Backends backends);
+  void remove(ServiceMaps &maps, const ServiceId &id);
+
+  // Removes from the maps what no service has.
+  void drop_leftovers(ServiceMaps &maps);
+
+ private:
+  void mark(ServiceMaps &maps, uint32_t ip, uint16_t port, uint8_t protocol);
+  void forget(ServiceMaps &maps);
+  bool is_backend(uint8_t protocol, const std::pair<uint32_t, uint16_t> &endpoint) const;
+  std::vector<uint64_t> marks() const;
+
+  std::map<ServiceId, Backends> services_;
+  std::map<ServiceId, uint32_t> members_;  // of how many services each backend is one
+  std::vector<uint64_t> words_;            // the map `known`
+  std::size_t stale_ = 0;                  // backends gone whose bits are still set
+};
+
+}  // namespace k8slbrp

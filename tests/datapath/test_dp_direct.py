@@ -1,0 +1,130 @@
+"""Connections to a backend's own address: beside sessions of its services, and its answers to nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.datapath.lab import (
+    CLIENT_IF,
+    EXCHANGES,
+    PING_EXCHANGE,
+    SERVER_IF,
+    TCP_EXCHANGE,
+    UDP_EXCHANGE,
+    Exchange,
+    Lab,
+    assert_dropped,
+    assert_out,
+)
+from tests.datapath.packets import CLIENT, OTHER_SERVER, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.talk import answer, request
+
+each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+with_ports = pytest.mark.parametrize("exchange", [TCP_EXCHANGE, UDP_EXCHANGE, PING_EXCHANGE], ids=str)
+
+
+def direct_request(lab: Lab, exchange: Exchange, flags: str = "A", seen_port: int | None = None) -> None:
+    """A packet of the client to the backend's own address, which must arrive there."""
+    packet = exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT, flags=flags)
+    seen = packet
+    if seen_port is not None:
+        seen = exchange.request(CLIENT, SERVER, PLAIN, seen_port, SERVER_PORT, flags=flags)
+    assert_out(lab.from_client(packet), SERVER_IF, seen)
+
+
+def direct_answer(lab: Lab, exchange: Exchange, flags: str = "A", seen_port: int | None = None) -> None:
+    """A packet of the backend to such a client."""
+    packet = exchange.answer(SERVER, CLIENT, PLAIN, flags=flags)
+    sent = packet
+    if seen_port is not None:
+        sent = exchange.answer(SERVER, CLIENT, PLAIN, dport=seen_port, flags=flags)
+    assert_out(lab.from_server(sent), CLIENT_IF, packet)
+
+
+@each_exchange
+def test_client_straight_to_a_backend(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        direct_request(lab, exchange, flags)
+        direct_answer(lab, exchange)
+    assert lab.tables.sessions() == 1
+
+
+@each_exchange
+def test_client_straight_to_what_is_no_backend(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    direct_request(lab, exchange)
+    direct_answer(lab, exchange)
+    assert lab.tables.sessions() == 0
+
+
+@with_ports
+def test_session_beside_a_direct_connection(lab: Lab, exchange: Exchange) -> None:
+    """The later one gets a source port of its own; the direct one goes on untouched."""
+    lab.serve((SERVER, SERVER_PORT))
+    direct_request(lab, exchange, "S")
+    direct_answer(lab, exchange)
+    outcome = lab.from_client(exchange.request(CLIENT, VIP, PLAIN))
+    assert outcome.out == SERVER_IF
+    session = lab.tables.session(exchange.forward_flow())
+    assert session
+    port = session.source_port
+    assert port != session.front[2]
+    for _ in range(2):
+        direct_answer(lab, exchange, "PA")
+        answer(lab, VIP, SERVER, seen_port=port, exchange=exchange)
+        request(lab, VIP, SERVER, seen_port=port, exchange=exchange)
+        direct_request(lab, exchange)
+
+
+@with_ports
+def test_direct_connection_beside_a_session(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    answer(lab, VIP, SERVER, exchange=exchange)
+    assert lab.from_client(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)).out == SERVER_IF
+    vport = 0 if exchange.proto == PING_EXCHANGE.proto else SERVER_PORT
+    flow = exchange.forward_flow(vip=SERVER)
+    session = lab.tables.session(type(flow)(CLIENT, SERVER, flow.sport, vport, flow.proto, flow.side))
+    assert session
+    port = session.source_port
+    for _ in range(2):
+        direct_answer(lab, exchange, seen_port=port)
+        direct_request(lab, exchange, seen_port=port)
+        answer(lab, VIP, SERVER, "PA", exchange=exchange)
+        request(lab, VIP, SERVER, "A", exchange=exchange)
+
+
+@pytest.mark.parametrize("last", ["FA", "R"])
+def test_client_straight_to_a_backend_after_a_session_from_the_same_port(lab: Lab, last: str) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A", last):
+        request(lab, VIP, SERVER, flags)
+    answer(lab, VIP, SERVER, "FA")
+    sent = TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)
+    outcome = lab.from_client(sent)
+    port = int.from_bytes(outcome.frame[34:36])
+    direct_answer(lab, TCP_EXCHANGE, "SA", seen_port=port)
+    direct_request(lab, TCP_EXCHANGE, seen_port=port)
+
+
+@each_exchange
+def test_answer_of_a_backend_without_session(lab: Lab, exchange: Exchange) -> None:
+    """The client knows the backend as the VIP: it would reset a healthy connection whose session was evicted. Its
+    next packet makes the session again."""
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        request(lab, VIP, SERVER, flags, exchange=exchange)
+        answer(lab, VIP, SERVER, "A", exchange=exchange)
+    lab.tables.forget(exchange.forward_flow())
+    assert_dropped(lab.from_server(exchange.answer(SERVER, CLIENT, PLAIN, flags="PA")))
+    assert lab.count("no_session") == 1
+    request(lab, VIP, SERVER, exchange=exchange)
+    answer(lab, VIP, SERVER, "PA", exchange=exchange)
+
+
+def test_backend_that_connects_from_its_port(lab: Lab) -> None:
+    """A SYN is no answer."""
+    lab.serve((SERVER, SERVER_PORT))
+    packet = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="S")
+    assert_out(lab.from_server(packet), CLIENT_IF, packet)
