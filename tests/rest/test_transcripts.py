@@ -42,12 +42,13 @@ class Shell:
         )
 
     def run(self, command: str) -> str:
-        """What a command prints. One that stays in the background is waited for until it serves."""
+        """What a command prints. One that stays in the background is waited for until it serves or ends."""
         assert self._bash.stdin is not None
         assert self._bash.stdout is not None
-        ready = "until curl -f localhost:9000/polycube/v1/version; do sleep 0.1; done >/dev/null 2>&1"
-        wait = f"{ready}\n" if command.endswith("&") else ""
-        self._bash.stdin.write(f"{command}\n{wait}printf '\\n%s\\n' '{END}'\n")
+        serves = "curl -f localhost:9000/polycube/v1/version || ! kill -0 $!"
+        wait = f"until {serves}; do sleep 0.1; done >/dev/null 2>&1\n" if command.endswith("&") else ""
+        # The shell's own input holds the next commands: no command may read it.
+        self._bash.stdin.write(f"{{ {command}\n}} </dev/null\n{wait}printf '\\n%s\\n' '{END}'\n")
         self._bash.stdin.flush()
         lines = []
         for line in self._bash.stdout:
@@ -78,10 +79,11 @@ def test_there_are_transcripts() -> None:
 
 
 @pytest.mark.root
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.name))
 def test_transcript(shell: Shell, file: Path) -> None:
     for step in steps(file):
+        print(f"$ {step.command}", flush=True)  # the last one is the one that hangs, if the time is over
         output = shell.run(step.command)
         shown = f"{step.command}\nprints\n{output}\nand not\n{step.printed}"
         assert step.matches(output), shown
