@@ -84,9 +84,10 @@ def compiler(_: Setup) -> Report:
     try:
         compile_text("#include <linux/if_ether.h>\nint run(void *ctx) { return 0; }", ()).close()
     except CompileError as e:
-        last = str(e).strip().splitlines()[-1]
+        # All of it: BCC's last line is the same for every problem.
+        said = "; ".join(line.strip() for line in str(e).splitlines() if line.strip())
         return Report(
-            "compiler", f"cannot compile: {last}", f"apt install linux-headers-{platform.release()}"
+            "compiler", f"cannot compile: {said}", f"apt install linux-headers-{platform.release()}"
         )
     return Report("compiler", "compiles with the kernel's headers")
 

@@ -90,6 +90,11 @@ def test_a_problem_is_found(name: str) -> None:
     assert lines[found[0] + 1] == f"        to mend it: {remedy}"
 
 
+def test_what_the_compiler_says_is_shown() -> None:
+    _, said = _doctor(**PROBLEMS["headers"][0])  # type: ignore[arg-type]
+    assert "Unable to find kernel headers" in said
+
+
 def test_a_port_in_use() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
