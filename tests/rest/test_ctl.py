@@ -82,7 +82,7 @@ def test_what_may_follow(ctl: Ctl) -> None:
     assert "K8s LoadBalancer Reverse-Proxy Service" in root
     assert "of k8slbrp" in root
     add = said(ctl("c1 service add ?"))
-    assert add.splitlines()[-1] == "  pcnctl c1 service add 130.192.100.12 80 <proto> name=Service-nigx"
+    assert add.splitlines()[-1] == "  pcnctl c1 service add 130.192.100.12 80 TCP name=Service-nigx"
     assert said(ctl("c1 service ?")).splitlines()[-1].split() == ["10.9.0.1", "80", "tcp"]
     assert said(ctl("connect ?")).startswith("Usage:")
     assert ctl("c1 port_mode ?").returncode == 2

@@ -38,6 +38,7 @@ def test_bridge_exports_its_functions_and_the_host_symbols(test_services: Path) 
     assert own == {
         *("pcnhost_attach", "pcnhost_detach", "pcnhost_init", "pcnhost_invoke", "pcnhost_reply"),
         *("pcnhost_packet_in", "pcnhost_log_message", "pcnhost_log_level"),
+        *("pcnhost_constant", "pcnhost_set_log", "pcnhost_log"),
     }
 
 
