@@ -21,16 +21,20 @@ def in_memory(uri: str, content: bytes) -> Iterator[int]:
     """A descriptor of a file in memory that holds the library and cannot be changed.
 
     The loader knows a library by its file and keeps it mapped after dlclose() when anything still holds on to
-    it: a GNU-unique symbol, a thread-local object with a destructor. The same path would then give the old
+    it: a GNU-unique symbol, a thread-local object with a destructor. The same file would then give the old
     code again. A copy is always a new file, and overwriting the original in place cannot pull the mapped code
-    from under a running service."""
-    fd = _memfd(Path(uri).name[:200])
+    from under a running service. The loader compares paths, too: the descriptor has a number whose path is not
+    that of a library that is still mapped."""
+    fds = [_memfd(Path(uri).name[:200])]
     try:
-        with os.fdopen(os.dup(fd), "wb") as file:
+        with os.fdopen(os.dup(fds[0]), "wb") as file:
             file.write(content)
-        yield fd
+        while _is_loaded(_path(fds[-1])):
+            fds.append(os.dup(fds[0]))
+        yield fds[-1]
     finally:
-        os.close(fd)
+        for fd in fds:
+            os.close(fd)
 
 
 def try_out(bridge: str, fd: int) -> None:
@@ -50,7 +54,7 @@ def try_out(bridge: str, fd: int) -> None:
 
 def dlopen(uri: str, fd: int) -> ctypes.CDLL:
     """Raises OSError with the loader's text, about `uri`."""
-    path = f"/proc/self/fd/{fd}"
+    path = _path(fd)
     try:
         return ctypes.CDLL(path, mode=os.RTLD_NOW)
     except OSError as e:
@@ -67,6 +71,18 @@ def symbol_address(library: ctypes.CDLL, symbol: str) -> int | None:
     except AttributeError:
         return None
     return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def _path(fd: int) -> str:
+    return f"/proc/self/fd/{fd}"
+
+
+def _is_loaded(path: str) -> bool:
+    try:
+        close(ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_NOLOAD))
+    except OSError:
+        return False
+    return True
 
 
 def _last_line(output: bytes) -> str:

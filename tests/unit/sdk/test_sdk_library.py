@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from pcnhost import bridge_dlopen
 from pcnhost.library import ErrorTag, Key, LibraryError, Response, ServiceLibrary
 from tests.unit.sdk.conftest import CounterService
 from tests.unit.sdk.map_engine import MapEngine
@@ -239,3 +240,17 @@ def test_process_that_ends_with_a_loaded_service_ends_well(test_services: Path, 
     program = FORGETFUL.format(services=str(test_services), logfile=str(tmp_path / "log"))
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_library_that_stays_mapped_does_not_answer_for_a_later_one(tmp_path: Path) -> None:
+    """dlopen() knows what is loaded by its path, too, and a descriptor's number comes back."""
+    said = []
+    for number in (1, 2):
+        library = tmp_path / "version.so"
+        command = ["gcc", "-shared", "-Wl,-z,nodelete", "-x", "c", "-", "-o", library]
+        subprocess.run(command, input=f"int version(void) {{ return {number}; }}", text=True, check=True)
+        with bridge_dlopen.in_memory(str(library), library.read_bytes()) as fd:
+            loaded = bridge_dlopen.dlopen(str(library), fd)
+        said.append(loaded.version())
+        bridge_dlopen.close(loaded)
+    assert said == [1, 2]
