@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,15 @@ _CPP_TYPES = {
 }
 
 
+def _shown_default(base: str, default: str | None) -> str | None:
+    """The JSON text of a leaf's default; None where there is none, or where it depends on a union's member."""
+    if default is None or base in ("union", "empty"):
+        return None
+    if base == "enumeration":
+        return json.dumps(default.lower())
+    return json.dumps(default) if base in _TEXTS else default
+
+
 @dataclass(frozen=True)
 class Enumeration:
     name: str
@@ -44,6 +54,7 @@ class Member:
     role: Literal["required", "leaf", "output", "list", "container"]
     ranges: tuple[tuple[int, int], ...] = ()
     default: str | None = None
+    shown_default: str | None = None  # as JSON text
     state: bool = False  # read-only
     table: str = ""  # of a list or container
 
@@ -261,6 +272,7 @@ class _Builder:
             role="leaf" if node.config else "output",
             ranges=() if node.type.ranges == _full_range(node.type.base) else node.type.ranges,
             default=node.default,
+            shown_default=_shown_default(node.type.base, node.default),
             state=not node.config,
         )
 

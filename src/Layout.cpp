@@ -24,13 +24,32 @@ struct Member {
   uint64_t identity() const { return uint64_t{ntohl(backend.ip)} << 16 | ntohs(backend.port); }
 };
 
+// Which share of the new sessions a backend takes. Those on standby take one while no active one does.
+class Shares {
+ public:
+  explicit Shares(const std::map<uint32_t, Backend> &backends) {
+    for (const auto &[_, backend] : backends)
+      active_ |= backend.state == ServiceBackendState::Active && backend.weight > 0;
+  }
+
+  uint16_t of(const Backend &backend) const {
+    const auto takes = active_ ? ServiceBackendState::Active : ServiceBackendState::Standby;
+    return backend.state == takes ? backend.weight : uint16_t{0};
+  }
+
+ private:
+  bool active_ = false;
+};
+
 // In the order of their addresses. No port is part of packets of ICMP, whatever the configuration says.
 std::vector<Member> members_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
   std::vector<Member> members;
   members.reserve(backends.size());
+  const Shares shares(backends);
   for (const auto &[ip, backend] : backends) {
     const uint16_t port = id.protocol == IPPROTO_ICMP ? 0 : htons(backend.port);
-    members.push_back({{ip, port, backend.weight > 0}, backend.weight});
+    const uint16_t share = shares.of(backend);
+    members.push_back({{ip, port, share > 0}, share});
   }
   std::sort(members.begin(), members.end(),
             [](const Member &a, const Member &b) { return a.identity() < b.identity(); });

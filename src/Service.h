@@ -6,15 +6,18 @@
 #include <map>
 #include <string>
 
+#include "config.h"
+
 namespace k8slbrp {
 
 struct Backend {
   std::string name;
   uint16_t port = 0;
   uint16_t weight = 1;
+  ServiceBackendState state = ServiceBackendState::Active;
 
   bool operator==(const Backend &other) const {
-    return name == other.name && port == other.port && weight == other.weight;
+    return name == other.name && port == other.port && weight == other.weight && state == other.state;
   }
 };
 

@@ -70,7 +70,8 @@ ServiceError no_backend(const std::string &ip) {
 
 Backend new_backend(const ServiceBackendConfig &config) {
   if (!config.port) throw bad_value("port: missing in backend " + config.ip);
-  return {checked_name(config.name.value_or("")), *config.port, config.weight.value_or(1)};
+  return {checked_name(config.name.value_or("")), *config.port, config.weight.value_or(1),
+          config.state.value_or(ServiceBackendState::Active)};
 }
 
 void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
@@ -88,6 +89,7 @@ void update_backends_of(Service &service, const std::vector<ServiceBackendConfig
     if (config.name) backend.name = checked_name(*config.name);
     if (config.port) backend.port = *config.port;
     if (config.weight) backend.weight = *config.weight;
+    if (config.state) backend.state = *config.state;
   }
 }
 
@@ -103,6 +105,7 @@ ServiceBackendConfig config_of(uint32_t ip, const Backend &backend) {
   config.ip = format_ipv4(ip);
   config.port = backend.port;
   config.weight = backend.weight;
+  if (backend.state != ServiceBackendState::Active) config.state = backend.state;
   return config;
 }
 
@@ -120,11 +123,12 @@ ServiceConfig config_of(const ServiceKey &key, const Service &service, Depth dep
 
 // Whether the kernel would see no difference.
 bool same_backends(const Service &a, const Service &b) {
-  if (a.backends.size() != b.backends.size()) return false;
-  for (auto i = a.backends.begin(), j = b.backends.begin(); i != a.backends.end(); ++i, ++j)
-    if (i->first != j->first || i->second.port != j->second.port || i->second.weight != j->second.weight)
-      return false;
-  return true;
+  const auto same = [](const auto &i, const auto &j) {
+    return i.first == j.first && i.second.port == j.second.port && i.second.weight == j.second.weight &&
+           i.second.state == j.second.state;
+  };
+  return a.backends.size() == b.backends.size() &&
+         std::equal(a.backends.begin(), a.backends.end(), b.backends.begin(), same);
 }
 
 // Whether sessions of `before` may have to leave their backends.

@@ -203,4 +203,9 @@ void write_leaf(Text &text, const Struct &value, const char *leaf) {
   Members<Struct>::visit(value, writer);
 }
 
+// What a leaf `name` that nobody has set, or that shows only what is not the default, is asked for.
+inline void write_default(Text &text, const char *leaf, const char *name, const char *json) {
+  if (text.size() == 0 && std::strcmp(leaf, name) == 0) text.raw(json);
+}
+
 }  // namespace codegen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from testbed.api import Api
 from testbed.host import load_service, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
+
+from .live import Live
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,15 @@ def multi(api: Api) -> Iterator[ConnectedCube]:
         topology.create_multi(api, "multi", network)
         yield ConnectedCube("multi", lab, api, network)
         api.delete("k8slbrp/multi")
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    with Lab() as lab:
+        api, _ = start_host(lab, log=tmp_path / "log")
+        load_service(api)
+        cube = {"max-sessions": 65536, **getattr(request, "param", {})}
+        api.post("k8slbrp/lb1", cube)
+        api.post("k8slbrp/lb1/ports/be", {"type": "BACKEND"})
+        api.post("k8slbrp/lb1/ports/fe", {"type": "FRONTEND", "ip": "10.10.1.1"})
+        yield Live(lab, api)

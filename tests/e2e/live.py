@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcnhost.engine import bpf
+from testbed.api import Api
+from testbed.lab import Lab
 from tests.datapath.kernel import Runner
 
 _BPF, _PROG_GET_FD_BY_ID = 321, 13
@@ -59,6 +61,17 @@ class Flow:
             ">BBHHHBBH4s4s", 0x45, 0, 20 + len(l4), 1, 0, 64, self.protocol, 0, self.client, self.vip
         )
         return _ETHERNET + ip + l4
+
+
+@dataclass
+class Live:
+    """A host with a cube lb1 whose ports lead nowhere; packets enter its program directly by port 1."""
+
+    lab: Lab
+    api: Api
+
+    def __post_init__(self) -> None:
+        self.send = sender(first_program(self.lab.state_dir), in_port=1)
 
 
 def sender(program: int, in_port: int) -> Callable[[Flow, int], tuple[str, int]]:

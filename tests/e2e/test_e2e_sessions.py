@@ -6,19 +6,16 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from testbed import topology
-from testbed.api import Api
 from testbed.host import load_service, start_host
 from testbed.lab import Lab
 from tests.datapath.headers import ACK, RST, SYN
 
-from .live import Flow, first_program, sender
+from .live import Flow, Live, first_program, sender
 
 pytestmark = pytest.mark.root
 
@@ -26,28 +23,6 @@ VIP = "10.96.5.1"
 TCP_PATH = f"k8slbrp/lb1/service/{VIP}/80/TCP"
 UDP_PATH = f"k8slbrp/lb1/service/{VIP}/80/UDP"
 PORT = 8080
-
-
-@dataclass
-class Live:
-    """A host with a cube lb1 whose ports lead nowhere; packets enter its program directly by port 1."""
-
-    lab: Lab
-    api: Api
-
-    def __post_init__(self) -> None:
-        self.send = sender(first_program(self.lab.state_dir), in_port=1)
-
-
-@pytest.fixture
-def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
-    with Lab() as lab:
-        api, _ = start_host(lab, log=tmp_path / "log")
-        load_service(api)
-        api.post("k8slbrp/lb1", {"max-sessions": getattr(request, "param", 65536)})
-        api.post("k8slbrp/lb1/ports/be", {"type": "BACKEND"})
-        api.post("k8slbrp/lb1/ports/fe", {"type": "FRONTEND", "ip": "10.10.1.1"})
-        yield Live(lab, api)
 
 
 def flow(number: int, protocol: int = socket.IPPROTO_TCP, prefix: str = "10.10") -> Flow:
@@ -120,7 +95,7 @@ def kept_by_their_sessions(live: Live, count: int) -> dict[int, tuple[str, int]]
     return sent
 
 
-@pytest.mark.parametrize("live", [4096], indirect=True)
+@pytest.mark.parametrize("live", [{"max-sessions": 4096}], indirect=True)
 def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
     busy = kept_by_their_sessions(live, 200)
     for number in range(4 * 4096):
@@ -130,7 +105,7 @@ def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
             assert live.send(flow(use), ACK) == busy[use], f"session lost after {number} flows"
 
 
-@pytest.mark.parametrize("live", [4096], indirect=True)
+@pytest.mark.parametrize("live", [{"max-sessions": 4096}], indirect=True)
 def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
     """Four times as many as the cube remembers; those that have ended go first."""
     idle = kept_by_their_sessions(live, 1000)

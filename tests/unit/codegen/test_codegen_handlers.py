@@ -142,8 +142,8 @@ def test_update_passes_on_what_was_received(cube: Cube) -> None:
     assert cube("create", "open_roof", body={}).json == {"name": "house", "owner": "Eve"}
 
 
-def test_leaf_without_a_value(cube: Cube) -> None:
-    assert cube("read", "owner") == Reply(MISSING, "owner is not set")
+def test_leaf_without_a_value_shows_its_default(cube: Cube) -> None:
+    assert cube("read", "owner") == Reply(OK, '"nobody"')
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_container(cube: Cube) -> None:
     assert cube("update", "climate_switch", body=True) == Reply(OK, "")
     assert cube.read("climate_switch") is True
     assert cube("replace", "climate", body={"switch": True}) == Reply(OK, "")
-    assert cube("read", "climate_target") == Reply(MISSING, "target is not set")
+    assert cube("read", "climate_target") == Reply(OK, "21.5")
     assert cube("update", "climate_night_target", body=-7) == Reply(OK, "")
     assert cube.read("climate") == {"switch": True, "night": {"target": -7}}
     assert cube("delete", "climate_night") == Reply(OK, "")

@@ -81,6 +81,7 @@ def test_k8slbrp_exports_what_polycubed_looks_up_and_nothing_else(build: Callabl
     expected |= {f"{operation}_{leaf}_by_id_handler" for leaf in leaves for operation in ("read", "update")}
     assert len(expected) == 68
     expected.add("read_k8slbrp_max_sessions_by_id_handler")
+    expected |= {f"{verb}_k8slbrp_service_backend_state_by_id_handler" for verb in ("read", "update")}
     assert exported(build(MODELS[0])) == expected
 
 

@@ -68,6 +68,7 @@ def test_service_list(k8slbrp: schema.Module) -> None:
         ("ip", False, "10.244.1.23"),
         ("port", True, "80"),
         ("weight", False, "1"),
+        ("state", False, "DRAINING"),
     ]
     assert service.child("vport").type == Type("uint16", "inet:port-number", ranges=((0, 65535),))
 

@@ -280,6 +280,8 @@ ClimateConfig climate_config_from_json(const nlohmann::json &json) {
 void write(codegen::Text &text, const ClimateConfig &config) { codegen::write_struct(text, config); }
 void write_leaf(codegen::Text &text, const ClimateConfig &config, const char *leaf) {
   codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "target", "21.5");
+  codegen::write_default(text, leaf, "switch", "true");
 }
 
 void write(codegen::Text &text, const WeatherReadingConfig &config) { codegen::write_struct(text, config); }
@@ -306,6 +308,7 @@ std::vector<BedWateringValveConfig> bed_watering_valve_list_from_json(const nloh
 void write(codegen::Text &text, const BedWateringValveConfig &config) { codegen::write_struct(text, config); }
 void write_leaf(codegen::Text &text, const BedWateringValveConfig &config, const char *leaf) {
   codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "position", "-1");
 }
 
 BedWateringConfig bed_watering_config_from_json(const nlohmann::json &json) {
@@ -356,6 +359,8 @@ CubeConfig cube_config_from_json(const nlohmann::json &json) {
 }
 void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
   codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "owner", "\"nobody\"");
+  codegen::write_default(text, leaf, "humidity", "40");
 }
 
 }  // namespace green_house

@@ -91,7 +91,8 @@ void write_help(codegen::Text &text, const GnomeKey &key);
 
 // Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
 // the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
-// key given twice. They skip what clients cannot set. write_leaf() writes nothing for a leaf that is not set.
+// key given twice. They skip what clients cannot set. write_leaf() writes the default of a leaf that is
+// not set, or nothing when it has none.
 
 // climate/night
 struct ClimateNightConfig {

@@ -26,6 +26,11 @@ struct Texts<k8slbrp::ServiceProto> {
 };
 
 template <>
+struct Texts<k8slbrp::ServiceBackendState> {
+  static constexpr const char *all[] = {"ACTIVE", "DRAINING", "STANDBY"};
+};
+
+template <>
 struct Members<k8slbrp::PortsKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
@@ -79,6 +84,7 @@ struct Members<k8slbrp::ServiceBackendConfig> {
     visitor.required("ip", config.ip);
     visitor.leaf("port", config.port);
     visitor.leaf("weight", config.weight);
+    visitor.leaf("state", config.state);
   }
 };
 
@@ -125,6 +131,11 @@ PortMode port_mode_from_string(const std::string &text) {
 std::string to_string(ServiceProto value) { return codegen::enum_text(value); }
 ServiceProto service_proto_from_string(const std::string &text) {
   return codegen::parse_enum<ServiceProto>(text);
+}
+
+std::string to_string(ServiceBackendState value) { return codegen::enum_text(value); }
+ServiceBackendState service_backend_state_from_string(const std::string &text) {
+  return codegen::parse_enum<ServiceBackendState>(text);
 }
 
 bool PortsKey::operator==(const PortsKey &other) const {
@@ -185,6 +196,7 @@ std::vector<ServiceBackendConfig> service_backend_list_from_json(const nlohmann:
 void write(codegen::Text &text, const ServiceBackendConfig &config) { codegen::write_struct(text, config); }
 void write_leaf(codegen::Text &text, const ServiceBackendConfig &config, const char *leaf) {
   codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "state", "\"active\"");
 }
 
 ServiceConfig service_config_from_json(const nlohmann::json &json) {
@@ -203,6 +215,8 @@ CubeConfig cube_config_from_json(const nlohmann::json &json) {
 }
 void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf) {
   codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "port_mode", "\"multi\"");
+  codegen::write_default(text, leaf, "max-sessions", "131072");
 }
 
 }  // namespace k8slbrp

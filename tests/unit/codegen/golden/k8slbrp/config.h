@@ -35,6 +35,10 @@ enum class ServiceProto { Icmp, Tcp, Udp, All };
 std::string to_string(ServiceProto value);
 ServiceProto service_proto_from_string(const std::string &text);
 
+enum class ServiceBackendState { Active, Draining, Standby };
+std::string to_string(ServiceBackendState value);
+ServiceBackendState service_backend_state_from_string(const std::string &text);
+
 // Keys. The text is that of the members with a blank between them.
 struct PortsKey {
   std::string name;
@@ -70,7 +74,8 @@ void write_help(codegen::Text &text, const ServiceKey &key);
 
 // Containers and list entries. Parsers throw bad_value, which names the place in the request, for a value of
 // the wrong kind, an integer out of range, an unknown enumeration text, a missing required member, and a list
-// key given twice. They skip what clients cannot set. write_leaf() writes nothing for a leaf that is not set.
+// key given twice. They skip what clients cannot set. write_leaf() writes the default of a leaf that is
+// not set, or nothing when it has none.
 
 // ports
 struct PortsConfig {
@@ -101,6 +106,7 @@ struct ServiceBackendConfig {
   std::string ip;
   std::optional<uint16_t> port;
   std::optional<uint16_t> weight;
+  std::optional<ServiceBackendState> state;  // default ACTIVE
 
   ServiceBackendKey key() const { return {ip}; }
 };

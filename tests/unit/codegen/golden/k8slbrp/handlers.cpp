@@ -200,5 +200,7 @@ READ(read_k8slbrp_service_backend_port_by_id_handler, kServiceBackend.read_leaf(
 WRITE(update_k8slbrp_service_backend_port_by_id_handler, kServiceBackend.update_leaf(request, "port"))
 READ(read_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.read_leaf(request, "weight"))
 WRITE(update_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.update_leaf(request, "weight"))
+READ(read_k8slbrp_service_backend_state_by_id_handler, kServiceBackend.read_leaf(request, "state"))
+WRITE(update_k8slbrp_service_backend_state_by_id_handler, kServiceBackend.update_leaf(request, "state"))
 
 }  // namespace k8slbrp
