@@ -25,18 +25,21 @@ METHODS = {"": "POST", "add": "POST", "set": "PATCH", "show": "GET", "del": "DEL
 STDIN_WAIT_S = 1.0
 
 USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
-       pcnctl PATH... [show] [-normal|-brief|-verbose|-json|-yaml] [-hide=NAME,NAME]
+       pcnctl PATH... [show] [-normal|-brief|-verbose|-json|-yaml]
+                             [-hide=NAME,NAME]
        pcnctl PATH... ACTION [NAME=VALUE...]    an action of the service
-       pcnctl [WORD...] ?|--help                what may follow; or pcnctl help [WORD...]
-       pcnctl connect|disconnect PEER1 PEER2    PEER is CUBE:PORT or a network interface
+       pcnctl help [WORD...] | [WORD...] ?      what may follow; --help is as `?`
+       pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
        pcnctl --version
-       pcnctl doctor                            whether this machine has what the host needs
-       pcnctl --completion-script               for bash: eval "$(pcnctl --completion-script)"
-Nothing changes without add, set, del, connect, disconnect, attach, detach or an action.
-After add and set, a YAML or JSON body is read from standard input when no NAME=VALUE is given.
-Environment: POLYCUBECTL_URL (http://..., https://... or unix:/PATH), POLYCUBECTL_CACERT,
-POLYCUBECTL_CERT, POLYCUBECTL_KEY.
-Exit status: 0 done, 1 no contact with the daemon or bad settings, 2 refused by the daemon, 3 bad usage."""
+       pcnctl doctor                            does the host have what it needs?
+       pcnctl --completion-script               for bash, to be given to eval
+Nothing changes without add, set, del, connect, disconnect, attach, detach or an
+action. After add and set, a YAML or JSON body is read from standard input when
+no NAME=VALUE is given.
+Environment: POLYCUBECTL_URL (http://..., https://... or unix:/PATH),
+POLYCUBECTL_CACERT, POLYCUBECTL_CERT, POLYCUBECTL_KEY.
+Exit status: 0 done, 1 no contact with the daemon or bad settings, 2 refused by
+the daemon, 3 bad usage."""
 
 
 def main() -> int:
