@@ -18,7 +18,7 @@ import requests
 from testbed.api import Api
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
-from tests.rest.rawhttp import ask, connection, everything, head, statuses
+from tests.rest.rawhttp import connection, everything, head, statuses
 
 pytestmark = pytest.mark.root
 
@@ -77,7 +77,9 @@ def test_reads_are_answered_while_writes_wait(tmp_path: Path) -> None:
         # All of them have gone, and their turn never comes.
         time.sleep(1)
         authority = api.url.split("/")[2]
-        assert statuses(ask(authority, head("DELETE", "k8slbrp/none", "Connection: close"))) == [409]
+        with connection(authority, 90) as sock:  # its turn comes after the cubes that had begun
+            sock.sendall(head("DELETE", "k8slbrp/none", "Connection: close"))
+            assert statuses(everything(sock)) == [409]
         deadline = time.monotonic() + 30
         while len(cubes := api.get("cubes")["k8slbrp"]) > 8 and time.monotonic() < deadline:
             time.sleep(0.1)
