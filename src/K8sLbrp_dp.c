@@ -42,6 +42,8 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   if (is_error && !parse_icmp_error(ctx, pkt, &error)) return ACTION_UNMATCHED;
   struct flow_key tuple = is_error ? error.expected : pkt->tuple;
   __u32 now = current_tick();
+  tuple.proto = hidden(tuple.proto, now); /* else the verifier follows the rest once for each protocol */
+  pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto;
   struct session session = {};
   struct lookup found = {};
   find_session(&tuple, now, &session, &found);

@@ -58,9 +58,11 @@ static __always_inline __be16 other_port(__be16 port, __u32 hash) {
 /* A source port with which the backend can tell the session from others of the same client. */
 static __always_inline bool find_source_port(struct session *session, __u8 proto, __u32 hash) {
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
+  struct flow_key answer = answer_of(session, proto);
+  answer.side = hidden(answer.side, hash);
   SOURCE_PORT_LOOP
   for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
-    struct flow_key answer = answer_of(session, proto);
+    answer.dport = session->back.client_port;
     if (!is_taken(&answer, session, attempt == SOURCE_PORT_ATTEMPTS)) return true;
     hash = hash * 0x9e3779b1 + 1;
     session->back.client_port = other_port(session->front.client_port, hash);

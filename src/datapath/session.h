@@ -149,36 +149,26 @@ static __always_inline enum membership membership_in(const struct session *sessi
   return membership_of(&key, session->back.server, session->back.server_port);
 }
 
-/* Whether the backend still is the service's; looks only if some backend has been removed since it last did.
- * Updates session->removals. */
-static __always_inline bool has_backend(struct session *session, __u8 proto) {
+/*
+ * Whether a live session keeps this packet of its client. A SYN on a connection that is in use goes to its
+ * backend, which knows what to make of it (RFC 5961, section 4); after an RST too, which may have been forged
+ * as well. UDP and ICMP have no opening, so each request asks for a backend that still is the service's; that
+ * is looked up only if some backend has been removed since it last was.
+ */
+static __always_inline bool keeps(struct session *session, const struct packet *pkt) {
+  __u8 proto = pkt->tuple.proto;
+  bool opens = proto == PROTO_TCP && is_opening(pkt);
+  if (proto == PROTO_TCP && !opens) return true;
+  if (opens && session->state == SESSION_CLOSED) return false;
   if (session->flags & SESSION_DIRECT) return true;
+  bool must_accept = opens && is_reset(session->state);
   __u32 zero = 0;
   __u32 *now = removals.lookup(&zero);
   if (!now) return false;
   __u32 removed = *now; /* read before looking: what goes meanwhile is noticed next time */
-  if (session->removals == removed) return true;
-  if (membership_in(session, proto) == NOT_A_MEMBER) return false;
+  if (!must_accept && session->removals == removed) return true;
+  enum membership membership = membership_in(session, proto);
+  if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) return false;
   session->removals = removed;
   return true;
-}
-
-static __always_inline bool accepts_sessions(const struct session *session, __u8 proto) {
-  if (session->flags & SESSION_DIRECT) return true;
-  return membership_in(session, proto) == MEMBER_ACCEPTS;
-}
-
-/*
- * Whether a live session keeps this packet of its client. A SYN on a connection that is in use goes to its
- * backend, which knows what to make of it (RFC 5961, section 4); after an RST too, which may have been forged
- * as well. UDP and ICMP have no opening, so each request asks for a backend that still is the service's.
- */
-static __always_inline bool keeps(struct session *session, const struct packet *pkt) {
-  __u8 proto = pkt->tuple.proto;
-  if (proto == PROTO_TCP) {
-    if (!is_opening(pkt)) return true;
-    if (session->state == SESSION_CLOSED) return false;
-    if (is_reset(session->state)) return accepts_sessions(session, proto);
-  }
-  return has_backend(session, proto);
 }
