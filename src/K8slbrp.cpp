@@ -7,7 +7,6 @@
 #include <functional>
 #include <utility>
 
-#include "Timeouts.h"
 #include "config.h"
 #include "datapath.h"
 
@@ -71,7 +70,8 @@ K8slbrp::K8slbrp(const CubeConfig &config)
       services_(*this),
       ports_(*this, mode_) {
   try {
-    get_array_table<abi::settings>("settings").set(0, Timeouts{}.for_kernel(false));
+    set_settings({config.timeouts ? Timeouts::from(*config.timeouts) : Timeouts{},
+                  config.unserved_ports.value_or(UnservedPorts::Pass)});
     services_.restore(config.service);
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
     ports_.apply(k8slbrp::create_ports(mode_, {}, config.ports));
@@ -90,6 +90,8 @@ CubeConfig K8slbrp::read() {
   config.port_mode = mode_;
   config.max_sessions = max_sessions_;
   config.src_ip_rewrite = rewrite_.config();
+  config.unserved_ports = settings_.unserved_ports;
+  config.timeouts = settings_.timeouts.config();
   return config;
 }
 
@@ -101,6 +103,8 @@ void K8slbrp::update(const CubeConfig &config) {
   const auto before = ports_.current();
   const auto ports = k8slbrp::update_ports(mode_, before, config.ports);
   const auto rewrite = config.src_ip_rewrite ? rewrite_.updated(*config.src_ip_rewrite) : rewrite_;
+  const Settings settings{config.timeouts ? settings_.timeouts.updated(*config.timeouts) : settings_.timeouts,
+                          config.unserved_ports.value_or(settings_.unserved_ports)};
   const auto changes = services_.update(config.service);
 
   auto transaction = services_.prepare(changes);
@@ -112,6 +116,10 @@ void K8slbrp::update(const CubeConfig &config) {
   if (config.src_ip_rewrite) {
     undo.push("src-ip-rewrite", [this, old = rewrite_] { set_rewrite(old); });
     set_rewrite(rewrite);
+  }
+  if (config.timeouts || config.unserved_ports) {
+    undo.push("the settings", [this, old = settings_] { set_settings(old); });
+    set_settings(settings);
   }
   undo.push("the log level", [this, level = get_log_level()] {
     if (get_log_level() != level) set_log_level(level);
@@ -208,6 +216,34 @@ SrcIpRewriteConfig K8slbrp::read_src_ip_rewrite() {
   return rewrite_.config();
 }
 
+// --- timeouts, and ports of VIPs that no service has ---
+
+void K8slbrp::set_settings(const Settings &wanted) {
+  const bool reject = wanted.unserved_ports == UnservedPorts::Reject;
+  get_array_table<abi::settings>("settings").set(0, wanted.timeouts.for_kernel(reject));
+  settings_ = wanted;
+}
+
+void K8slbrp::replace_timeouts(const TimeoutsConfig &config) {
+  const std::lock_guard lock(mutex_);
+  set_settings({Timeouts::from(config), settings_.unserved_ports});
+}
+
+void K8slbrp::update_timeouts(const TimeoutsConfig &config) {
+  const std::lock_guard lock(mutex_);
+  set_settings({settings_.timeouts.updated(config), settings_.unserved_ports});
+}
+
+void K8slbrp::delete_timeouts() {
+  const std::lock_guard lock(mutex_);
+  set_settings({Timeouts{}, settings_.unserved_ports});
+}
+
+TimeoutsConfig K8slbrp::read_timeouts() {
+  const ReadLock lock(mutex_);
+  return settings_.timeouts.config();
+}
+
 // --- services ---
 
 void K8slbrp::create_service(const std::vector<ServiceConfig> &configs) {
@@ -300,7 +336,7 @@ void K8slbrp::read_service_backend_list(const ServiceKey &service, const Show<Se
 
 void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
                         const std::vector<uint8_t> &packet) {
-  handle_slow_path(*ports_.view(), port, metadata.reason, packet);
+  handle_slow_path(*ports_.view(), fragments_, port, metadata, packet);
 }
 
 }  // namespace k8slbrp

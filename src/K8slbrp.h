@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "ConfigMutex.h"
+#include "HeldFragments.h"
 #include "PortTable.h"
 #include "Services.h"
 #include "SrcIpRewrite.h"
+#include "Timeouts.h"
 #include "api.h"
 
 namespace k8slbrp {
@@ -41,6 +43,11 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   void delete_src_ip_rewrite() override;
   SrcIpRewriteConfig read_src_ip_rewrite() override;
 
+  void replace_timeouts(const TimeoutsConfig &config) override;
+  void update_timeouts(const TimeoutsConfig &config) override;
+  void delete_timeouts() override;
+  TimeoutsConfig read_timeouts() override;
+
   void create_service(const std::vector<ServiceConfig> &configs) override;
   void replace_service(const ServiceConfig &config) override;
   void replace_service_list(const std::vector<ServiceConfig> &configs) override;
@@ -67,15 +74,23 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
 
  private:
   std::shared_ptr<Ports> find_port(const std::string &name) const;
+  struct Settings {
+    Timeouts timeouts;
+    UnservedPorts unserved_ports = UnservedPorts::Pass;
+  };
+
   void set_rewrite(const SrcIpRewrite &wanted);
+  void set_settings(const Settings &wanted);
   void apply(const Services::Changes &changes) { services_.prepare(changes).commit(); }
 
   ConfigMutex mutex_;
   const PortMode mode_;
   const uint32_t max_sessions_;
   SrcIpRewrite rewrite_;
+  Settings settings_;
   Services services_;
   PortTable ports_;
+  HeldFragments fragments_;  // of packet_in() alone
 };
 
 }  // namespace k8slbrp

@@ -92,18 +92,33 @@ void repeat_arp_reply(const SlowPathView &view, const std::vector<uint8_t> &pack
   view.backend->send_packet_out(frame);
 }
 
+// The datapath knows by now what becomes of this fragment.
+void enter_again(Ports &port, const std::vector<uint8_t> &packet) {
+  EthernetII frame = verbatim(packet);
+  port.send_packet_out(frame, true);
+}
+
 }  // namespace
 
-void handle_slow_path(const SlowPathView &view, Ports &port, uint32_t reason,
+void handle_slow_path(const SlowPathView &view, HeldFragments &fragments, Ports &port,
+                      const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet) {
+  const HeldFragments::Datagram datagram{metadata.metadata[0], metadata.metadata[1], metadata.metadata[2]};
+  const auto now = HeldFragments::Clock::now();
   try {
-    switch (reason) {
+    switch (metadata.reason) {
       case abi::REASON_FLOOD:
         return flood(view, port, packet);
       case abi::REASON_REJECT:
         return reject(port, packet);
       case abi::REASON_ARP_REPLY:
         return repeat_arp_reply(view, packet);
+      case abi::REASON_FRAGMENT_HOLD:
+        if (const auto released = fragments.hold(datagram, packet, now)) enter_again(port, *released);
+        return;
+      case abi::REASON_FRAGMENT_RELEASE:
+        for (const auto &held : fragments.release(datagram, now)) enter_again(port, held);
+        return;
     }
   } catch (const Tins::exception_base &) {
     // Not a packet anybody could answer.

@@ -1,5 +1,5 @@
 // Packets that the datapath hands to the control plane: flooding, rejections, ARP for virtual client
-// addresses.
+// addresses, fragments that came too early.
 #pragma once
 
 #include <polycube/services/cube.h>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "HeldFragments.h"
 #include "Ports.h"
 #include "datapath/abi.h"
 
@@ -22,8 +23,9 @@ struct SlowPathView {
   abi::src_ip_rewrite rewrite{};
 };
 
-// Answers or repeats one packet that came in by `port`. Packets it cannot understand are dropped.
-void handle_slow_path(const SlowPathView &view, Ports &port, uint32_t reason,
+// Answers, repeats or keeps one packet that came in by `port`. Packets it cannot understand are dropped.
+void handle_slow_path(const SlowPathView &view, HeldFragments &fragments, Ports &port,
+                      const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet);
 
 }  // namespace k8slbrp

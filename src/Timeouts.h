@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "config.h"
 #include "datapath/abi.h"
 
 namespace k8slbrp {
@@ -17,6 +18,11 @@ struct Timeouts {
   uint32_t udp_stream = 180;
   uint32_t icmp = 60;
 
+  // After a POST or PUT, and after a PATCH.
+  static Timeouts from(const TimeoutsConfig &config) { return Timeouts{}.updated(config); }
+  Timeouts updated(const TimeoutsConfig &config) const;
+
+  TimeoutsConfig config() const;
   abi::settings for_kernel(bool reject_unserved) const;
 };
 

@@ -81,7 +81,15 @@ def test_k8slbrp_exports_what_polycubed_looks_up_and_nothing_else(build: Callabl
     expected |= {f"{operation}_{leaf}_by_id_handler" for leaf in leaves for operation in ("read", "update")}
     assert len(expected) == 68
     expected.add("read_k8slbrp_max_sessions_by_id_handler")
-    expected |= {f"{verb}_k8slbrp_service_backend_state_by_id_handler" for verb in ("read", "update")}
+    operations = ("create", "replace", "delete", "read", "update")
+    expected |= {f"{operation}_k8slbrp_timeouts_by_id_handler" for operation in operations}
+    timeouts = (
+        *("tcp_opening", "tcp_established", "tcp_half_closed", "tcp_closed"),
+        *("udp_unanswered", "udp_answered", "udp_stream", "icmp"),
+    )
+    new = ["k8slbrp_service_backend_state", "k8slbrp_unserved_ports"]
+    new += (f"k8slbrp_timeouts_{name}" for name in timeouts)
+    expected |= {f"{operation}_{leaf}_by_id_handler" for leaf in new for operation in ("read", "update")}
     assert exported(build(MODELS[0])) == expected
 
 

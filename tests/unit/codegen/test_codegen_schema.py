@@ -43,7 +43,7 @@ def test_tree_order_is_that_of_the_historical_service_with_new_nodes_last(k8slbr
     names = [node.name for node in k8slbrp.children]
     assert names == [
         *("uuid", "type", "service-name", "loglevel", "ports", "shadow", "span"),
-        *("port_mode", "src-ip-rewrite", "service", "max-sessions"),
+        *("port_mode", "src-ip-rewrite", "service", "max-sessions", "unserved-ports", "timeouts"),
     ]
     ports = k8slbrp.children[4]
     assert [leaf.name for leaf in ports.children] == [

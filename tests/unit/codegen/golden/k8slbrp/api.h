@@ -69,6 +69,12 @@ class CubeApi {
   virtual void update_service(const std::vector<ServiceConfig> &entries) = 0;
   virtual void delete_service(const ServiceKey &key) = 0;
   virtual void delete_service_list() = 0;
+
+  // timeouts
+  virtual TimeoutsConfig read_timeouts() = 0;
+  virtual void replace_timeouts(const TimeoutsConfig &config) = 0;
+  virtual void update_timeouts(const TimeoutsConfig &config) = 0;
+  virtual void delete_timeouts() = 0;
 };
 
 // Implemented by the service.

@@ -31,6 +31,11 @@ struct Texts<k8slbrp::ServiceBackendState> {
 };
 
 template <>
+struct Texts<k8slbrp::UnservedPorts> {
+  static constexpr const char *all[] = {"PASS", "REJECT"};
+};
+
+template <>
 struct Members<k8slbrp::PortsKey> {
   template <typename Value, typename Visitor>
   static void visit(Value &key, Visitor &visitor) {
@@ -101,6 +106,21 @@ struct Members<k8slbrp::ServiceConfig> {
 };
 
 template <>
+struct Members<k8slbrp::TimeoutsConfig> {
+  template <typename Value, typename Visitor>
+  static void visit(Value &config, Visitor &visitor) {
+    visitor.leaf("tcp-opening", config.tcp_opening, {{1, 31536000}});
+    visitor.leaf("tcp-established", config.tcp_established, {{1, 31536000}});
+    visitor.leaf("tcp-half-closed", config.tcp_half_closed, {{1, 31536000}});
+    visitor.leaf("tcp-closed", config.tcp_closed, {{1, 31536000}});
+    visitor.leaf("udp-unanswered", config.udp_unanswered, {{1, 31536000}});
+    visitor.leaf("udp-answered", config.udp_answered, {{1, 31536000}});
+    visitor.leaf("udp-stream", config.udp_stream, {{1, 31536000}});
+    visitor.leaf("icmp", config.icmp, {{1, 31536000}});
+  }
+};
+
+template <>
 struct Members<k8slbrp::CubeConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
@@ -111,6 +131,8 @@ struct Members<k8slbrp::CubeConfig> {
     visitor.container("src-ip-rewrite", config.src_ip_rewrite);
     visitor.list("service", config.service);
     visitor.leaf("max-sessions", config.max_sessions, {{1024, 16777216}});
+    visitor.leaf("unserved-ports", config.unserved_ports);
+    visitor.container("timeouts", config.timeouts);
   }
 };
 
@@ -136,6 +158,11 @@ ServiceProto service_proto_from_string(const std::string &text) {
 std::string to_string(ServiceBackendState value) { return codegen::enum_text(value); }
 ServiceBackendState service_backend_state_from_string(const std::string &text) {
   return codegen::parse_enum<ServiceBackendState>(text);
+}
+
+std::string to_string(UnservedPorts value) { return codegen::enum_text(value); }
+UnservedPorts unserved_ports_from_string(const std::string &text) {
+  return codegen::parse_enum<UnservedPorts>(text);
 }
 
 bool PortsKey::operator==(const PortsKey &other) const {
@@ -210,6 +237,22 @@ void write_leaf(codegen::Text &text, const ServiceConfig &config, const char *le
   codegen::write_leaf(text, config, leaf);
 }
 
+TimeoutsConfig timeouts_config_from_json(const nlohmann::json &json) {
+  return codegen::read_struct<TimeoutsConfig>(json, "");
+}
+void write(codegen::Text &text, const TimeoutsConfig &config) { codegen::write_struct(text, config); }
+void write_leaf(codegen::Text &text, const TimeoutsConfig &config, const char *leaf) {
+  codegen::write_leaf(text, config, leaf);
+  codegen::write_default(text, leaf, "tcp-opening", "240");
+  codegen::write_default(text, leaf, "tcp-established", "86400");
+  codegen::write_default(text, leaf, "tcp-half-closed", "3600");
+  codegen::write_default(text, leaf, "tcp-closed", "240");
+  codegen::write_default(text, leaf, "udp-unanswered", "120");
+  codegen::write_default(text, leaf, "udp-answered", "120");
+  codegen::write_default(text, leaf, "udp-stream", "180");
+  codegen::write_default(text, leaf, "icmp", "60");
+}
+
 CubeConfig cube_config_from_json(const nlohmann::json &json) {
   return codegen::read_struct<CubeConfig>(json, "");
 }
@@ -217,6 +260,7 @@ void write_leaf(codegen::Text &text, const CubeConfig &config, const char *leaf)
   codegen::write_leaf(text, config, leaf);
   codegen::write_default(text, leaf, "port_mode", "\"multi\"");
   codegen::write_default(text, leaf, "max-sessions", "131072");
+  codegen::write_default(text, leaf, "unserved-ports", "\"pass\"");
 }
 
 }  // namespace k8slbrp

@@ -39,6 +39,10 @@ enum class ServiceBackendState { Active, Draining, Standby };
 std::string to_string(ServiceBackendState value);
 ServiceBackendState service_backend_state_from_string(const std::string &text);
 
+enum class UnservedPorts { Pass, Reject };
+std::string to_string(UnservedPorts value);
+UnservedPorts unserved_ports_from_string(const std::string &text);
+
 // Keys. The text is that of the members with a blank between them.
 struct PortsKey {
   std::string name;
@@ -130,6 +134,21 @@ std::vector<ServiceConfig> service_list_from_json(const nlohmann::json &json);
 void write(codegen::Text &text, const ServiceConfig &config);
 void write_leaf(codegen::Text &text, const ServiceConfig &config, const char *leaf);
 
+// timeouts
+struct TimeoutsConfig {
+  std::optional<uint32_t> tcp_opening;  // default 240
+  std::optional<uint32_t> tcp_established;  // default 86400
+  std::optional<uint32_t> tcp_half_closed;  // default 3600
+  std::optional<uint32_t> tcp_closed;  // default 240
+  std::optional<uint32_t> udp_unanswered;  // default 120
+  std::optional<uint32_t> udp_answered;  // default 120
+  std::optional<uint32_t> udp_stream;  // default 180
+  std::optional<uint32_t> icmp;  // default 60
+};
+TimeoutsConfig timeouts_config_from_json(const nlohmann::json &json);
+void write(codegen::Text &text, const TimeoutsConfig &config);
+void write_leaf(codegen::Text &text, const TimeoutsConfig &config, const char *leaf);
+
 // the cube
 struct CubeConfig {
   std::string name;
@@ -138,6 +157,8 @@ struct CubeConfig {
   std::optional<SrcIpRewriteConfig> src_ip_rewrite;
   std::vector<ServiceConfig> service;
   std::optional<uint32_t> max_sessions;  // default 131072
+  std::optional<UnservedPorts> unserved_ports;  // default PASS
+  std::optional<TimeoutsConfig> timeouts;
   nlohmann::json base;  // in: all that was received; out: what the host says
 };
 CubeConfig cube_config_from_json(const nlohmann::json &json);

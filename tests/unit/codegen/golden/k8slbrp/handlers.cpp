@@ -106,6 +106,16 @@ constexpr auto kService = [] {
   return table;
 }();
 
+constexpr auto kTimeouts = [] {
+  codegen::ContainerTable<CubeApi, TimeoutsConfig, codegen::Pack<>, codegen::Pack<>> table;
+  table.parse = timeouts_config_from_json;
+  table.read = &CubeApi::read_timeouts;
+  table.replace = &CubeApi::replace_timeouts;
+  table.update = &CubeApi::update_timeouts;
+  table.remove = &CubeApi::delete_timeouts;
+  return table;
+}();
+
 // One entry of a list after the other: the cube may be large.
 void write_cube(codegen::Text &text, CubeApi &cube) {
   const CubeConfig config = cube.read();
@@ -118,6 +128,8 @@ void write_cube(codegen::Text &text, CubeApi &cube) {
   object.container("src-ip-rewrite", config.src_ip_rewrite);
   codegen::write_entries(object, "service", cube, kService);
   object.leaf("max-sessions", config.max_sessions);
+  object.leaf("unserved-ports", config.unserved_ports);
+  object.container("timeouts", config.timeouts);
   object.end();
 }
 
@@ -146,6 +158,8 @@ WRITE(update_k8slbrp_list_by_id_handler, kCube.update_list(request))
 READ(read_k8slbrp_port_mode_by_id_handler, kCube.read_leaf(request, "port_mode"))
 WRITE(update_k8slbrp_port_mode_by_id_handler, kCube.update_leaf(request, "port_mode"))
 READ(read_k8slbrp_max_sessions_by_id_handler, kCube.read_leaf(request, "max-sessions"))
+READ(read_k8slbrp_unserved_ports_by_id_handler, kCube.read_leaf(request, "unserved-ports"))
+WRITE(update_k8slbrp_unserved_ports_by_id_handler, kCube.update_leaf(request, "unserved-ports"))
 WRITE(create_k8slbrp_ports_by_id_handler, kPorts.create_entry(request))
 WRITE(create_k8slbrp_ports_list_by_id_handler, kPorts.create_list(request))
 WRITE(replace_k8slbrp_ports_by_id_handler, kPorts.replace_entry(request))
@@ -202,5 +216,26 @@ READ(read_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.read_lea
 WRITE(update_k8slbrp_service_backend_weight_by_id_handler, kServiceBackend.update_leaf(request, "weight"))
 READ(read_k8slbrp_service_backend_state_by_id_handler, kServiceBackend.read_leaf(request, "state"))
 WRITE(update_k8slbrp_service_backend_state_by_id_handler, kServiceBackend.update_leaf(request, "state"))
+WRITE(create_k8slbrp_timeouts_by_id_handler, kTimeouts.replace_all(request))
+WRITE(replace_k8slbrp_timeouts_by_id_handler, kTimeouts.replace_all(request))
+WRITE(update_k8slbrp_timeouts_by_id_handler, kTimeouts.update_some(request))
+READ(read_k8slbrp_timeouts_by_id_handler, kTimeouts.read_all(request))
+READ(delete_k8slbrp_timeouts_by_id_handler, kTimeouts.delete_all(request))
+READ(read_k8slbrp_timeouts_tcp_opening_by_id_handler, kTimeouts.read_leaf(request, "tcp-opening"))
+WRITE(update_k8slbrp_timeouts_tcp_opening_by_id_handler, kTimeouts.update_leaf(request, "tcp-opening"))
+READ(read_k8slbrp_timeouts_tcp_established_by_id_handler, kTimeouts.read_leaf(request, "tcp-established"))
+WRITE(update_k8slbrp_timeouts_tcp_established_by_id_handler, kTimeouts.update_leaf(request, "tcp-established"))
+READ(read_k8slbrp_timeouts_tcp_half_closed_by_id_handler, kTimeouts.read_leaf(request, "tcp-half-closed"))
+WRITE(update_k8slbrp_timeouts_tcp_half_closed_by_id_handler, kTimeouts.update_leaf(request, "tcp-half-closed"))
+READ(read_k8slbrp_timeouts_tcp_closed_by_id_handler, kTimeouts.read_leaf(request, "tcp-closed"))
+WRITE(update_k8slbrp_timeouts_tcp_closed_by_id_handler, kTimeouts.update_leaf(request, "tcp-closed"))
+READ(read_k8slbrp_timeouts_udp_unanswered_by_id_handler, kTimeouts.read_leaf(request, "udp-unanswered"))
+WRITE(update_k8slbrp_timeouts_udp_unanswered_by_id_handler, kTimeouts.update_leaf(request, "udp-unanswered"))
+READ(read_k8slbrp_timeouts_udp_answered_by_id_handler, kTimeouts.read_leaf(request, "udp-answered"))
+WRITE(update_k8slbrp_timeouts_udp_answered_by_id_handler, kTimeouts.update_leaf(request, "udp-answered"))
+READ(read_k8slbrp_timeouts_udp_stream_by_id_handler, kTimeouts.read_leaf(request, "udp-stream"))
+WRITE(update_k8slbrp_timeouts_udp_stream_by_id_handler, kTimeouts.update_leaf(request, "udp-stream"))
+READ(read_k8slbrp_timeouts_icmp_by_id_handler, kTimeouts.read_leaf(request, "icmp"))
+WRITE(update_k8slbrp_timeouts_icmp_by_id_handler, kTimeouts.update_leaf(request, "icmp"))
 
 }  // namespace k8slbrp
