@@ -76,10 +76,8 @@ def test_versions_are_the_same_everywhere(packages: Packages, venv: Path) -> Non
     version = pcnhost.__version__
     model = (PROJECT / "datamodel" / "k8slbrp.yang").read_text()
     assert re.findall(r'service-version "(.*)"', model) == [version]
-    assert (
-        re.search(r"^## \[?(?!Unreleased)(\S+?)\]?[ \n]", (PROJECT / "CHANGELOG.md").read_text(), re.M)[1]
-        == version
-    )  # type: ignore[index]
+    newest = (PROJECT / "CHANGELOG.md").read_text().split("\n## ")[1]
+    assert re.match(rf"Unreleased\n\nThis will be {version}, |{version} \(\d{{4}}-\d\d-\d\d\)\n", newest)
     assert run(venv, "pcnhost", "--version").split() == ["pcnhost", version]
     assert packages.wheel.name.startswith(f"pcn_k8slbrp-{version}-")
     assert packages.sdist.name == f"pcn_k8slbrp-{version}.tar.gz"
