@@ -28,10 +28,10 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl PATH... [show] [-normal|-brief|-verbose|-json|-yaml]
                              [-hide=NAME,NAME]
        pcnctl PATH... ACTION [NAME=VALUE...]    an action of the service
-       pcnctl help [WORD...] | [WORD...] ?      what may follow; --help is as `?`
+       pcnctl help [WORD...] | [WORD...] ?      what may follow; also: --help
        pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
        pcnctl --version
-       pcnctl doctor                            does the host have what it needs?
+       pcnctl doctor                            has the host what it needs?
        pcnctl --completion-script               for bash, to be given to eval
 Nothing changes without add, set, del, connect, disconnect, attach, detach or an
 action. After add and set, a YAML or JSON body is read from standard input when
