@@ -1,0 +1,304 @@
+"""What the network's rules ask of whatever stands between two ends, with real ones on both sides.
+
+Clients and servers are sockets of the kernel in namespaces; what an attacker or an odd network would send comes from
+a raw socket. The rules, one by one: docs/conformance.md.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, TCP, UDP, fragment
+from scapy.packet import Packet, Raw
+
+from bench import kernel
+from testbed import topology
+from testbed.api import Api
+from testbed.lab import Lab
+from testbed.netns import inside
+from testbed.topology import ConnectedCube
+from tests.datapath import maps
+
+pytestmark = pytest.mark.root
+
+VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
+CUBE = "k8slbrp/rules"
+BACKEND_PORT = 8080
+KINDS = [("MULTI", "TC"), ("SINGLE", "TC"), ("MULTI", "XDP_DRV"), ("SINGLE", "XDP_DRV")]
+SHORT = {
+    "tcp-closed": 1,
+    "udp-unanswered": 2,
+}  # seconds; how long the others live is what the tests are about
+
+
+@dataclass
+class Scene:
+    """A cube with one client and two servers whose sockets the test holds."""
+
+    cube: ConnectedCube
+    sockets: ExitStack
+    maps: Path  # where the cube's maps are pinned
+
+    @property
+    def api(self) -> Api:
+        return self.cube.api
+
+    @property
+    def client(self) -> str:
+        return self.cube.network.clients[0]
+
+    @property
+    def client_ip(self) -> str:
+        return self.cube.network.client_ips[0]
+
+    def server_ip(self, number: int = 0) -> str:
+        return self.cube.network.server_ips[number]
+
+    def serve(self, vip: str, proto: str, *weights: int, vport: int = 80) -> str:
+        """A service over the first servers; returns its path."""
+        return self.cube.service(vip, vport, proto, list(weights or (1,)))
+
+    def open(self, namespace: str, kind: int, protocol: int = 0) -> socket.socket:
+        with inside(namespace):
+            made = socket.socket(socket.AF_INET, kind, protocol)
+        made.settimeout(5)
+        return self.sockets.enter_context(made)
+
+    def listener(self, number: int = 0, port: int = BACKEND_PORT) -> socket.socket:
+        listening = self.open(self.cube.network.servers[number], socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((self.server_ip(number), port))
+        listening.listen(128)
+        return listening
+
+    def connect(self, address: tuple[str, int], port: int = 0) -> socket.socket:
+        """A connection of the client, from `port`."""
+        made = self.open(self.client, socket.SOCK_STREAM)
+        if port:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((self.client_ip, port))
+        made.connect(address)
+        return made
+
+    def accept(self, listening: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+        accepted, peer = listening.accept()
+        accepted.settimeout(5)
+        return self.sockets.enter_context(accepted), peer
+
+    def forge(self, namespace: str, *packets: Packet) -> None:
+        """Sends packets as they are, whoever they say they come from."""
+        raw = self.open(namespace, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        for packet in packets:
+            raw.sendto(bytes(packet), (packet[IP].dst, 0))
+
+    def forget_sessions(self) -> None:
+        """Evicts all sessions, as the kernel may when there is no room."""
+        for name in ("clients", "openings", "flows"):
+            fd = kernel.open_map(self.maps / name)
+            maps.clear(fd)
+            os.close(fd)
+
+
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
+def connected(request: pytest.FixtureRequest, api: Api) -> Iterator[ConnectedCube]:
+    mode, cube_type = request.param
+    create = topology.create_multi if mode == "MULTI" else topology.create_single
+    with Lab() as lab:
+        network = topology.build(lab, clients=1, servers=2, start_servers=False)
+        if cube_type != "TC":
+            topology.prepare_for_xdp(network)
+        create(api, "rules", network, type=cube_type)
+        api.patch(f"{CUBE}/timeouts", SHORT)
+        yield ConnectedCube("rules", lab, api, network)
+        api.delete(CUBE)
+
+
+@pytest.fixture
+def scene(connected: ConnectedCube, lab: Lab) -> Iterator[Scene]:
+    with ExitStack() as sockets:
+        yield Scene(connected, sockets, lab.state_dir / "cubes" / "rules" / "ingress0")
+    connected.api.delete(f"{CUBE}/service")
+
+
+def exchange(one: socket.socket, other: socket.socket, text: bytes = b"hello") -> None:
+    """Data gets through in both directions."""
+    for sender, receiver in ((one, other), (other, one)):
+        sender.sendall(text)
+        assert receiver.recv(100) == text
+
+
+# --- row 1: a connection closed by one side only lives on (RFC 9293 3.6, RFC 5382 REQ-5) ---
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_a_half_closed_connection_goes_on(scene: Scene, first: str) -> None:
+    scene.serve(VIP, "TCP")
+    listening = scene.listener()
+    client = scene.connect((VIP, 80))
+    server, _ = scene.accept(listening)
+    closing_end, other = (client, server) if first == "client" else (server, client)
+    closing_end.shutdown(socket.SHUT_WR)
+    assert other.recv(100) == b""
+    time.sleep(3)  # longer than a closed session lives here
+    other.sendall(b"late")
+    assert closing_end.recv(100) == b"late"
+
+
+# --- row 2: an RST that both ends ignore changes nothing (RFC 5961 3.2, RFC 7857 2.2) ---
+
+
+@pytest.mark.parametrize("of", ["client", "server"])
+def test_a_forged_rst_does_not_end_a_session(scene: Scene, of: str) -> None:
+    scene.serve(VIP, "TCP")
+    listening = scene.listener()
+    client = scene.connect((VIP, 80))
+    server, peer = scene.accept(listening)
+    exchange(client, server)
+    client_port = client.getsockname()[1]
+    if of == "client":
+        rst = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client_port, dport=80, flags="R", seq=1)
+        scene.forge(scene.client, rst)
+    else:
+        rst = IP(src=scene.server_ip(), dst=peer[0]) / TCP(
+            sport=BACKEND_PORT, dport=peer[1], flags="R", seq=1
+        )
+        scene.forge(scene.cube.network.servers[0], rst)
+    exchange(client, server)
+    time.sleep(3)
+    exchange(server, client)
+
+
+# --- row 3: a SYN on a live session changes nothing (RFC 9293 3.10.7.4, RFC 5961 4) ---
+
+
+def test_a_forged_syn_does_not_move_a_session(scene: Scene) -> None:
+    path = scene.serve(VIP, "TCP", 1, 0)
+    listening = scene.listener()
+    client = scene.connect((VIP, 80))
+    server, _ = scene.accept(listening)
+    exchange(client, server)
+    scene.api.patch(f"{path}/backend/{scene.server_ip(1)}/weight", 1)
+    scene.api.patch(f"{path}/backend/{scene.server_ip(0)}/weight", 0)
+    syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client.getsockname()[1], dport=80, flags="S", seq=77)
+    scene.forge(scene.client, syn)
+    time.sleep(0.2)
+    exchange(client, server)
+
+
+# --- row 4: a direct connection and one through a VIP, of one client port to one backend ---
+
+
+@pytest.mark.parametrize("first", ["direct", "vip"])
+def test_direct_and_balanced_connections_of_one_port(scene: Scene, first: str) -> None:
+    scene.serve(VIP, "TCP")
+    listening = scene.listener()
+    direct, vip = (scene.server_ip(), BACKEND_PORT), (VIP, 80)
+    pairs = []
+    for address in (direct, vip) if first == "direct" else (vip, direct):
+        client = scene.connect(address, port=40000)
+        server, _ = scene.accept(listening)
+        pairs.append((client, server))
+        for client, server in pairs:
+            exchange(client, server)
+            exchange(server, client)
+
+
+@pytest.mark.parametrize("first", ["direct", "vip"])
+def test_direct_and_balanced_datagrams_of_one_port(scene: Scene, first: str) -> None:
+    scene.serve(VIP, "UDP")
+    server = scene.open(scene.cube.network.servers[0], socket.SOCK_DGRAM)
+    server.bind((scene.server_ip(), BACKEND_PORT))
+    direct, vip = (scene.server_ip(), BACKEND_PORT), (VIP, 80)
+    client = scene.open(scene.client, socket.SOCK_DGRAM)
+    client.bind((scene.client_ip, 40001))
+    for address in (direct, vip, direct, vip) if first == "direct" else (vip, direct, vip, direct):
+        client.sendto(b"question", address)
+        _, peer = server.recvfrom(100)
+        server.sendto(b"answer", peer)
+        assert client.recvfrom(100) == (b"answer", address)
+
+
+# --- row 5: answers whose session is forgotten never reach the client under the backend's address ---
+
+
+def test_a_forgotten_connection_survives(scene: Scene) -> None:
+    scene.serve(VIP, "TCP")
+    listening = scene.listener()
+    client = scene.connect((VIP, 80))
+    server, _ = scene.accept(listening)
+    exchange(client, server)
+    scene.forget_sessions()
+    server.sendall(b"early")  # as the pod itself this would be answered by an RST that ends the connection
+    time.sleep(0.1)
+    client.sendall(b"go on")
+    assert server.recv(100) == b"go on"
+    assert client.recv(100) == b"early"
+
+
+# --- row 6: fragments in any order (RFC 4787 REQ-14) ---
+
+
+@pytest.mark.parametrize("order", [(2, 0, 1), (1, 2, 0), (2, 1, 0)], ids=str)
+@pytest.mark.parametrize("sender", ["client", "server"])
+def test_fragments_in_any_order(scene: Scene, sender: str, order: tuple[int, ...]) -> None:
+    scene.serve(VIP, "UDP")
+    server = scene.open(scene.cube.network.servers[0], socket.SOCK_DGRAM)
+    server.bind((scene.server_ip(), BACKEND_PORT))
+    client = scene.open(scene.client, socket.SOCK_DGRAM)
+    client.bind((scene.client_ip, 0))
+    client_port = client.getsockname()[1]
+    client.sendto(b"question", (VIP, 80))
+    _, peer = server.recvfrom(100)
+    payload = bytes(range(256)) * 12
+    if sender == "client":
+        datagram = IP(src=scene.client_ip, dst=VIP, id=99) / UDP(sport=client_port, dport=80) / Raw(payload)
+        namespace, receiver = scene.client, server
+    else:
+        datagram = IP(src=scene.server_ip(), dst=peer[0], id=99)
+        datagram /= UDP(sport=BACKEND_PORT, dport=peer[1]) / Raw(payload)
+        namespace, receiver = scene.cube.network.servers[0], client
+    pieces = fragment(datagram, 1200)  # type: ignore[no-untyped-call]
+    assert len(pieces) == 3
+    for number in order:
+        scene.forge(namespace, pieces[number])
+        time.sleep(0.02)
+    data, peer = receiver.recvfrom(65536)
+    assert data == payload
+    if sender == "server":
+        assert peer == (VIP, 80)
+
+
+# --- row 9: whoever needs another source port gets one at the first SYN ---
+
+
+def test_no_connection_waits_for_a_source_port(scene: Scene) -> None:
+    """Connections through two VIPs to one backend from the same ports: the later ones need other source ports."""
+    for vip in (VIP, OTHER_VIP):
+        scene.serve(vip, "TCP")
+    listening = scene.listener()
+    listening.setblocking(False)
+    accepted: list[socket.socket] = []
+
+    def connect_all(vip: str, ports: range) -> float:
+        """The longest time that one has taken."""
+        longest = 0.0
+        for port in ports:
+            started = time.monotonic()
+            scene.connect((vip, 80), port)
+            longest = max(longest, time.monotonic() - started)
+            if select.select([listening], [], [], 5)[0]:
+                accepted.append(scene.accept(listening)[0])
+        return longest
+
+    connect_all(VIP, range(20000, 24000))
+    longest = connect_all(OTHER_VIP, range(20000, 20400))
+    assert len(accepted) == 4400
+    assert longest < 0.9, "a SYN was lost, and sent again after a second"

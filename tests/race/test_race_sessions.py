@@ -1,0 +1,72 @@
+"""One CPU uses sessions while another replaces, retires and evicts their entries: nobody leaves as somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bench.host import Host
+from tests.datapath.headers import ACK, FIN, RST, SYN
+from tests.race.racers import PACKETS, Step, Track
+
+pytestmark = [pytest.mark.root, pytest.mark.serial]
+
+SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
+CLIENT, OTHER = "10.10.1.1", "10.10.1.2"
+VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
+SERVER, OTHER_SERVER = ("10.20.0.1", 8080), ("10.20.0.2", 9090)
+
+
+@pytest.fixture
+def track(host: Host, on_track: Callable[[int], Track]) -> Track:
+    made = on_track(1024)
+    for vip, (address, port) in ((VIP, SERVER), (OTHER_VIP, OTHER_SERVER)):
+        service = {"backend": [{"ip": address, "port": port}]}
+        host.api.post(f"k8slbrp/race/service/{vip}/80/TCP", service)
+    return made
+
+
+def request(sport: int, flags: int = ACK) -> Step:
+    return Step(CLIENT, VIP, sport, 80, CLIENT_IF, to=SERVER, flags=flags)
+
+
+def answer(sport: int, flags: int = ACK) -> Step:
+    """Of the server to a client's port."""
+    return Step(
+        SERVER[0], CLIENT, SERVER[1], sport, SERVERS_IF, to=(CLIENT, sport), source=(VIP, 80), flags=flags
+    )
+
+
+def other(sport: int, flags: int, clients: int = 1) -> Step:
+    address = OTHER if clients == 1 else "10.64.0.0"
+    return Step(address, OTHER_VIP, sport, 80, OTHER_IF, to=OTHER_SERVER, flags=flags, clients=clients)
+
+
+USING = [request(1111, SYN)] + [step for _ in range(40) for step in (request(1111), answer(1111))]
+
+CHURN = {
+    # One client's ports are used again and again, and closed in between.
+    "reuse": [
+        *(request(1111, RST), other(2222, SYN), other(2222, RST), request(1111, SYN)),
+        *(other(2222, SYN), other(2222, FIN), other(2222, RST), other(2223, SYN), other(2223, RST)),
+    ],
+    # Sessions end by the thousand; the oldest that have ended make room.
+    "retirement": [
+        other(3000, SYN, 1 << 20),
+        other(3000, RST, 1 << 20),
+        request(1111, RST),
+        request(1111, SYN),
+    ],
+    # Many more clients than the table has entries.
+    "eviction": [other(4000, ACK, 1 << 16), other(4001, ACK, 1 << 16), other(4002, SYN, 1 << 16)],
+}
+
+
+@pytest.mark.parametrize("churn", CHURN)
+def test_no_packet_leaves_as_another_sessions(track: Track, churn: str) -> None:
+    share = PACKETS // (2 * len(CHURN))
+    tallies = track.race([USING, CHURN[churn]], lambda sent: sent >= share)
+    for tally in tallies:
+        assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
+        assert tally.right > tally.sent // 4, f"only {tally.right} of {tally.sent} packets left"
