@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ import requests
 from testbed.api import Api
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
+from tests.engine.support import programs_on
 from tests.rest.rawhttp import connection, everything, head, statuses
 
 pytestmark = pytest.mark.root
@@ -93,7 +93,7 @@ def test_the_end_does_not_wait_for_the_compiler(tmp_path: Path, signals: int, du
         api, process = start_host(lab, None, *SERVICE_OPTION, *options, log=tmp_path / "log")
         veth = lab.link("v", lab.namespace("v"))
         api.post("k8slbrp/first", {"ports": [{"name": "p", "type": "backend", "peer": veth}]})
-        assert _has_filter(veth)
+        assert _has_program(veth)
         with stopped_compiler(process.pid), ExitStack() as stack:
             create(stack, api, "second")
             time.sleep(0.5)
@@ -103,13 +103,12 @@ def test_the_end_does_not_wait_for_the_compiler(tmp_path: Path, signals: int, du
                 time.sleep(0.2)
             process.wait(40)
         assert time.monotonic() - start < (10 if signals == 2 else 20)
-        assert _has_filter(veth) == dump
+        assert _has_program(veth) == dump
         assert lab.state_dir.exists() == dump
 
 
-def _has_filter(netdev: str) -> bool:
-    shown = subprocess.run(["tc", "filter", "show", "dev", netdev, "ingress"], capture_output=True, text=True)
-    return "bpf" in shown.stdout
+def _has_program(netdev: str) -> bool:
+    return "ingress" in programs_on(netdev)
 
 
 def test_an_idle_host_ends_at_once(tmp_path: Path) -> None:
