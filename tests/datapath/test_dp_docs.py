@@ -42,7 +42,7 @@ def _proof(path: Path, node: ast.FunctionDef) -> Proof:
         restrictions.add("TC" if "Hook.TC" in decorators else "XDP")
     if "'multi'" in decorators or "in_multi_mode" in decorators:
         restrictions.add("MULTI")
-    return Proof("lab" in arguments, frozenset(restrictions))
+    return Proof(path.parent == HERE and "lab" in arguments, frozenset(restrictions))
 
 
 PROOFS = _proofs()

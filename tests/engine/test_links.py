@@ -101,7 +101,7 @@ def test_many_ports(engine: Engine, wires: Wires) -> None:
         pairs[i].send(frame(b"%d" % i))
         assert pairs[i + 1].receive() == frame(b"%d" % i)
     with pytest.raises(HostError, match="Maximum number of ports"):
-        cube.add_port("one more", {})
+        cube.add_port("another", {})
 
 
 def test_the_lowest_free_index_is_used(engine: Engine) -> None:
@@ -329,8 +329,8 @@ def test_cube_conf(engine: Engine) -> None:
 
 def test_names_with_special_characters(engine: Engine, wires: Wires) -> None:
     a, b = wires(2)
-    cube, _ = create(engine, CABLE, name='a.b/c "d"')
-    cube.add_port("p.0/1", {"peer": "w0"})
+    cube, _ = create(engine, CABLE, name='a.b;c"d"')
+    cube.add_port("p.0;1", {"peer": "w0"})
     cube.add_port("p1", {"peer": "w1"})
     a.send(frame(b"x"))
     assert b.receive() == frame(b"x")

@@ -76,7 +76,16 @@ def test_service_list(k8slbrp: schema.Module) -> None:
 def test_init_only_and_read_only_leaves_are_not_writable(k8slbrp: schema.Module) -> None:
     top = {node.name: node for node in k8slbrp.children}
     writable = [name for name, node in top.items() if node.writable]
-    assert writable == ["loglevel", "ports", "span", "port_mode", "src-ip-rewrite", "service"]
+    assert writable == [
+        "loglevel",
+        "ports",
+        "span",
+        "port_mode",
+        "src-ip-rewrite",
+        "service",
+        "unserved-ports",
+        "timeouts",
+    ]
     assert top["max-sessions"].init_only and top["max-sessions"].config
     assert top["max-sessions"].default == "131072"
     assert not top["uuid"].config
