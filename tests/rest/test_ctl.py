@@ -92,8 +92,8 @@ def test_what_may_follow(ctl: Ctl) -> None:
     ("line", "words"),
     [
         ("k8s", ["k8slbrp"]),
-        ("c1 ", ["ports", "service", "set", "show", "src-ip-rewrite"]),
-        ("c1 set ", ["loglevel=", "port_mode=", "span="]),
+        ("c1 ", ["ports", "service", "set", "show", "src-ip-rewrite", "timeouts"]),
+        ("c1 set ", ["loglevel=", "port_mode=", "span=", "unserved-ports="]),
         ("c1 set loglevel=c", ["critical"]),
         ("c1 service add ", ["<vip>", " "]),
         ("c1 service del ", ["10.9.0.1"]),
