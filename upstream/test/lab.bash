@@ -9,6 +9,9 @@ client_ip=10.201.1.1 server_ip=10.201.1.100 vip=10.202.0.10
 cleanup() {
   polycubectl del "$cube" 2>/dev/null || true
   [ -z "${server_pid:-}" ] || kill "$server_pid" 2>/dev/null || true
+  # Before the namespaces, which let go of their interfaces some time later.
+  ip link del "fe$$" 2>/dev/null || true
+  ip link del "be$$" 2>/dev/null || true
   ip netns del "$client" 2>/dev/null || true
   ip netns del "$server" 2>/dev/null || true
 }
