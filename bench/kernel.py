@@ -85,12 +85,6 @@ def write_all(map_fd: int, keys: bytes, values: bytes, count: int) -> None:
     _check(_libbpf.bpf_map_update_batch(map_fd, keys, values, ctypes.byref(done), None))
 
 
-def delete_all(map_fd: int, keys: bytes, count: int) -> None:
-    """Delete `count` entries, keys one after the other; those behind one that is not there stay."""
-    done = ctypes.c_uint32(count)
-    _check(_libbpf.bpf_map_delete_batch(map_fd, keys, ctypes.byref(done), None))
-
-
 def read_all(map_fd: int, *, delete: bool = False) -> tuple[bytes, bytes, int]:
     """Keys, values and number of all entries of a hash map; with `delete` it is empty then."""
     spec = bpf.map_spec(map_fd)

@@ -77,7 +77,7 @@ def test_netdev_that_goes_meanwhile(engine: Engine, wires: Wires, kind: str) -> 
     with engine._lock:  # the report has to wait
         b.remove()
         cube.add_program(ONE_WAY, 0, "EGRESS")
-    assert eventually(lambda: not gone.peer)
+    assert eventually(lambda: gone.status == "DOWN")
     gone.set_peer("w2")
     c.send(frame(b"is dropped"))
     assert a.silent()

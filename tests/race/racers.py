@@ -26,7 +26,6 @@ from tests.datapath.headers import ACK
 
 # How many packets each race sends at least, in all; `make race` asks for many more.
 PACKETS = int(os.environ.get("RACE_PACKETS", "6000000"))
-UPDATES = int(os.environ.get("RACE_UPDATES", "150000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
