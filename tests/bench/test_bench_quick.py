@@ -14,7 +14,7 @@ import pytest
 
 from testbed.host import PROJECT
 
-pytestmark = [pytest.mark.root, pytest.mark.serial]
+pytestmark = [pytest.mark.root, pytest.mark.serial, pytest.mark.timeout(1500)]
 
 PACKETS = {
     "pass",
@@ -32,7 +32,7 @@ WAYS = {"redirect", "cube_tc", "cube_xdp", "nftables", "haproxy"}
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("bench")
     command = [sys.executable, "-m", "bench", "--quick", "--out", str(directory)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return directory
 
