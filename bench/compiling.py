@@ -21,7 +21,8 @@ def measure(quick: bool) -> dict[str, Any]:
     """Milliseconds by hook; the ratio is the datapath's to the wrapper's. `unused`: the datapath is there, but nothing
     calls it, so that it is read and then dropped."""
     rounds = 2 if quick else 11
-    datapath = f"#define SESSION_ENTRIES {_SESSION_ENTRIES}\n" + join([PROJECT / "src" / "K8sLbrp_dp.c"])
+    defines = f"#define SESSION_ENTRIES {_SESSION_ENTRIES}\n#define CPUS {bpf.possible_cpus()}\n"
+    datapath = defines + join([PROJECT / "src" / "K8sLbrp_dp.c"])
     empty = program_text("empty.c")
     unused = f"#define handle_rx unused_handle_rx\n{datapath}\n#undef handle_rx\n{empty}"
     texts = {"wrapper": empty, "unused": unused, "datapath": datapath}
