@@ -12,8 +12,6 @@ from pcnhost.engine.source import Hook
 from testbed.lab import Lab
 from tests.race.racers import Track, track
 
-MAX_SESSIONS = 1024  # few, so that the kernel evicts all the time
-
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
