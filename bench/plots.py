@@ -13,6 +13,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from bench.endtoend import METRICS
+from bench.report import map_names
 from bench.stats import Summary, figure
 
 Report = dict[str, Any]
@@ -96,9 +97,8 @@ def _control_plane(part: Report) -> None:
     left.invert_yaxis()
     left.set_xlabel("ms per REST request")
     memory = part["memory, MiB"]
-    names = sorted({name for use in memory.values() for name in use["by map"]})
     bottom = [0.0] * len(memory)
-    for name in [*names, "process"]:
+    for name in [*map_names(memory), "process"]:
         heights = [
             use["process"] if name == "process" else use["by map"].get(name, 0) for use in memory.values()
         ]

@@ -18,9 +18,14 @@ def document(report: dict[str, Any]) -> str:
     environment = Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
-    environment.filters |= {"spread": _spread, "figure": figure}
+    environment.filters |= {"spread": _spread, "figure": figure, "map_names": map_names}
     template = (resources.files(__package__) / "benchmarks.md.j2").read_text()
     return environment.from_string(template).render(report=report, metrics=METRICS, areas=AREAS, hertz=HERTZ)
+
+
+def map_names(memory: dict[str, Any]) -> list[str]:
+    """Of all maps that are worth showing in some use of the memory."""
+    return sorted({name for use in memory.values() for name in use["by map"]})
 
 
 def _spread(summary: Summary) -> str:

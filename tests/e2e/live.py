@@ -16,6 +16,7 @@ from pathlib import Path
 from pcnhost.engine import bpf
 from testbed.api import Api
 from testbed.lab import Lab
+from tests.datapath.headers import ACK, SYN
 from tests.datapath.kernel import Runner
 
 _BPF, _PROG_GET_FD_BY_ID = 321, 13
@@ -65,13 +66,24 @@ class Flow:
 
 @dataclass
 class Live:
-    """A host with a cube lb1 whose ports lead nowhere; packets enter its program directly by port 1."""
+    """A host with a cube lb1 whose ports lead nowhere; packets enter its program directly, clients' by port 1."""
 
     lab: Lab
     api: Api
 
     def __post_init__(self) -> None:
-        self.send = sender(first_program(self.lab.state_dir), in_port=1)
+        program = first_program(self.lab.state_dir)
+        self.send = sender(program, in_port=1)
+        self._send_back = sender(program, in_port=0)
+
+    def connect(self, flow: Flow) -> tuple[str, int]:
+        """A TCP handshake, or one exchange of UDP; tells the server's address and port."""
+        ip, port = server = self.send(flow, SYN)
+        back = Flow(socket.inet_aton(ip), flow.client, port, flow.sport, flow.protocol)
+        self._send_back(back, SYN | ACK)
+        if flow.protocol == socket.IPPROTO_TCP:
+            self.send(flow, ACK)
+        return server
 
 
 def sender(program: int, in_port: int) -> Callable[[Flow, int], tuple[str, int]]:

@@ -44,9 +44,8 @@ def test_ten_thousand_sessions_under_a_thousand_changes(live: Live) -> None:
         live.api.post(path, {"backend": entries})
     tcp = {}
     for number in range(10_000):
-        tcp[number] = live.send(flow(number), SYN)
-        assert live.send(flow(number), ACK) == tcp[number]
-    udp = {n: live.send(flow(n, socket.IPPROTO_UDP), 0) for n in range(2_000)}
+        tcp[number] = live.connect(flow(number))
+    udp = {n: live.connect(flow(n, socket.IPPROTO_UDP)) for n in range(2_000)}
 
     fresh = 20_000
     for step in range(1_000):
@@ -87,9 +86,7 @@ def test_ten_thousand_sessions_under_a_thousand_changes(live: Live) -> None:
 def kept_by_their_sessions(live: Live, count: int) -> dict[int, tuple[str, int]]:
     """The backends of flows 0 to `count` - 1; by now the service would choose otherwise for most of them."""
     live.api.post(TCP_PATH, {"backend": [{"ip": backend(n), "port": PORT} for n in range(10)]})
-    sent = {number: live.send(flow(number), SYN) for number in range(count)}
-    for number in sent:
-        live.send(flow(number), ACK)
+    sent = {number: live.connect(flow(number)) for number in range(count)}
     for n in range(9):
         live.api.delete(f"{TCP_PATH}/backend/{backend(n)}")
     return sent

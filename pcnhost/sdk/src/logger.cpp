@@ -14,6 +14,7 @@ namespace {
 class HostSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg &message) override {
+    if (pcnhost_log == nullptr) return;
     std::string name(message.logger_name.data(), message.logger_name.size());
     pcnhost_log(name.c_str(), message.level, message.payload.data(), message.payload.size());
   }
