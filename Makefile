@@ -8,7 +8,7 @@ WHEELS  := build/wheels/.complete
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
             libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool nftables haproxy conntrack chromium help2man dpkg-dev logrotate
+            arping ethtool nftables haproxy conntrack chromium help2man dpkg-dev logrotate prometheus
 
 # All targets that `make help` shows.
 .PHONY: all $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)

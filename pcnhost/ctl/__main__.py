@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pcnhost import __version__
-from pcnhost.ctl import completion, guide, render, settings, values, words
+from pcnhost.ctl import completion, guide, render, settings, values, views, words
 from pcnhost.ctl.client import Client, Reply, Unreachable
 from pcnhost.ctl.words import Line, UsageError
 
@@ -30,6 +30,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl PATH... ACTION [NAME=VALUE...]    an action of the service
        pcnctl help [WORD...] | [WORD...] ?      what may follow; also: --help
        pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
+       pcnctl graph [--help]                    cubes and services as a picture
        pcnctl --version
        pcnctl doctor                            has the host what it needs?
        pcnctl --completion-script               for bash, to be given to eval
@@ -75,11 +76,16 @@ def run(arguments: Sequence[str]) -> int:
             return OK
         if list(arguments) in ([], ["?"], ["help"]):
             return _root(client)
+        if arguments[0] in views.VIEWS:
+            return views.show(client, arguments)
         line = words.parse(arguments)
         return _help(client, line) if line.help else _request(client, line)
     except UsageError as e:
         print(f"pcnctl: {e}", file=sys.stderr)
         return BAD_LINE
+    except views.NotAnswered as e:
+        print(f"pcnctl: {e}", file=sys.stderr)
+        return REFUSED
     except (settings.SettingsError, Unreachable) as e:
         print(f"pcnctl: {e}", file=sys.stderr)
         return NOT_CARRIED_OUT

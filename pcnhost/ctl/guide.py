@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pcnhost.ctl.render import table
+from pcnhost.ctl.views import VIEWS
 
 INTRO = "Keywords, then values; `?` at the end of a line tells what may follow."
 
@@ -35,6 +36,7 @@ HOST_WORDS = {
     "attach": "Attach a transparent cube",
     "detach": "Detach a transparent cube",
     "version": "Show the version of the daemon",
+    **VIEWS,
 }
 
 
