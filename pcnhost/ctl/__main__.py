@@ -33,6 +33,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl graph [--help]                    cubes and services as a picture
        pcnctl --version
        pcnctl doctor                            has the host what it needs?
+       pcnctl check CUBE                        does it do what it shall?
        pcnctl --completion-script               for bash, to be given to eval
 Nothing changes without add, set, del, connect, disconnect, attach, detach or an
 action. After add and set, a YAML or JSON body is read from standard input when
@@ -65,6 +66,10 @@ def run(arguments: Sequence[str]) -> int:
         from pcnhost import doctor
 
         return doctor.main(list(arguments[1:]))
+    if arguments[:1] == ["check"]:
+        from pcnhost.ctl import check
+
+        return check.main(arguments[1:])
     if arguments == ["--completion-script"]:
         print(completion.BASH, end="")
         return OK

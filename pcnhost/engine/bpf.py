@@ -6,6 +6,7 @@ File descriptors are plain ints owned by the caller. Every function raises OSErr
 import ctypes
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,16 @@ def lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
 def delete(fd: int, key: bytes) -> None:
     """Removes `key`; a missing key is fine."""
     _libbpf.bpf_map_delete_elem(fd, key)
+
+
+def keys(fd: int) -> Iterator[bytes]:
+    """The keys of a map, which should not change meanwhile."""
+    key = ctypes.create_string_buffer(map_spec(fd).key_size)
+    found = _libbpf.bpf_map_get_next_key(fd, None, key) == 0
+    while found:
+        current = key.raw
+        found = _libbpf.bpf_map_get_next_key(fd, current, key) == 0
+        yield current
 
 
 def pin(fd: int, path: Path) -> None:

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import struct
-from collections.abc import Iterator
 
 from pcnhost.engine import bpf
-
-_libbpf = ctypes.CDLL("libbpf.so.1")
-_libbpf.bpf_map_get_next_key.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
-
-
-def keys(fd: int) -> Iterator[bytes]:
-    """The keys of a hash map, which should not change meanwhile."""
-    key = ctypes.create_string_buffer(bpf.map_spec(fd).key_size)
-    found = _libbpf.bpf_map_get_next_key(fd, None, key) == 0
-    while found:
-        current = key.raw
-        found = _libbpf.bpf_map_get_next_key(fd, current, key) == 0
-        yield current
+from pcnhost.engine.bpf import keys
 
 
 def clear(fd: int) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from k8slbrp import abi
 from pcnhost.engine import bpf
-from tests.datapath import abi, maps
+from tests.datapath import maps
 
 FRONTEND, BACKEND = abi.CONSTANTS["SIDE_FRONTEND"], abi.CONSTANTS["SIDE_BACKEND"]
 ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE = range(abi.CONSTANTS["REASON_COUNT"])

@@ -49,6 +49,9 @@ def test_generator_and_sdk_are_complete(venv: Path, tmp_path: Path) -> None:
     options = ["--yang", str(example / "ratelimiter.yang"), "--datapath", str(example / "datapath.c")]
     run(venv, "k8slbrp-codegen", *options, "--out", str(tmp_path))
     assert "class CubeApi" in (tmp_path / "api.h").read_text()
+    assert "usage: " in run(venv, "pcnctl", "check", "--help")
+    found = "from pcnhost.ctl.check import service_check; print(service_check('k8slbrp').__module__)"
+    assert run(venv, "python", "-c", found) == "k8slbrp.check\n"  # which reads the datapath's header
     installed = Path(run(venv, "python", "-c", "import pcnhost; print(pcnhost.__path__[0])").strip())
     assert installed.is_relative_to(venv)
     for folder in ("sdk", "yang", "engine"):

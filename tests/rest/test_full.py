@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from k8slbrp.maps import entries, pins, served, service_entries
 from testbed.api import Api, ApiError
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import entries, pins, served, service_entries
 
 pytestmark = pytest.mark.root
 

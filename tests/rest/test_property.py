@@ -11,15 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pcnhost.ctl import check
 from tests.rest.conftest import OwnHost
-from tests.rest.maps import served, service_entries
 from tests.rest.random_requests import HOST_REQUESTS, Request, sensible, sensible_services, wild
 from tests.rest.tree import Conflict, Impossible, Tree
 
@@ -114,15 +113,10 @@ def well_formed(tree: Tree) -> None:
             assert 0 <= backend["weight"] <= 65535
 
 
-def kernel_holds(tree: Tree, state_dir: Path) -> None:
-    """Exactly these services, each with its backends."""
-    found = service_entries(state_dir, CUBE)
-    services = served(state_dir, CUBE)
-    assert found.pop("chunks") == sum(service.chunks for service in services.values())
-    assert found == tree.map_entries()
-    backends = {key: (set(service.usable), set(service.drained)) for key, service in services.items()}
-    assert backends == tree.endpoints()
-    assert all(set(service.slots) == service.usable for service in services.values())
+def kernel_holds(own_host: OwnHost) -> None:
+    """Maps and netdevs say what the tree says."""
+    client = check.Client(check.settings.Settings(f"http://{own_host.authority}/polycube/v1/"))
+    assert check.look(client, CUBE, own_host.state_dir) == []
 
 
 @st.composite
@@ -146,7 +140,7 @@ def test_one_request_after_the_other(client: Client, own_host: OwnHost, requests
             assert after == before, (request, status, text)
         before, tree = after, read(after)
         well_formed(tree)
-    kernel_holds(tree, own_host.state_dir)
+    kernel_holds(own_host)
 
 
 @given(requests=st.lists(HOST_REQUESTS, min_size=20, max_size=20))
@@ -201,7 +195,7 @@ def test_threads_with_services_of_their_own(client: Client, own_host: OwnHost, s
     at_once(own_host.authority, list(shares), work)
     together = Tree({key: service for tree in trees for key, service in tree.services.items()})
     assert read(client.cube()) == together
-    kernel_holds(together, own_host.state_dir)
+    kernel_holds(own_host)
 
 
 @given(shares=st.tuples(*[sequences(st.one_of(sensible(), wild()))] * THREADS))
@@ -216,7 +210,7 @@ def test_threads_in_each_others_way(client: Client, own_host: OwnHost, shares: A
     at_once(own_host.authority, list(shares), work)
     tree = read(client.cube())
     well_formed(tree)
-    kernel_holds(tree, own_host.state_dir)
+    kernel_holds(own_host)
 
 
 def test_they_were_many_and_of_all_kinds(request: pytest.FixtureRequest) -> None:

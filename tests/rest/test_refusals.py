@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from k8slbrp.maps import service_entries
 from testbed.api import Api, ApiError
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import service_entries
 
 pytestmark = pytest.mark.root
 

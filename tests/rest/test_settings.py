@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bench import kernel
+from k8slbrp import abi
 from pcnhost.engine import bpf
 from testbed.api import Api, ApiError
-from tests.datapath import abi
 from tests.rest.conftest import CUBE, OwnHost
 
 pytestmark = pytest.mark.root

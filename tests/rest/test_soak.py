@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from k8slbrp.maps import service_entries
 from testbed.host import resident_kb
 from tests.rest.conftest import OwnHost
-from tests.rest.maps import service_entries
 
 CYCLES = int(os.environ.get("SOAK_CYCLES", "2000"))
 WARM_UP = CYCLES // 10

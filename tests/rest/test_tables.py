@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from k8slbrp.maps import Served, served, service_entries
 from testbed.api import Api
 from tests.rest.conftest import CUBE, OwnHost
-from tests.rest.maps import Served, served, service_entries
 
 pytestmark = pytest.mark.root
 

@@ -158,22 +158,6 @@ class Tree:
         except Impossible:
             raise Conflict from None
 
-    # --- what the kernel must hold
-
-    def map_entries(self) -> dict[str, int]:
-        """Entries of the maps `services` and `vips` that these services take."""
-        return {"services": len(self.services), "vips": len({vip for vip, _, _ in self.services})}
-
-    def endpoints(self) -> dict[Service, tuple[set[tuple[str, int]], set[tuple[str, int]]]]:
-        """Of each service, the backends with a weight and those without, as packets see them."""
-        found: dict[Service, tuple[set[tuple[str, int]], set[tuple[str, int]]]] = {}
-        for key, service in self.services.items():
-            found[key] = (set(), set())
-            for ip, backend in service["backends"].items():
-                port = 0 if key[2] == "icmp" else backend["port"]
-                found[key][0 if backend["weight"] else 1].add((ip, port))
-        return found
-
 
 def _keys(vip: str, vport: int, proto: str) -> list[Service]:
     if proto == "ICMP" and vport:

@@ -24,6 +24,7 @@ _FOLDERS = (
     "cmake",
     "codegen",
     "datamodel",
+    "k8slbrp",
     "pcnhost",
     "src",
     "testbed",

@@ -1,4 +1,4 @@
-"""The layouts of the datapath's maps, read from src/datapath/abi.h: ctypes structures, constants, enums."""
+"""The layouts of the datapath's maps, read from its header abi.h: ctypes structures, constants, enums."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-_HEADER = Path(__file__).resolve().parents[2] / "src" / "datapath" / "abi.h"
+_HERE = Path(__file__).resolve().parent
+# An installed package has the header beside this file, a source tree among the sources of the datapath.
+_HEADER = next(
+    path for path in (_HERE / "abi.h", _HERE.parent / "src" / "datapath" / "abi.h") if path.exists()
+)
 _TEXT = re.sub(r"/\*.*?\*/", "", _HEADER.read_text(), flags=re.DOTALL)
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}(.*?);", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"\s*(struct )?(\w+)\s+(\w+)((?:\[\w+\])*);")

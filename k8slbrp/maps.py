@@ -1,0 +1,184 @@
+"""What the maps hold that a host has pinned for the services of a cube. Nobody should change them meanwhile."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from k8slbrp import abi
+from pcnhost.engine import bpf
+
+CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
+BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
+BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
+INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
+_PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+Key = tuple[str, int, str]  # VIP or backend, port, protocol
+Endpoint = tuple[str, int]
+
+
+def entries(pin: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of the map pinned at `pin`. Raises FileNotFoundError."""
+    fd = bpf.open_pin(pin)
+    if fd is None:
+        raise FileNotFoundError(f"nothing is pinned at {pin}")
+    try:
+        size = bpf.map_spec(fd).value_size
+        for key in bpf.keys(fd):
+            if (value := bpf.lookup(fd, key, size)) is not None:
+                yield key, value
+    finally:
+        os.close(fd)
+
+
+def count(pin: Path) -> int:
+    return sum(1 for _ in entries(pin))
+
+
+def pins(state_dir: Path, cube: str) -> Path:
+    return state_dir / "cubes" / cube / "ingress0"
+
+
+def service_entries(state_dir: Path, cube: str) -> dict[str, int]:
+    """Entries of the maps that hold the services of a cube."""
+    return {name: count(pins(state_dir, cube) / name) for name in ("services", "vips", "chunks")}
+
+
+def address(number: int) -> str:
+    """An IPv4 address from a number in network byte order that has been read as one."""
+    return socket.inet_ntoa(number.to_bytes(4, "big"))
+
+
+def service_key(packed: bytes) -> Key:
+    """What a key of `services` or `endpoints` stands for."""
+    key = abi.struct("service_key").from_buffer_copy(packed)
+    return address(key.vip), key.vport, _PROTOCOLS.get(key.proto, str(key.proto))
+
+
+@dataclass(frozen=True)
+class Served:
+    """What new sessions of a service choose from, as the datapath reads it."""
+
+    slots: list[Endpoint]  # evenly spread over the hashes of flows
+    usable: frozenset[Endpoint]
+    drained: frozenset[Endpoint]
+    numbers: range = field(compare=False)  # of its chunks
+    faults: list[str] = field(default_factory=list)  # where the datapath would not find what it looks for
+
+    @property
+    def chunks(self) -> int:
+        return len(self.numbers)
+
+
+def served(state_dir: Path, cube: str) -> dict[Key, Served]:
+    """The services of a cube."""
+    directory = pins(state_dir, cube)
+    chunks = {int.from_bytes(key, sys.byteorder): value for key, value in entries(directory / "chunks")}
+    return {
+        service_key(key): _served(key, abi.struct("service").from_buffer_copy(value), chunks)
+        for key, value in entries(directory / "services")
+    }
+
+
+def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
+    faults = []
+    if entry.version_again != entry.version ^ _service_check(key):
+        faults.append("its entry is not whole: the two copies of its version differ")
+    if entry.index_shift not in (2, 3, 4):
+        faults.append(f"its indexes have 2^{entry.index_shift} bits")
+        return Served([], frozenset(), frozenset(), range(0), faults)
+    slot_chunks = (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES) if entry.slots > 1 else 0
+    backend_chunks = entry.sets * BACKENDS_PER_SET // BACKENDS_PER_CHUNK
+    numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
+    content = []
+    for number in numbers:
+        chunk = chunks.get(number, bytes(4 + CHUNK_BYTES))
+        segment = int.from_bytes(chunk[:4], sys.byteorder)
+        if number not in chunks:
+            faults.append(f"its chunk {number} is missing")
+        elif segment != entry.first_chunk:
+            faults.append(f"its chunk {number} says that it belongs to {segment}, not to {entry.first_chunk}")
+        content.append(chunk[4:])
+    table, stored = b"".join(content[:slot_chunks]), b"".join(content[slot_chunks:])
+    backends = list(_backends(stored if entry.sets else bytes(entry.backends)))
+    for index, (endpoint, _) in enumerate(backends):
+        if (
+            entry.sets
+            and endpoint is not None
+            and index // BACKENDS_PER_SET not in _sets(endpoint, entry.sets)
+        ):
+            faults.append(f"backend {named(endpoint)} stands where no packet looks for it")
+    slots = []
+    for index in [0] * entry.slots if entry.slots < 2 else _indexes(table, entry.index_shift):
+        found = backends[index][0] if index < len(backends) else None
+        if found is None:
+            faults.append(f"a slot leads to backend number {index}, which does not exist")
+        else:
+            slots.append(found)
+    there = [(endpoint, accepts) for endpoint, accepts in backends if endpoint is not None]
+    if len({endpoint for endpoint, _ in there}) < len(there):
+        faults.append("it has a backend twice")
+    usable = frozenset(endpoint for endpoint, accepts in there if accepts)
+    drained = frozenset(endpoint for endpoint, accepts in there if not accepts)
+    return Served(slots, usable, drained, numbers, list(dict.fromkeys(faults)))
+
+
+def _backends(packed: bytes) -> Iterator[tuple[Endpoint | None, bool]]:
+    """Each place for a backend: who is there, and whether he gets new sessions."""
+    backend = abi.struct("backend")
+    for at in range(0, len(packed), abi.size("backend")):
+        raw = packed[at : at + abi.size("backend")]
+        found = backend.from_buffer_copy(raw)
+        yield ((address(found.ip), found.port) if any(raw) else None), found.accepts == 1
+
+
+def _indexes(table: bytes, shift: int) -> Iterator[int]:
+    if shift == 2:
+        for byte in table:
+            yield byte & 15
+            yield byte >> 4
+    elif shift == 3:
+        yield from table
+    else:
+        yield from memoryview(table).cast("H")
+
+
+def named(endpoint: Endpoint) -> str:
+    return f"{endpoint[0]}:{endpoint[1]}"
+
+
+# --- hashes of abi.h; C reads addresses and ports as numbers of this machine's byte order
+
+
+def _raw(ip: str, port: int) -> tuple[int, int]:
+    return int.from_bytes(socket.inet_aton(ip), sys.byteorder), socket.htons(port)
+
+
+def _service_check(packed: bytes) -> int:
+    key = abi.struct("service_key").from_buffer_copy(packed)
+    ip, port = _raw(address(key.vip), key.vport)
+    return ((ip << 32 | port << 16 | int(key.proto)) * 0x9E3779B97F4A7C15 & _MASK) >> 32
+
+
+def _sets(endpoint: Endpoint, sets: int) -> tuple[int, int]:
+    """The two sets in which packets look for a backend."""
+    ip, port = _raw(*endpoint)
+    number = (ip << 16 | port) * 0x9E3779B97F4A7C15 & _MASK
+    number ^= number >> 32
+    hashed = (number * 0xBF58476D1CE4E5B9 & _MASK) >> 32
+    return hashed & (sets - 1), hashed >> 16 & (sets - 1)
+
+
+def known_bit(ip: str, port: int, protocol: int) -> int:
+    """The bit of `known` for an address, port and protocol."""
+    raw_ip, raw_port = _raw(ip, port)
+    number = (raw_ip << 32 | raw_port << 8 | protocol) * 0x9E3779B97F4A7C15 & _MASK
+    number ^= number >> 32
+    return ((number * 0xBF58476D1CE4E5B9 & _MASK) >> 32) % abi.CONSTANTS["KNOWN_BITS"]
