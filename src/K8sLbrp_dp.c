@@ -5,6 +5,7 @@
  * which puts them together.
  */
 #include "datapath/abi.h"
+#include "datapath/explain.h"
 #include "datapath/maps.h"
 #include "datapath/parse.h"
 #include "datapath/support.h"
@@ -48,7 +49,12 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   struct lookup found = {};
   find_session(&tuple, now, &session, &found);
   if (found.changed) return drop(EVENT_DROP_TABLE_CHANGED);
+  if (found.entry)
+    decided(SESSION, found.table, session.state, now - session.last_seen);
+  else
+    decided(NO_SESSION);
   found.ended = found.entry && expired(&session, tuple.proto, now);
+  if (found.ended) decided(SESSION_OVER);
   bool lives = found.entry && !found.ended;
   if (lives && !is_error && found.from_client) lives = keeps(&session, pkt);
   if (lives) {
@@ -56,7 +62,10 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   } else {
     bool known = is_server_known(&tuple);
     if (in->side == SIDE_BACKEND) return is_error ? ACTION_UNMATCHED : backend_without_session(pkt, known);
-    if (!known) return is_error ? ACTION_UNMATCHED : no_such_service(pkt);
+    if (!known) {
+      decided(NOTHING_KNOWN);
+      return is_error ? ACTION_UNMATCHED : no_such_service(pkt);
+    }
     struct flow old = session.back;
     __u32 hash = flow_hash(&tuple);
     enum opening outcome = choose_backend(&tuple, hash, &session);
@@ -70,6 +79,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     found.from_client = true;
   }
   struct translation to = translation_of(&session, found.from_client);
+  decided(TRANSLATED, to.saddr, to.sport, to.daddr, to.dport);
   struct exit exit = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
                       .daddr = to.daddr,
                       .port_generation = session.port_generation,
@@ -96,6 +106,7 @@ static __always_inline action_t decide(struct CTXTYPE *ctx, struct packet *pkt, 
     case PACKET_NOT_IP:
       return from_frontend || !in->multi ? in->out : punt(REASON_FLOOD);
     default:
+      decided(MALFORMED);
       return drop(EVENT_DROP_MALFORMED);
   }
 }
@@ -104,13 +115,18 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   __u32 index = md->in_port;
   struct packet pkt = {};
   struct port *in = ports.lookup(&index);
-  if (!in || in->side == SIDE_NONE) return act(ctx, md, &pkt, drop(EVENT_DROP_NO_PORT));
+  if (!in || in->side == SIDE_NONE) {
+    decided(NO_ROLE, index);
+    return act(ctx, md, &pkt, drop(EVENT_DROP_NO_PORT));
+  }
 
   pkt.tuple.side = in->side;
   action_t action = decide(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);
   if (action == ACTION_TRANSLATED) action = egress(in, &pkt.exit);
-  if (action == ACTION_UNMATCHED)
+  if (action == ACTION_UNMATCHED) {
+    decided(UNMATCHED);
     action = in->side == SIDE_FRONTEND ? in->out : backend_unmatched(ctx, &pkt, in);
+  }
   return act(ctx, md, &pkt, action);
 }

@@ -35,7 +35,9 @@ static __always_inline bool is_answer(const struct packet *pkt) {
  */
 static __always_inline action_t backend_without_session(const struct packet *pkt, bool known) {
   const struct flow_key *tuple = &pkt->tuple;
-  if (known && is_answer(pkt) && is_backend(tuple->saddr, tuple->sport, tuple->proto))
+  if (known && is_answer(pkt) && is_backend(tuple->saddr, tuple->sport, tuple->proto)) {
+    decided(ANSWER_OF_NOBODY);
     return drop(EVENT_DROP_NO_SESSION);
+  }
   return ACTION_UNMATCHED;
 }

@@ -20,7 +20,10 @@ static __always_inline enum opening open_session(const struct packet *pkt, enum 
   session->pad = 0;
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
   outcome = store_session(session, found, old, proto, hash);
-  if (outcome == OPENED) count_event(EVENT_NEW_SESSION);
+  if (outcome == OPENED) {
+    decided(NEW_SESSION);
+    count_event(EVENT_NEW_SESSION);
+  }
   return outcome;
 }
 
@@ -34,6 +37,7 @@ static __always_inline action_t no_such_service(const struct packet *pkt) {
   if (!current || !current->reject_unserved) return ACTION_UNMATCHED;
   if (pkt->tuple.proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return ACTION_UNMATCHED;
   if (!may_be_known_address(pkt->tuple.daddr) || !is_vip(pkt->tuple.daddr)) return ACTION_UNMATCHED;
+  decided(PORT_NOT_SERVED);
   count_event(EVENT_REJECTED);
   return punt(REASON_REJECT);
 }

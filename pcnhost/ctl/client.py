@@ -60,6 +60,10 @@ class Client:
         where = "".join(f"{quote(part, safe='')}/" for part in path)
         return self._send(method, self._url + where, body)
 
+    def get_with_query(self, path: Sequence[str], query: str) -> Reply:
+        where = "/".join(quote(part, safe="") for part in path)
+        return self._send("GET", f"{self._url}{where}?{query}", None)
+
     def ask(self, path: Sequence[str], query: str) -> Reply:
         """The daemon's help about a resource."""
         where = "/".join(quote(part, safe="") for part in path)

@@ -18,7 +18,11 @@ PROG_TYPE_XDP = 6
 MAP_TYPE_ARRAY = 2
 MAP_TYPE_PROG_ARRAY = 3
 MAP_TYPE_PERF_EVENT_ARRAY = 4
+MAP_TYPE_PERCPU_HASH = 5
 MAP_TYPE_PERCPU_ARRAY = 6
+MAP_TYPE_LRU_PERCPU_HASH = 10
+
+F_RDONLY_PROG = 1 << 7  # programs may only read the map
 
 INSN_BYTES = 8
 
@@ -38,6 +42,23 @@ class _MapInfo(ctypes.Structure):
         ("value_size", ctypes.c_uint32),
         ("max_entries", ctypes.c_uint32),
         ("map_flags", ctypes.c_uint32),
+    )
+
+
+class _MapCreateOptions(ctypes.Structure):
+    """`struct bpf_map_create_opts` of libbpf 1.0."""
+
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("btf_fd", ctypes.c_uint32),
+        ("btf_key_type_id", ctypes.c_uint32),
+        ("btf_value_type_id", ctypes.c_uint32),
+        ("btf_vmlinux_value_type_id", ctypes.c_uint32),
+        ("inner_map_fd", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("map_extra", ctypes.c_uint64),
+        ("numa_node", ctypes.c_uint32),
+        ("map_ifindex", ctypes.c_uint32),
     )
 
 
@@ -103,11 +124,10 @@ def possible_cpus() -> int:
 
 
 def create_map(name: str, spec: MapSpec) -> int:
-    return _check(
-        _libbpf.bpf_map_create(
-            spec.type, name[:15].encode(), spec.key_size, spec.value_size, spec.max_entries, None
-        )
-    )
+    options = _MapCreateOptions(map_flags=spec.flags)
+    options.sz = ctypes.sizeof(options)
+    sizes = (spec.key_size, spec.value_size, spec.max_entries)
+    return _check(_libbpf.bpf_map_create(spec.type, name[:15].encode(), *sizes, ctypes.byref(options)))
 
 
 def program_id(fd: int) -> int:

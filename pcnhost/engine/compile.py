@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _COMPILER = Path(__file__).with_name("compiler.py")
 _FDS_IN_A_MESSAGE = 253  # as in compiler.py, which is not for import here: it brings BCC along
 _LOAD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
+_CALL, _SET = 0x85, 0xB7  # a call of a helper of the kernel; register = immediate
 _INSN = struct.Struct("<BBhi")  # opcode, registers (source in the high half), offset, immediate
 
 
@@ -82,6 +83,18 @@ def with_immediates(insns: bytes, values: dict[int, int]) -> bytes:
             _INSN.pack_into(patched, at, opcode, registers, offset, values[immediate])
     if sorted(found) != sorted(values):
         raise ValueError(f"placeholders {sorted(values)}, but found {sorted(found)}")
+    return bytes(patched)
+
+
+def with_calls_replaced(insns: bytes, kept: Collection[int]) -> bytes:
+    """The instructions with each call of a helper of the kernel that is not in `kept` replaced by its answer 0."""
+    patched = bytearray(insns)
+    at = 0
+    while at < len(insns):
+        opcode, registers, _, helper = _INSN.unpack_from(insns, at)
+        if opcode == _CALL and registers == 0 and helper not in kept:
+            _INSN.pack_into(patched, at, _SET, 0, 0, 0)
+        at += 2 * _INSN.size if opcode == _LOAD_IMM64 else _INSN.size
     return bytes(patched)
 
 

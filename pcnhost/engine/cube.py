@@ -13,7 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pcnhost.engine import bpf, state
+from pcnhost.engine.decisions import Record
 from pcnhost.engine.events import CubeEvents, Receiver
+from pcnhost.engine.explain import Explainer
 from pcnhost.engine.links import Links
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_maps
 from pcnhost.engine.port import Port
@@ -78,6 +80,7 @@ class Cube:
         self._public = engine.public
         self._programs_lock = threading.RLock()
         self._programs: dict[Slot, Program] = {}
+        self._explainer: tuple[Program, Explainer] | None = None
         self._ports: Mapping[str, Port] = MappingProxyType({})
         # Port numbers given by an earlier process to ports that are not back yet.
         self._remembered = {name: int(index) for name, index in state.read_notes(directory / "ports").items()}
@@ -155,6 +158,37 @@ class Cube:
     def index(self, direction: str) -> int:
         """The patch panel slot of the first program."""
         return ingress_node(self.id) if direction == INGRESS else egress_node(self.id)
+
+    def explain(self, port: Port, frame: bytes) -> tuple[Record, bytes]:
+        """What the first program would do now with a frame that enters by a port, and how it would leave.
+
+        Takes as long as a compilation when the program is new. Raises HostError, OSError."""
+        names = {other.index: other.name for other in self._ports.values()}
+        with self._programs_lock:
+            explainer = self._current_explainer()
+            return explainer.ask(port.index, frame, lambda index: names.get(index, f"number {index}"))
+
+    def _current_explainer(self) -> Explainer:
+        self._check_present()
+        slot = (INGRESS, 0)
+        program = self._programs.get(slot)
+        if program is None:
+            raise HostError(f"Cube {self.name} has no program")
+        if self._explainer and self._explainer[0] is program:
+            return self._explainer[1]
+        self._close_explainer()
+        around = self._surroundings(slot)
+        maps = {name: own.fd for name, own in program.own.items()}
+        maps |= {**around.builtin, **program.externs}
+        flags = cflags(self.hook, self.name, self.id, False, "OFF")
+        explainer = Explainer(around.name, program.full_text(), program.source, self.hook, flags, maps)
+        self._explainer = program, explainer
+        return explainer
+
+    def _close_explainer(self) -> None:
+        if self._explainer:
+            self._explainer[1].close()
+        self._explainer = None
 
     @property
     def has_egress(self) -> bool:
@@ -350,6 +384,7 @@ class Cube:
             raise HostError(f"Cube {self.name} does not exist")
 
     def _close_maps(self) -> None:
+        self._close_explainer()
         for fd in self._maps.values():
             os.close(fd)
         self._maps = {}

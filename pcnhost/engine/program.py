@@ -14,6 +14,9 @@ from pcnhost.errors import HostError
 
 _VERIFIER_LINES = 6
 
+FUNCTIONS = {Hook.TC: "handle_rx_wrapper", Hook.XDP: "handle_rx_xdp_wrapper"}
+PROGRAM_TYPES = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
+
 # BCC's names of the map types that can be declared `extern`, by the kernel's numbers.
 _BCC_TYPES = {
     1: "hash",
@@ -73,6 +76,10 @@ class Program:
     externs: dict[str, int] = field(default_factory=dict)
     loaded: dict[Hook, int] = field(default_factory=dict)
 
+    def full_text(self) -> str:
+        """What the compiler gets, behind the wrapper. Raises HostError."""
+        return self.source.with_extern_types({name: _bcc_type(fd) for name, fd in self.externs.items()})
+
     def table_fd(self, name: str) -> int:
         """The fd of a map this program declares, -1 when there is none."""
         return self.own[name].fd if name in self.own else self.externs.get(name, -1)
@@ -112,7 +119,7 @@ def build(
         if name in around.shared and name not in inherited:
             raise HostError(f"{_ERRORS[first_hook][0]}: table {name} already exists")
     program = Program(parsed, code, externs=_externs(parsed, around, first_hook))
-    text = parsed.with_extern_types({name: _bcc_type(fd) for name, fd in program.externs.items()})
+    text = program.full_text()
     not_own = around.builtin.keys() | program.externs.keys()
     try:
         for hook, cflags in flags.items():
@@ -165,10 +172,8 @@ def _compile(text: str, hook: Hook, cflags: list[str], name: str, log: logging.L
 
 
 def _load(module: Module, maps: Mapping[str, int], hook: Hook, name: str, log: logging.Logger) -> int:
-    function = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
-    prog_type = bpf.PROG_TYPE_SCHED_CLS if hook is Hook.TC else bpf.PROG_TYPE_XDP
     try:
-        return bpf.load_program(prog_type, name, module.linked(function, dict(maps)))
+        return bpf.load_program(PROGRAM_TYPES[hook], name, module.linked(FUNCTIONS[hook], dict(maps)))
     except bpf.ProgramRejected as e:
         log.error("%s: the verifier says:\n%s", name, e.log)
         end = "\n".join(e.log.strip().splitlines()[-_VERIFIER_LINES:])

@@ -35,6 +35,58 @@ BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, egress_next, _POLYCUBE_MAX_P
 #define _PCN_RECORD_MAX 65000
 BPF_PERF_OUTPUT(pcn_controller);
 
+#ifdef PCN_DECISIONS
+/* What a program says of one packet: the decisions it took, with their values, and where it sent it. Numbers of
+ * ports and reasons are one more than they are: 0 stands for none. */
+#define _PCN_MAX_DECISIONS 24
+
+struct _pcn_decision {
+  u32 number;
+  u32 values[4];
+};
+
+struct _pcn_record {
+  u32 count;
+  u32 out;
+  u32 reason;
+  struct _pcn_decision decisions[_PCN_MAX_DECISIONS];
+};
+
+BPF_TABLE("percpu_array", u32, struct _pcn_record, _pcn_records, 1);
+
+static __always_inline struct _pcn_record *_pcn_the_record(void) {
+  u32 zero = 0;
+  return _pcn_records.lookup(&zero);
+}
+
+static __always_inline void _pcn_note(u32 number, u32 a, u32 b, u32 c, u32 d) {
+  struct _pcn_record *record = _pcn_the_record();
+  if (!record || record->count >= _PCN_MAX_DECISIONS) return;
+  struct _pcn_decision *decision = &record->decisions[record->count++ % 32];
+  decision->number = number;
+  decision->values[0] = a;
+  decision->values[1] = b;
+  decision->values[2] = c;
+  decision->values[3] = d;
+}
+
+#define _PCN_FIVE(number, a, b, c, d, ...) _pcn_note(number, a, b, c, d)
+#define pcn_decided(...) _PCN_FIVE(__VA_ARGS__, 0, 0, 0, 0, 0)
+
+static __always_inline void _pcn_leaves(u32 port) {
+  struct _pcn_record *record = _pcn_the_record();
+  if (record) record->out = port + 1;
+}
+
+static __always_inline void _pcn_goes_up(u16 reason) {
+  struct _pcn_record *record = _pcn_the_record();
+  if (record) record->reason = reason + 1;
+}
+#else
+#define _pcn_leaves(port) ((void)0)
+#define _pcn_goes_up(reason) ((void)0)
+#endif
+
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md);
 
 static __always_inline uint64_t pcn_get_time_epoch() { return _EPOCH_BASE + bpf_ktime_get_ns(); }

@@ -70,6 +70,7 @@ int handle_rx_wrapper(struct CTXTYPE *skb) {
 
 #if POLYCUBE_PROGRAM_TYPE == 0
 static __always_inline int pcn_pkt_redirect(struct CTXTYPE *skb, struct pkt_metadata *md, u32 port) {
+  _pcn_leaves(port);
   md->reason = port;
   return RX_REDIRECT;
 }
@@ -103,6 +104,7 @@ static __always_inline int pcn_pkt_drop(struct CTXTYPE *skb, struct pkt_metadata
 
 static __always_inline int pcn_pkt_controller(struct CTXTYPE *skb, struct pkt_metadata *md, u16 reason) {
   /* The copy for user space is taken from the frame's bytes: a tag held beside them has to be among them. */
+  _pcn_goes_up(reason);
   u32 tagged = skb->vlan_present, tag = skb->vlan_tci, proto = skb->vlan_proto;
   if (tagged) bpf_skb_vlan_push(skb, proto, tag);
   md->cube_id = CUBE_ID;

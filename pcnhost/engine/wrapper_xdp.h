@@ -64,6 +64,7 @@ int handle_rx_xdp_wrapper(struct CTXTYPE *ctx) {
 
 #if POLYCUBE_PROGRAM_TYPE == 0
 static __always_inline int pcn_pkt_redirect(struct CTXTYPE *ctx, struct pkt_metadata *md, u32 port) {
+  _pcn_leaves(port);
   int verdict = _pcn_send(ctx, md, _POLYCUBE_peers.lookup(&port));
   return verdict == XDP_DROP ? RX_DROP : verdict;
 }
@@ -92,6 +93,7 @@ static __always_inline void call_egress_program_with_metadata(struct CTXTYPE *ct
 static __always_inline int pcn_pkt_drop(struct CTXTYPE *ctx, struct pkt_metadata *md) { return RX_DROP; }
 
 static __always_inline int pcn_pkt_controller(struct CTXTYPE *ctx, struct pkt_metadata *md, u16 reason) {
+  _pcn_goes_up(reason);
   md->cube_id = CUBE_ID;
   md->packet_len = ctx->data_end - ctx->data;
   md->reason = reason;

@@ -8,12 +8,14 @@ from urllib.parse import unquote_plus
 
 from pcnhost import __version__
 from pcnhost.engine import Engine
+from pcnhost.engine.explain import CannotExplain
 from pcnhost.library import ErrorTag
 from pcnhost.names import decode_name
 from pcnhost.rest import help as cli_help
 from pcnhost.rest import jsontext
 from pcnhost.rest.answers import Answer, Problem, Refused, bad_request, yang_json
 from pcnhost.rest.context import Call
+from pcnhost.rest.explain import explanation
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.links import links
@@ -39,7 +41,7 @@ ROOT_NAMES = (
     "detach",
     "topology",
 )
-NAMES = frozenset({*ROOT_NAMES, "metrics", "status"})
+NAMES = frozenset({*ROOT_NAMES, "metrics", "status", "explain"})
 
 
 class Daemon:
@@ -67,6 +69,7 @@ class Daemon:
             ("topology", 1): {"GET": self._netdev_topology},
             ("metrics", 0): {"GET": self._metrics},
             ("status", 0): {"GET": self._status},
+            ("explain", 1): {"GET": self._explain},
         }
 
     # --- root
@@ -289,6 +292,15 @@ class Daemon:
 
     def _status(self, call: Call) -> Answer:
         return Answer(200, jsontext.indented(status(self._writes, list(self._engine.cubes.values()))))
+
+    def _explain(self, call: Call) -> Answer:
+        cube = self._engine.cubes.get(decode_name(call.segments[1]))
+        if cube is None:
+            raise bad_request("Cube does not exist")
+        try:
+            return Answer(200, jsontext.indented(explanation(cube, call.request)))
+        except CannotExplain as e:
+            raise bad_request(str(e)) from None
 
 
 _PEERS = (("peer1", "Peer 1 is missing"), ("peer2", "Peer 2 is missing"))

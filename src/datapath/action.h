@@ -49,18 +49,23 @@ static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, con
   if (pkt->releases && within_budget(REASON_FRAGMENT_RELEASE))
     give_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {
+    decided(DROPPED, action & ACTION_PORT);
     count_event(action & ACTION_PORT);
     return RX_DROP;
   }
   if (action & ACTION_COPY) {
     __u32 reason = action >> ACTION_REASON_SHIFT;
+    decided(CONTROL_PLANE, reason);
     if (reason == REASON_FRAGMENT_HOLD || within_budget(reason)) /* the former has been asked already */
       give_copy(ctx, md, pkt, reason);
     else
       count_event(EVENT_RATE_LIMITED);
   }
   __u32 out = action & ACTION_PORT;
-  if (out == NO_PORT) count_event(EVENT_DROP_NO_PORT);
+  if (out == NO_PORT) {
+    decided(NO_PORT);
+    count_event(EVENT_DROP_NO_PORT);
+  }
   if (out == NO_PORT || out == NOWHERE) return RX_DROP;
   int verdict = pcn_pkt_redirect(ctx, md, out);
 #ifdef POLYCUBE_XDP

@@ -8,8 +8,14 @@ static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32
   struct service_key key = service_of(tuple);
   struct backend backend;
   enum choice choice = choose(&key, hash, &backend);
-  if (choice == CHOICE_NO_SERVICE) return NOT_A_SERVICE;
-  if (choice == CHOICE_NO_BACKEND) return NO_BACKEND;
+  if (choice == CHOICE_NO_SERVICE) {
+    decided(NO_SERVICE, key.vip, key.vport);
+    return NOT_A_SERVICE;
+  }
+  if (choice == CHOICE_NO_BACKEND) {
+    decided(NO_BACKEND, key.vip, key.vport);
+    return NO_BACKEND;
+  }
   if (choice == CHOICE_CHANGED) return TABLE_CHANGED;
   session->back.server = backend.ip;
   session->back.server_port = backend.port;
@@ -30,6 +36,7 @@ static __always_inline enum opening choose_itself(const struct packet *pkt, stru
     return NOT_A_SERVICE; /* the answer of a server to a client that happens to be a backend as well */
   if (tuple->saddr == tuple->daddr || !is_backend(tuple->daddr, tuple->dport, tuple->proto))
     return NOT_A_SERVICE;
+  decided(DIRECT, tuple->daddr, tuple->dport);
   session->front = session->back = flow_of(tuple, true);
   session->flags = SESSION_DIRECT;
   return OPENED;
@@ -73,6 +80,8 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
 /* Stores a new session where others of the same client port are, or may be. */
 static __always_inline enum opening store_beside_others(struct session *session, __u8 proto, __u32 hash) {
   if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
+  if (session->back.client_port != session->front.client_port)
+    decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
   session->check = check_of(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
   enum placement placement = place(session, proto);

@@ -24,6 +24,7 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
 }
 
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
+  if (DRY_RUN) return;
   __u32 zero = 0;
   __u32 *next = retired_next.lookup(&zero);
   if (!next) return;

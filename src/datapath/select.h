@@ -76,7 +76,12 @@ static __always_inline enum choice try_to_choose(const struct service_key *key, 
   if (service->slots == 0) return is_version(service, key, version) ? CHOICE_NO_BACKEND : CHOICE_CHANGED;
   if (service->slots > 1 && !read_slot(service, hash, &index)) return CHOICE_CHANGED;
   if (!read_backend(service, index, chosen)) return CHOICE_CHANGED;
-  return is_version(service, key, version) ? CHOSEN : CHOICE_CHANGED;
+  if (!is_version(service, key, version)) return CHOICE_CHANGED;
+  if (service->slots == 1)
+    decided(ONLY_BACKEND, key->vip, key->vport, chosen->ip, chosen->port);
+  else
+    decided(SLOT, ((__u64)hash * service->slots) >> 32, service->slots, chosen->ip, chosen->port);
+  return CHOSEN;
 }
 
 /* CHOICE_CHANGED when the control plane has changed the service twice in this moment. */

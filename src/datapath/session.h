@@ -159,7 +159,10 @@ static __always_inline bool keeps(struct session *session, const struct packet *
   __u8 proto = pkt->tuple.proto;
   bool opens = proto == PROTO_TCP && is_opening(pkt);
   if (proto == PROTO_TCP && !opens) return true;
-  if (opens && session->state == SESSION_CLOSED) return false;
+  if (opens && session->state == SESSION_CLOSED) {
+    decided(SESSION_CLOSED);
+    return false;
+  }
   if (session->flags & SESSION_DIRECT) return true;
   bool must_accept = opens && is_reset(session->state);
   __u32 zero = 0;
@@ -168,7 +171,10 @@ static __always_inline bool keeps(struct session *session, const struct packet *
   __u32 removed = *now; /* read before looking: what goes meanwhile is noticed next time */
   if (!must_accept && session->removals == removed) return true;
   enum membership membership = membership_in(session, proto);
-  if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) return false;
+  if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) {
+    decided(BACKEND_GONE, session->back.server, session->back.server_port);
+    return false;
+  }
   session->removals = removed;
   return true;
 }

@@ -62,6 +62,7 @@ static __always_inline void hint_flow(struct flow_key *tuple, __u32 now) {
   __u32 *until = flow_hint(&key);
   __u32 zero = 0;
   struct settings *current = settings.lookup(&zero);
+  if (DRY_RUN) return;
   if (until && current) *until = (now + current->longest_timeout) | 1;
 }
 
@@ -116,6 +117,7 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
 /* --- keeping sessions alive --- */
 
 static __always_inline void write_state(struct session *entry, const struct session *session) {
+  if (DRY_RUN) return;
   entry->last_seen = session->last_seen;
   entry->removals = session->removals;
   entry->port_generation = session->port_generation;

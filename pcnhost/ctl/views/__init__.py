@@ -17,7 +17,10 @@ class NotAnswered(Exception):
     """The daemon refused a request; the message is its text."""
 
 
-VIEWS = {"graph": "Cubes and services as a picture"}
+VIEWS = {
+    "graph": "Cubes and services as a picture",
+    "explain": "What a cube would do with a packet, and why",
+}
 """The word of each, which is its module's name, too, and what it shows."""
 
 

@@ -1,0 +1,80 @@
+"""`pcnctl explain`: what a cube would do with a packet now, and why. The host asks the cube's own program."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from rich.console import Console
+
+from pcnhost.ctl.client import Client
+from pcnhost.ctl.views import NotAnswered
+from pcnhost.ctl.views.arguments import parser
+from pcnhost.ctl.words import UsageError
+
+
+def run(client: Client, words: Sequence[str], console: Console) -> int:
+    options = _options().parse_args(words)
+    query = urlencode(_query(options))
+    reply = client.get_with_query(("explain", options.cube), query)
+    if not reply.ok:
+        raise NotAnswered(reply.text or reply.reason)
+    shown = reply.json()
+    if options.json:
+        print(json.dumps(shown, indent=4))
+        return 0
+    print(f"{shown['packet']} enters {shown['cube']} by port {shown['port']}")
+    for number, decision in enumerate(shown["decisions"], 1):
+        print(_wrapped(f"{number:2}. {decision['text']}", console.width, "    "))
+    print(_wrapped(shown["text"], console.width, ""))
+    return 0
+
+
+def _wrapped(text: str, width: int, indent: str) -> str:
+    return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True)
+
+
+def _options() -> argparse.ArgumentParser:
+    options = parser("explain", "What a cube would do with a packet now, and why. Nothing changes.")
+    options.add_argument("cube")
+    options.add_argument(
+        "--from", dest="port", metavar="PORT", required=True, help="the port of the cube it enters by"
+    )
+    packet = options.add_mutually_exclusive_group(required=True)
+    ends = ("SOURCE:PORT", "DESTINATION:PORT")
+    packet.add_argument("--tcp", nargs=2, metavar=ends, help="addresses and ports")
+    packet.add_argument("--udp", nargs=2, metavar=ends)
+    packet.add_argument(
+        "--icmp", nargs=3, metavar=("ID", "SOURCE", "DESTINATION"), help="an echo request of this identifier"
+    )
+    options.add_argument("--reply", action="store_true", help="with --icmp: the echo reply")
+    options.add_argument("--flags", metavar="LIST", help="of TCP, such as syn (unless given) or fin,ack")
+    options.add_argument("--json", action="store_true", help="for programs")
+    return options
+
+
+def _query(options: argparse.Namespace) -> dict[str, str]:
+    query = {"port": options.port}
+    if options.icmp:
+        identifier, source, destination = options.icmp
+        query |= {"protocol": "ICMP", "id": identifier, "source": source, "destination": destination}
+    else:
+        protocol, ends = ("TCP", options.tcp) if options.tcp else ("UDP", options.udp)
+        (source, sport), (destination, dport) = map(_end, ends)
+        query |= {"protocol": protocol, "source": source, "sport": sport}
+        query |= {"destination": destination, "dport": dport}
+    if options.reply:
+        query["reply"] = "true"
+    if options.flags is not None:
+        query["flags"] = options.flags
+    return query
+
+
+def _end(text: str) -> tuple[str, str]:
+    address, colon, port = text.rpartition(":")
+    if not colon:
+        raise UsageError(f"{text}: ADDRESS:PORT is expected")
+    return address, port

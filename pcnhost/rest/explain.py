@@ -1,0 +1,138 @@
+"""`GET /explain/CUBE?port=…`: what a cube's datapath would do with a packet now, and why.
+
+A resource of this host, outside of the model: the service's program says it, and the host asks for it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
+
+from pcnhost import frames
+from pcnhost.engine import Cube, Port
+from pcnhost.engine.decisions import Record
+from pcnhost.frames import Packet
+from pcnhost.rest.answers import Refused, bad_request
+from pcnhost.rest.jsontext import Json
+from pcnhost.rest.request import Request, query_pairs
+
+PARAMETERS = ("port", "protocol", "source", "sport", "destination", "dport", "id", "reply", "flags")
+HIGHEST_PORT = 65535
+
+
+def explanation(cube: Cube, request: Request) -> Json:
+    """Raises Refused, HostError, OSError."""
+    given = _parameters(request)
+    port = _port(cube, given)
+    packet = _packet(given)
+    record, frame = cube.explain(port, packet.frame())
+    return {
+        "cube": cube.name,
+        "port": port.name,
+        "packet": str(packet),
+        "decisions": [
+            {"decision": decision.name, "text": decision.text, "values": dict(decision.values)}
+            for decision in record.decisions
+        ],
+        **_end(cube, record, frame),
+    }
+
+
+def _end(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
+    """What becomes of the packet: `leaves`, `control-plane` or `dropped`."""
+    if record.out is None:
+        if record.reason is not None:
+            return {"verdict": "control-plane", "text": "It goes to the control plane."}
+        return {"verdict": "dropped", "text": "It is dropped."}
+    port = next((port for port in cube.ports.values() if port.index == record.out), None)
+    if port is None or port.status != "UP":
+        name = port.name if port else f"number {record.out}"
+        why = port.why_down or "it has no peer" if port else "there is no such port"
+        return {"verdict": "dropped", "out": name, "text": f"It is lost at port {name}: {why}."}
+    leaving = frames.read(frame)
+    return {
+        "verdict": "leaves",
+        "out": port.name,
+        "peer": port.peer,
+        "leaving": str(leaving) if leaving else "",
+        "text": f"It leaves by port {port.name} to {port.peer}{f' as {leaving}' if leaving else ''}.",
+    }
+
+
+def _parameters(request: Request) -> Mapping[str, str]:
+    given: dict[str, str] = {}
+    for raw_name, value in query_pairs(request.raw_query):
+        name = unquote_plus(raw_name)
+        if name not in PARAMETERS:
+            raise bad_request(f"{name[:40]} is no parameter, allowed: {', '.join(PARAMETERS)}")
+        if name in given:
+            raise bad_request(f"{name} is given twice")
+        given[name] = unquote_plus(value)
+    return given
+
+
+def _port(cube: Cube, given: Mapping[str, str]) -> Port:
+    name = _needed(given, "port")
+    if name not in cube.ports:
+        raise bad_request(
+            f"port: {name[:100]} is no port of {cube.name}, allowed: {', '.join(cube.ports) or 'none'}"
+        )
+    return cube.ports[name]
+
+
+def _packet(given: Mapping[str, str]) -> Packet:
+    protocol = _needed(given, "protocol").upper()
+    if protocol not in frames.PROTOCOLS:
+        raise _impossible("protocol", given["protocol"], ", ".join(frames.PROTOCOLS))
+    ends = _address(given, "source"), _address(given, "destination")
+    if protocol != "TCP" and "flags" in given:
+        raise bad_request(f"flags are those of TCP, not of {protocol}")
+    if protocol == "ICMP":
+        _without(given, protocol, "sport", "dport")
+        identifier = _number(given, "id", lowest=1)
+        reply = given.get("reply", "false")
+        if reply not in ("true", "false"):
+            raise _impossible("reply", reply, "true, false")
+        numbers = (0, identifier) if reply == "true" else (identifier, 0)
+        return Packet(protocol, ends[0], numbers[0], ends[1], numbers[1])
+    _without(given, protocol, "id", "reply")
+    flags = _flags(given.get("flags", "SYN")) if protocol == "TCP" else ()
+    return Packet(protocol, ends[0], _number(given, "sport"), ends[1], _number(given, "dport"), flags)
+
+
+def _without(given: Mapping[str, str], protocol: str, *names: str) -> None:
+    for name in names:
+        if name in given:
+            raise bad_request(f"{name} is none of {protocol}")
+
+
+def _needed(given: Mapping[str, str], name: str) -> str:
+    if not given.get(name):
+        raise bad_request(f"{name} is missing")
+    return given[name]
+
+
+def _address(given: Mapping[str, str], name: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(_needed(given, name)))
+    except ValueError:
+        raise _impossible(name, given[name], "IPv4 addresses") from None
+
+
+def _number(given: Mapping[str, str], name: str, lowest: int = 0) -> int:
+    text = _needed(given, name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= HIGHEST_PORT):
+        raise _impossible(name, text, f"{lowest}..{HIGHEST_PORT}")
+    return int(text)
+
+
+def _flags(text: str) -> tuple[str, ...]:
+    flags = text.upper().split(",") if text else []
+    for flag in flags:
+        if flag not in frames.TCP_FLAGS:
+            raise _impossible("flags", flag, ", ".join(frames.TCP_FLAGS))
+    return tuple(name for name in frames.TCP_FLAGS if name in flags)
+
+
+def _impossible(name: str, value: str, allowed: str) -> Refused:
+    return bad_request(f"{name}: {value[:100]} is not possible, allowed: {allowed}")

@@ -1,0 +1,336 @@
+"""`explain` tells what the next packet does, for each rule, and leaves every table as it was, byte by byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyroute2 import netns
+
+from pcnhost import frames
+from pcnhost.engine import bpf
+from pcnhost.frames import Packet
+from testbed import topology
+from testbed.api import Api, ApiError
+from testbed.lab import Lab
+from testbed.topology import ConnectedCube
+from tests.datapath.maps import contents, keys
+from tests.datapath.tables import EVENTS
+
+from .views import ctl
+
+pytestmark = pytest.mark.root
+
+CLIENT, VIP, BACKENDS = "10.10.1.1", "10.96.0.10", ("10.21.0.1", "10.21.0.2", "10.21.0.3")
+PER_CPU = (bpf.MAP_TYPE_PERCPU_ARRAY, bpf.MAP_TYPE_PERCPU_HASH, bpf.MAP_TYPE_LRU_PERCPU_HASH)
+WAIT_S = 0.5
+
+
+def snapshot(directory: Path) -> dict[str, dict[bytes, bytes | None]]:
+    """Every map of a cube that is pinned, with all that is in it."""
+    found = {}
+    for path in sorted(
+        path for path in directory.rglob("*") if path.is_file() and path.parent.name != "ports"
+    ):
+        fd = bpf.open_pin(path)
+        if fd is None:
+            continue
+        spec = bpf.map_spec(fd)
+        if spec.type in PER_CPU:
+            size = -(-spec.value_size // 8) * 8 * bpf.possible_cpus()
+            found[path.name] = {key: bpf.lookup(fd, key, size) for key in keys(fd)}
+        elif spec.type not in (bpf.MAP_TYPE_PROG_ARRAY, bpf.MAP_TYPE_PERF_EVENT_ARRAY):
+            found[path.name] = contents(fd)
+        os.close(fd)
+    return found
+
+
+class Wire:
+    """The far end of a port: sends frames and sees those that come."""
+
+    def __init__(self, namespace: str, interface: str) -> None:
+        netns.pushns(namespace)
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            self._socket.bind((interface, 0x0800))
+        finally:
+            netns.popns()
+
+    def send(self, frame: bytes) -> None:
+        self._socket.send(frame)
+
+    def drain(self) -> list[Packet]:
+        """What has come since, without what has been sent from here."""
+        found = []
+        self._socket.setblocking(False)
+        while True:
+            try:
+                frame, where = self._socket.recvfrom(4096)
+            except BlockingIOError:
+                return found
+            packet = frames.read(frame)
+            if where[2] != socket.PACKET_OUTGOING and packet:
+                found.append(packet)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@dataclass
+class World:
+    cube: ConnectedCube
+    wires: dict[str, Wire]
+
+    @property
+    def pins(self) -> Path:
+        return self.cube.lab.state_dir / "cubes" / self.cube.name
+
+    def explain(self, port: str, packet: Packet) -> dict[str, Any]:
+        query = (
+            f"port={port}&protocol={packet.protocol}&source={packet.source}&destination={packet.destination}"
+        )
+        if packet.protocol == "ICMP":
+            query += f"&id={packet.sport or packet.dport}&reply={'true' if packet.dport else 'false'}"
+        else:
+            query += f"&sport={packet.sport}&dport={packet.dport}"
+        if packet.protocol == "TCP":
+            query += f"&flags={','.join(packet.flags)}"
+        return dict(self.cube.api.get(f"explain/{self.cube.name}?{query}"))
+
+    def events(self) -> dict[str, int]:
+        fd = bpf.open_pin(self.pins / "ingress0" / "events")
+        assert fd is not None
+        cpus = bpf.possible_cpus()
+        values = [bpf.lookup(fd, bpf.u32(number), 8 * cpus) or b"" for number in range(len(EVENTS))]
+        os.close(fd)
+        words = [[int.from_bytes(v[at : at + 8], "little") for at in range(0, 8 * cpus, 8)] for v in values]
+        return dict(zip(EVENTS, map(sum, words), strict=True))
+
+    def step(self, port: str, packet: Packet, *expected: str, exact: bool = True) -> dict[str, Any]:
+        """Explains a packet, sends it, and compares. The decisions are `expected`, among others."""
+        before = snapshot(self.pins)
+        told = self.explain(port, packet)
+        again = self.explain(port, packet)
+        after = snapshot(self.pins)
+        for name in before:
+            assert before[name] == after[name], f"explaining has changed {name}"
+        if exact:
+            assert told == again
+        decisions = [decision["decision"] for decision in told["decisions"]]
+        assert [name for name in decisions if name in expected] == list(expected), told
+        counted = self.events()
+        for wire in self.wires.values():
+            wire.drain()
+        self.wires[port].send(packet.frame())
+        seen = self._seen(told)
+        if told["verdict"] == "leaves":
+            packets = seen.get(told["out"], [])
+            assert len(packets) == 1, (told, seen)
+            if exact:
+                assert str(packets[0]) == told["leaving"]
+            assert sum(map(len, seen.values())) == 1
+        elif told["verdict"] == "dropped":
+            last = told["decisions"][-1]
+            event = last["values"].get("event", "no_port")
+            assert self.events()[event] == counted[event] + 1
+            assert not seen
+        else:
+            assert self.events()["rejected"] == counted["rejected"] + 1
+        return told
+
+    def _seen(self, told: dict[str, Any]) -> dict[str, list[Packet]]:
+        """What comes out, by port."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            time.sleep(0.02)
+            found = {name: packets for name, wire in self.wires.items() if (packets := wire.drain())}
+            if found:
+                return found
+        return {}
+
+
+@pytest.fixture(scope="module", params=["TC", "XDP_SKB"])
+def world(request: pytest.FixtureRequest, api: Api, lab: Lab) -> Iterator[World]:
+    with Lab() as own:
+        network = topology.build(own, clients=2, servers=0)
+        topology.create_multi(api, "lb1", network, **{"type": request.param, "max-sessions": 1024})
+        wires = {"to_router": Wire(network.router, "lb")}
+        wires |= {f"client{n}": Wire(space, "eth0") for n, space in enumerate(network.clients, 1)}
+        yield World(ConnectedCube("lb1", lab, api, network), wires)
+        for wire in wires.values():
+            wire.close()
+        api.delete("k8slbrp/lb1")
+
+
+def service(world: World, vport: int, proto: str = "TCP", backends: tuple[str, ...] = BACKENDS) -> str:
+    path = f"k8slbrp/lb1/service/{VIP}/{vport}/{proto}"
+    world.cube.api.post(path, {"backend": [{"ip": ip, "port": 8080} for ip in backends]})
+    return path
+
+
+def tcp(sport: int, dport: int, flags: str = "SYN", source: str = CLIENT, to: str = VIP) -> Packet:
+    return Packet("TCP", source, sport, to, dport, tuple(flags.split(",")))
+
+
+def udp(sport: int, dport: int, source: str = CLIENT, to: str = VIP) -> Packet:
+    return Packet("UDP", source, sport, to, dport)
+
+
+def test_a_connection(world: World) -> None:
+    service(world, 80)
+    told = world.step("client1", tcp(40000, 80), "NO_SESSION", "SLOT", "NEW_SESSION", "TRANSLATED")
+    backend = next(d["values"]["backend"] for d in told["decisions"] if d["decision"] == "SLOT")
+    assert told["out"] == "to_router" and f"{backend}:8080" in told["text"]
+    told = world.step("client1", tcp(40000, 80), "SESSION", "TRANSLATED")
+    assert told["decisions"][0]["values"] | {"idle": 0} == {
+        "table": "openings",
+        "state": "opening",
+        "idle": 0,
+    }
+    answer = tcp(8080, 40000, "SYN,ACK", backend, CLIENT)
+    told = world.step("to_router", answer, "SESSION", "TRANSLATED")
+    assert (told["out"], told["leaving"]) == ("client1", f"TCP {VIP}:80 -> {CLIENT}:40000 SYN,ACK")
+    told = world.step("client1", tcp(40000, 80, "ACK"), "SESSION", "TRANSLATED")
+    assert told["decisions"][0]["values"]["table"] == "clients"
+    for port, packet in (
+        ("client1", tcp(40000, 80, "FIN,ACK")),
+        ("to_router", tcp(8080, 40000, "FIN,ACK", backend, CLIENT)),
+    ):
+        world.step(port, packet, "SESSION")
+    world.step("client1", tcp(40000, 80), "SESSION", "SESSION_CLOSED", "SLOT", "NEW_SESSION", "TRANSLATED")
+
+
+def test_what_no_service_is_for(world: World) -> None:
+    service(world, 81)
+    world.step("client1", tcp(1, 4), "NO_SESSION", "NOTHING_KNOWN", "UNMATCHED")
+    world.step("to_router", tcp(1, 2, source="10.9.9.9", to="10.10.1.2"), "NO_SESSION", "UNMATCHED")
+    world.step("to_router", tcp(1, 2, source="10.9.9.9", to="10.10.1.77"), "UNMATCHED", "NO_PORT")
+    world.cube.api.patch("k8slbrp/lb1/unserved-ports", "reject")
+    told = world.step("client1", tcp(2, 4), "NO_SESSION", "PORT_NOT_SERVED", "CONTROL_PLANE")
+    assert told["decisions"][-1]["values"] == {"reason": "reject"}
+    world.cube.api.patch("k8slbrp/lb1/unserved-ports", "pass")
+
+
+def test_backends(world: World) -> None:
+    one = service(world, 90, backends=BACKENDS[:1])
+    world.step("client1", tcp(41000, 90), "ONLY_BACKEND", "NEW_SESSION")
+    world.cube.api.delete(f"{one}/backend")
+    told = world.step("client1", tcp(41001, 90), "NO_SESSION", "NO_BACKEND", "CONTROL_PLANE")
+    assert told["verdict"] == "control-plane"
+    service(world, 91)
+    answer = tcp(8080, 45000, "ACK", BACKENDS[0], CLIENT)
+    told = world.step("to_router", answer, "NO_SESSION", "ANSWER_OF_NOBODY", "DROPPED")
+    assert told["verdict"] == "dropped"
+    world.step("client1", tcp(45001, 8080, to=BACKENDS[0]), "DIRECT", "NEW_SESSION")
+
+
+def test_the_backend_of_a_session_goes(world: World) -> None:
+    path = service(world, 53, "UDP")
+    told = world.step("client2", udp(42000, 53, "10.10.1.2"), "SLOT", "NEW_SESSION")
+    backend = next(d["values"]["backend"] for d in told["decisions"] if d["decision"] == "SLOT")
+    world.cube.api.delete(f"{path}/backend/{backend}")
+    told = world.step(
+        "client2", udp(42000, 53, "10.10.1.2"), "SESSION", "BACKEND_GONE", "SLOT", "NEW_SESSION"
+    )
+    assert told["decisions"][1]["values"]["backend"] == backend
+
+
+def test_another_source_port(world: World) -> None:
+    for vport in (70, 71):
+        service(world, vport, backends=BACKENDS[:1])
+    world.step("client1", tcp(43000, 70), "NEW_SESSION")
+    told = world.step("client1", tcp(43000, 71), "SOURCE_PORT", "NEW_SESSION", exact=False)
+    assert told["decisions"][2]["values"]["from"] == 43000
+
+
+def test_a_session_that_is_over(world: World) -> None:
+    service(world, 54, "UDP")
+    world.cube.api.patch("k8slbrp/lb1/timeouts/udp-unanswered", 1)
+    world.step("client1", udp(44000, 54), "NO_SESSION", "NEW_SESSION")
+    time.sleep(3)
+    world.step("client1", udp(44000, 54), "SESSION", "SESSION_OVER", "NEW_SESSION")
+
+
+def test_echo(world: World) -> None:
+    world.cube.api.post(f"k8slbrp/lb1/service/{VIP}/0/ICMP", {"backend": [{"ip": BACKENDS[0], "port": 0}]})
+    world.step("client1", Packet("ICMP", CLIENT, 77, VIP, 0), "ONLY_BACKEND", "NEW_SESSION")
+    reply = Packet("ICMP", BACKENDS[0], 0, CLIENT, 77)
+    assert world.step("to_router", reply, "SESSION")["leaving"] == f"ICMP echo reply 77 {VIP} -> {CLIENT}"
+
+
+def test_a_port_without_peer(world: World) -> None:
+    api = world.cube.api
+    peer = api.get("k8slbrp/lb1/ports/to_router/peer")
+    api.patch("k8slbrp/lb1/ports/to_router/peer", "")
+    told = world.explain("client1", tcp(1, 4))
+    assert told["text"] == "It is lost at port to_router: it has no peer."
+    api.patch("k8slbrp/lb1/ports/to_router/peer", peer)
+
+
+def test_sentences_and_json(world: World) -> None:
+    service(world, 60, backends=BACKENDS[:1])
+    line = ("explain", "lb1", "--from", "client1", "--tcp", f"{CLIENT}:46000", f"{VIP}:60")
+    assert ctl(world.cube.api, *line).splitlines() == [
+        f"TCP {CLIENT}:46000 -> {VIP}:60 SYN enters lb1 by port client1",
+        " 1. no session has this flow",
+        f" 2. service {VIP}:60 has one backend that takes new sessions: {BACKENDS[0]}:8080",
+        " 3. a new session starts",
+        f" 4. it becomes {CLIENT}:46000 -> {BACKENDS[0]}:8080",
+        f"It leaves by port to_router to {world.cube.network.backend} as TCP {CLIENT}:46000 ->"
+        f" {BACKENDS[0]}:8080 SYN.",
+    ]
+    shown = json.loads(ctl(world.cube.api, *line, "--json"))
+    assert (shown["verdict"], shown["out"]) == ("leaves", "to_router")
+    assert "10.96.0.10: ADDRESS:PORT" in ctl(world.cube.api, *line[:-1], VIP, status=3)
+    assert "client9 is no port" in ctl(world.cube.api, *line[:3], "client9", *line[4:], status=2)
+
+
+def test_a_new_program_is_asked_next_time(world: World) -> None:
+    service(world, 61)
+    world.explain("client1", tcp(47000, 61))
+    world.cube.api.patch("k8slbrp/lb1/loglevel", "DEBUG")
+    world.step("client1", tcp(47000, 61), "NO_SESSION", "NEW_SESSION")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "port is missing"),
+        ("port=nobody", "port: nobody is no port of lb1, allowed: client1, client2, to_router"),
+        ("port=client1&port=client2", "port is given twice"),
+        ("colour=red", "colour is no parameter"),
+        ("port=client1", "protocol is missing"),
+        ("port=client1&protocol=SCTP", "protocol: SCTP is not possible, allowed: TCP, UDP, ICMP"),
+        ("port=client1&protocol=tcp&source=x", "source: x is not possible, allowed: IPv4 addresses"),
+        (
+            "port=client1&protocol=tcp&source=1.2.3.4&destination=1.2.3.4&sport=65536",
+            "sport: 65536 is not possible",
+        ),
+        ("port=client1&protocol=tcp&source=1.2.3.4&destination=1.2.3.4&sport=-1", "allowed: 0..65535"),
+        ("port=client1&protocol=udp&flags=SYN&source=1.2.3.4&destination=1.2.3.4", "flags are those of TCP"),
+        (
+            "port=client1&protocol=tcp&flags=ECE&source=1.2.3.4&destination=1.2.3.4&sport=1&dport=2",
+            "flags: ECE is not possible, allowed: FIN, SYN, RST, PSH, ACK",
+        ),
+        ("port=client1&protocol=icmp&source=1.2.3.4&destination=1.2.3.4&id=0", "id: 0 is not possible"),
+        (
+            "port=client1&protocol=icmp&source=1.2.3.4&destination=1.2.3.4&id=1&sport=2",
+            "sport is none of ICMP",
+        ),
+    ],
+)
+def test_nonsense(world: World, query: str, said: str) -> None:
+    with pytest.raises(ApiError, match=f"400: .*{said}"):
+        world.cube.api.get(f"explain/lb1?{query}")
+
+
+def test_no_such_cube(world: World) -> None:
+    with pytest.raises(ApiError, match="400: Cube does not exist"):
+        world.cube.api.get("explain/lb9?port=x")
