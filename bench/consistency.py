@@ -26,7 +26,7 @@ _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 INLINE_BACKENDS = 14
 CHUNK_BYTES = 512
 # struct service: slots, first_chunk, sets, index_shift, backends
-_SERVICE = struct.Struct(f"=4xIIHBx{8 * INLINE_BACKENDS}s4x")
+_SERVICE = struct.Struct(f"=4xIIHBx{8 * INLINE_BACKENDS}s8x")
 _CHUNK = struct.Struct(f"=4x{CHUNK_BYTES}s")
 _BACKENDS_PER_SET = 8
 _TCP = 6

@@ -11,13 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from k8slbrp import abi
-from k8slbrp.maps import Endpoint, Key, Served, address, entries, known_bit, named, pins, served, service_key
+from k8slbrp.maps import (
+    Endpoint,
+    Key,
+    Served,
+    address,
+    entries,
+    known_bit,
+    named,
+    pins,
+    served,
+    service_key,
+    source_ranges,
+)
 from pcnhost.engine import bpf, state
 
 _PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP}
 _SIDES = {"": "SIDE_NONE", "frontend": "SIDE_FRONTEND", "backend": "SIDE_BACKEND"}
 # How far a share may be from what the weights say: quotas are whole slots.
 _TOLERANCE = 0.03
+_AFFINITY_TIMEOUT = 10_800  # unless given
 
 Tree = Mapping[str, Any]
 
@@ -30,6 +43,8 @@ def differences(tree: Tree, state_dir: Path) -> list[str]:
     found = served(state_dir, cube)
     return [
         *_services(wanted, found),
+        *_affinities(wanted, found),
+        *_source_ranges(wanted, found, source_ranges(state_dir, cube)),
         *_chunks(found, directory),
         *_addresses(wanted, directory),
         *_endpoints(wanted, directory),
@@ -97,6 +112,33 @@ def _service(shares: Mapping[Endpoint, int], found: Served) -> Iterator[str]:
             yield f"backend {named(endpoint)} has {owned[endpoint]} of {len(found.slots)} slots, not about {due:.0f}"
     if total and not found.slots:
         yield "it has no slots, so no backend gets new sessions"
+
+
+def _affinities(wanted: Mapping[Key, Tree], found: Mapping[Key, Served]) -> Iterator[str]:
+    for key in wanted.keys() & found.keys():
+        service = wanted[key]
+        sticks = service.get("session-affinity", "none") == "client_ip"
+        timeout = service.get("affinity-timeout", _AFFINITY_TIMEOUT) if sticks else 0
+        if found[key].affinity != timeout:
+            yield f"{_name(key)}: its clients keep their backends for {found[key].affinity} s, not {timeout} s"
+
+
+def _source_ranges(
+    wanted: Mapping[Key, Tree], found: Mapping[Key, Served], sets: Mapping[tuple[Key, int], set[str]]
+) -> Iterator[str]:
+    for key in wanted.keys() & found.keys():
+        ranges = {f"{r['address']}/{r['prefix-length']}" for r in wanted[key].get("source-range", ())}
+        number = found[key].sources
+        if bool(number) != bool(ranges):
+            all_may, shall = (
+                ("only source ranges may", "all") if number else ("all may", "only source ranges")
+            )
+            yield f"{_name(key)}: {all_may} come, but {shall} shall"
+        there = sets.get((key, number), set()) if number else set()
+        yield from _compared(f"source range of {_name(key)}", ranges, there, "source_ranges")
+    for key, number in sorted(sets.keys()):
+        if key not in found or found[key].sources != number:
+            yield f"source ranges of {_name(key)} belong to a set that it does not use"
 
 
 def _chunks(found: Mapping[Key, Served], directory: Path) -> Iterator[str]:

@@ -70,6 +70,8 @@ class Served:
     usable: frozenset[Endpoint]
     drained: frozenset[Endpoint]
     numbers: range = field(compare=False)  # of its chunks
+    affinity: int = 0  # its timeout, or 0
+    sources: int = field(default=0, compare=False)  # the number of its set of source ranges, or 0
     faults: list[str] = field(default_factory=list)  # where the datapath would not find what it looks for
 
     @property
@@ -93,7 +95,7 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
         faults.append("its entry is not whole: the two copies of its version differ")
     if entry.index_shift not in (2, 3, 4):
         faults.append(f"its indexes have 2^{entry.index_shift} bits")
-        return Served([], frozenset(), frozenset(), range(0), faults)
+        return Served([], frozenset(), frozenset(), range(0), faults=faults)
     slot_chunks = (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES) if entry.slots > 1 else 0
     backend_chunks = entry.sets * BACKENDS_PER_SET // BACKENDS_PER_CHUNK
     numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
@@ -127,7 +129,18 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
         faults.append("it has a backend twice")
     usable = frozenset(endpoint for endpoint, accepts in there if accepts)
     drained = frozenset(endpoint for endpoint, accepts in there if not accepts)
-    return Served(slots, usable, drained, numbers, list(dict.fromkeys(faults)))
+    rest = (entry.affinity, entry.sources, list(dict.fromkeys(faults)))
+    return Served(slots, usable, drained, numbers, *rest)
+
+
+def source_ranges(state_dir: Path, cube: str) -> dict[tuple[Key, int], set[str]]:
+    """Prefixes by service and number of the set."""
+    sets: dict[tuple[Key, int], set[str]] = {}
+    for packed, _ in entries(pins(state_dir, cube) / "source_ranges"):
+        found = abi.struct("source_range").from_buffer_copy(packed)
+        prefix = f"{address(found.ip)}/{found.prefix_length - abi.CONSTANTS['SERVICE_KEY_BITS']}"
+        sets.setdefault((service_key(bytes(found.service)), found.service.pad), set()).add(prefix)
+    return sets
 
 
 def _backends(packed: bytes) -> Iterator[tuple[Endpoint | None, bool]]:

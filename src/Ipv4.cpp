@@ -29,6 +29,8 @@ std::string format_ipv4(uint32_t address) {
   return {text, end};
 }
 
+uint32_t prefix_mask(int length) { return htonl(length == 0 ? 0 : ~0U << (32 - length)); }
+
 Ipv4Prefix parse_prefix(const std::string &leaf, const std::string &text) {
   const auto slash = text.find('/');
   const std::string digits = slash == std::string::npos ? "" : text.substr(slash + 1);
@@ -37,7 +39,7 @@ Ipv4Prefix parse_prefix(const std::string &leaf, const std::string &text) {
   const auto parsed = std::from_chars(digits.data(), end, prefix.length);
   if (parsed.ec != std::errc() || parsed.ptr != end || prefix.length < 0 || prefix.length > 32)
     throw bad_value(leaf + ": \"" + text + "\" is not an IPv4 prefix, expected a.b.c.d/0..32");
-  prefix.mask = htonl(prefix.length == 0 ? 0 : ~0U << (32 - prefix.length));
+  prefix.mask = prefix_mask(prefix.length);
   prefix.net = parse_ipv4(leaf, text.substr(0, slash)) & prefix.mask;
   return prefix;
 }

@@ -10,6 +10,8 @@ namespace k8slbrp {
 uint32_t parse_ipv4(const std::string &leaf, const std::string &text);
 std::string format_ipv4(uint32_t address);
 
+uint32_t prefix_mask(int length);
+
 struct Ipv4Prefix {
   uint32_t net = 0;  // host bits cleared
   uint32_t mask = 0;

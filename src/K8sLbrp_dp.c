@@ -1,6 +1,7 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
- * parse.h (what a packet is), session.h, session_table.h, retire.h, select.h and open.h (who gets it),
+ * parse.h (what a packet is), session.h, session_table.h, retire.h, select.h with source_range.h and
+ * affinity.h, and open.h (who gets it),
  * translate.h, fragments.h, icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below,
  * which puts them together.
  */
@@ -10,7 +11,9 @@
 #include "datapath/parse.h"
 #include "datapath/support.h"
 #include "datapath/action.h"
+#include "datapath/source_range.h"
 #include "datapath/select.h"
+#include "datapath/affinity.h"
 #include "datapath/session.h"
 #include "datapath/retire.h"
 #include "datapath/session_table.h"
@@ -68,7 +71,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     }
     struct flow old = session.back;
     __u32 hash = flow_hash(&tuple);
-    enum opening outcome = choose_backend(&tuple, hash, &session);
+    enum opening outcome = choose_backend(&tuple, hash, now, &session);
     if (is_error) {
       if (outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
       if (outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);

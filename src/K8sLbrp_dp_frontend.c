@@ -20,11 +20,11 @@ static __always_inline enum opening open_session(const struct packet *pkt, enum 
   session->pad = 0;
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
   outcome = store_session(session, found, old, proto, hash);
-  if (outcome == OPENED) {
-    decided(NEW_SESSION);
-    count_event(EVENT_NEW_SESSION);
-  }
-  return outcome;
+  if (outcome != OPENED) return outcome;
+  decided(NEW_SESSION);
+  count_event(EVENT_NEW_SESSION);
+  if (session->flags & SESSION_AFFINITY) remember_backend(session, proto);
+  return OPENED;
 }
 
 /* Whatever the ports of its services. */
@@ -50,6 +50,8 @@ static __always_inline action_t not_opened(const struct packet *pkt, enum openin
       return drop(EVENT_DROP_TABLE_CHANGED);
     case NO_SOURCE_PORT:
       return drop(EVENT_DROP_SOURCE_PORTS);
+    case SOURCE_REFUSED:
+      return drop(EVENT_DROP_SOURCE_RANGE);
     case TABLE_BUSY:
       return drop(EVENT_TABLE_BUSY);
     default:

@@ -111,7 +111,8 @@ uint32_t chunks_of(const abi::service &entry) {
   return slots + entry.sets / kSetsOfChunk;
 }
 
-Layout::Layout(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+Layout::Layout(const ServiceId &id, const Service &service) {
+  const auto &backends = service.backends;
   if (backends.size() > kMaxBackendsOfService)
     throw bad_value("backend: a service has at most " + std::to_string(kMaxBackendsOfService) + " backends");
   auto members = members_of(id, backends);
@@ -120,6 +121,7 @@ Layout::Layout(const ServiceId &id, const std::map<uint32_t, Backend> &backends)
   const uint32_t sets = place(members);
   entry.sets = static_cast<uint16_t>(sets);
   entry.index_shift = index_shift(sets);
+  if (service.session_affinity == ServiceSessionAffinity::ClientIp) entry.affinity = service.affinity_timeout;
   std::vector<uint32_t> slots;
   if (usable > 1 || (usable == 1 && sets > 0)) slots = slots_of(members);
   entry.slots = slots.empty() ? static_cast<uint32_t>(usable) : static_cast<uint32_t>(slots.size());

@@ -16,12 +16,12 @@ constexpr std::size_t kMaxBackendsOfService = 32768;
 abi::service_key kernel_key(const ServiceId &id);
 
 struct Layout {
-  // Without version and number of the first chunk, see number().
+  // Without version and number of the first chunk, see number(), and of its set of source ranges.
   abi::service entry{};
   std::vector<abi::chunk> chunks;
 
   // Follows from the arguments alone. Throws bad_value when there are too many backends.
-  Layout(const ServiceId &id, const std::map<uint32_t, Backend> &backends);
+  Layout(const ServiceId &id, const Service &service);
 
   // Makes it the version `version`, with its chunks from `first_chunk` on.
   void number(const ServiceId &id, uint32_t version, uint32_t first_chunk);

@@ -2,8 +2,10 @@
 // numbers here: addresses in network byte order, ports in host byte order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "config.h"
@@ -33,9 +35,28 @@ struct ServiceId {
   }
 };
 
+// Clients with the first `length` bits of `ip`; all others of it are zero.
+struct SourceRange {
+  uint32_t ip = 0;
+  uint8_t length = 0;
+
+  bool operator==(const SourceRange &other) const { return ip == other.ip && length == other.length; }
+  bool operator<(const SourceRange &other) const {
+    return ip != other.ip ? ip < other.ip : length < other.length;
+  }
+};
+using SourceRanges = std::set<SourceRange>;
+
+constexpr std::size_t kMaxRangesOfService = 4096;
+
+constexpr uint32_t kDefaultAffinityTimeout = 10800;
+
 struct Service {
   std::string name;
   std::map<uint32_t, Backend> backends;  // by address
+  ServiceSessionAffinity session_affinity = ServiceSessionAffinity::None;
+  uint32_t affinity_timeout = kDefaultAffinityTimeout;  // in seconds
+  SourceRanges sources;                                 // none: all may come
 };
 
 }  // namespace k8slbrp

@@ -16,6 +16,7 @@ namespace {
 // and its new ones are there.
 constexpr uint32_t kChunksForChanges = 2048;
 constexpr uint32_t kMaxChunks = MAX_CHUNKS - kChunksForChanges;
+constexpr std::size_t kMaxSourceRanges = MAX_SOURCE_RANGES - kMaxRangesOfService;
 
 ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
 
@@ -26,6 +27,7 @@ bool same_backend(const abi::backend &a, const abi::backend &b) {
 // But for their numbers.
 bool same_content(const abi::service &a, const abi::service &b) {
   return a.slots == b.slots && a.sets == b.sets && a.index_shift == b.index_shift &&
+         a.affinity == b.affinity &&
          std::equal(std::begin(a.backends), std::end(a.backends), std::begin(b.backends), same_backend);
 }
 
@@ -42,13 +44,18 @@ ServiceTable::ServiceTable(polycube::service::BaseCube &cube)
 void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const {
   std::size_t services = entries_.size();
   uint64_t chunks = chunks_used_, added = 0;
+  std::size_t ranges = sources_.total(), new_ranges = 0;
   for (const auto &wish : wishes) {
     const auto old = entries_.find(wish.id);
     if (old != entries_.end()) {
       --services;
       chunks -= chunks_of(old->second);
     }
-    if (wish.backends) ++services;
+    ranges -= sources_.count(wish.id);
+    if (!wish.service) continue;
+    ++services;
+    ranges += wish.service->sources.size();
+    if (!sources_.has(wish.id, wish.service->sources)) new_ranges += wish.service->sources.size();
   }
   for (const auto &layout : layouts) added += layout.chunks.size();
   if (services > MAX_SERVICES)
@@ -63,6 +70,9 @@ void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &l
                     std::to_string(MAX_CHUNKS - chunks_used_) +
                     " more chunks of slots and backends, but these " + "need " + std::to_string(added) +
                     " before the old ones are free");
+  if (ranges > kMaxSourceRanges || sources_.total() + new_ranges > MAX_SOURCE_RANGES)
+    throw bad_value("source-range: the cube is full, it holds at most " + std::to_string(kMaxSourceRanges) +
+                    " source ranges");
 }
 
 // Numbers come from a counter, so that a packet still holding an old one finds nothing rather than somebody
@@ -132,7 +142,7 @@ void ServiceTable::Change::commit() { table_->commit(*this); }
 ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   std::vector<Layout> layouts;
   for (const auto &wish : wishes)
-    if (wish.backends) layouts.emplace_back(wish.id, *wish.backends);
+    if (wish.service) layouts.emplace_back(wish.id, *wish.service);
   check_room(wishes, layouts);
 
   ServiceMaps maps(cube_);
@@ -141,20 +151,23 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   for (const auto &wish : wishes) {
     const bool exists = entries_.count(wish.id) > 0;
     change.loses_backends_ |= exists && wish.loses_backends;
-    if (!wish.backends) {
+    if (!wish.service) {
       if (exists) change.removed_.push_back(wish.id);
       continue;
     }
     const auto count = static_cast<uint32_t>(layout->chunks.size());
     layout->number(wish.id, ++version_, count == 0 ? 0 : unused_chunks(count));
+    const auto &sources = change.sources_[wish.id] = sources_.next(wish.id, wish.service->sources);
+    layout->entry.sources = sources.number;
     change.written_.emplace(wish.id, layout->entry);
     write_chunks(maps, *layout);
+    sources_.write(maps, wish.id, sources);
     if (services_of_vip_.count(wish.id.vip) == 0) {
       change.new_vips_.push_back(wish.id.vip);
       services_of_vip_.emplace(wish.id.vip, 0);
       maps.vips.set(wish.id.vip, 1);
     }
-    auto &backends = change.backends_[wish.id] = KnownEndpoints::of(wish.id, *wish.backends);
+    auto &backends = change.backends_[wish.id] = KnownEndpoints::of(wish.id, wish.service->backends);
     known_.announce(maps, wish.id, backends);
     ++layout;
   }
@@ -166,6 +179,7 @@ void ServiceTable::abandon(Change &change) noexcept {
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
     for (const auto &[id, entry] : change.written_) free_chunks(maps, entry);
+    for (const auto &[id, sources] : change.sources_) sources_.erase(maps, id, sources);
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
   });
   change.written_.clear();
@@ -202,6 +216,10 @@ void ServiceTable::commit(Change &change) {
     }
   }
   for (const auto &id : change.removed_) release_vip(maps, id.vip);
+  for (const auto &id : change.removed_) change.sources_[id] = {};
+  for (const auto &[id, sources] : change.sources_)
+    attempt("remove source ranges",
+            [&, &id = id, &sources = sources] { sources_.settle(maps, id, sources); });
   attempt("note who is a backend", [&] {
     for (const auto &id : change.removed_) known_.remove(maps, id);
     for (auto &[id, backends] : change.backends_) known_.settle(maps, id, std::move(backends));
@@ -231,9 +249,11 @@ void ServiceTable::undo(ServiceMaps &maps, const std::vector<ServiceId> &switche
 
 // --- after a start ---
 
-bool ServiceTable::stands(const ServiceId &id, const Layout &layout, const Chunks &chunks) const {
-  const auto found = entries_.find(id);
+bool ServiceTable::stands(const Wish &wish, const Chunks &chunks) const {
+  const Layout layout(wish.id, *wish.service);
+  const auto found = entries_.find(wish.id);
   if (found == entries_.end() || !same_content(found->second, layout.entry)) return false;
+  if (!sources_.has(wish.id, wish.service->sources)) return false;
   for (uint32_t i = 0; i < layout.chunks.size(); ++i) {
     const auto chunk = chunks.find(found->second.first_chunk + i);
     if (chunk == chunks.end() || chunk->second.segment != found->second.first_chunk) return false;
@@ -270,13 +290,16 @@ void ServiceTable::restore(const Wishes &wishes) {
     if (const uint32_t count = chunks_of(entry); count > 0) segments_.emplace(entry.first_chunk, count);
     chunks_used_ += chunks_of(entry);
   }
+  sources_.load(maps, entries_);
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
-  for (const auto &wish : wishes) known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, *wish.backends));
+  for (const auto &wish : wishes)
+    known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
   remove_leftovers(maps, wishes, chunks);
   for (const auto &wish : wishes)
-    if (!stands(wish.id, Layout(wish.id, *wish.backends), chunks)) prepare({wish}).commit();
-  for (const auto &wish : wishes) known_.settle(maps, wish.id, KnownEndpoints::of(wish.id, *wish.backends));
+    if (!stands(wish, chunks)) prepare({wish}).commit();
+  for (const auto &wish : wishes)
+    known_.settle(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
   known_.drop_leftovers(maps);
   announce_removal(maps);
 }

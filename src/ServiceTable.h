@@ -1,4 +1,4 @@
-// The services as the kernel sees them: the maps `services`, `vips` and `chunks`.
+// The services as the kernel sees them: the maps `services`, `vips`, `chunks` and `source_ranges`.
 #pragma once
 
 #include <polycube/services/base_cube.h>
@@ -10,6 +10,7 @@
 #include "KnownEndpoints.h"
 #include "Layout.h"
 #include "Service.h"
+#include "SourceRangeTable.h"
 #include "Tables.h"
 
 namespace k8slbrp {
@@ -17,12 +18,11 @@ namespace k8slbrp {
 // Not thread-safe: the cube's configuration lock protects it.
 class ServiceTable {
  public:
-  using Backends = std::map<uint32_t, Backend>;
   // What a service is to become.
   struct Wish {
     ServiceId id;
-    const Backends *backends = nullptr;  // null: it is to be removed
-    bool loses_backends = true;          // some that it has now are not among them
+    const Service *service = nullptr;  // null: it is to be removed
+    bool loses_backends = true;        // some that it has now are not among them
   };
   using Wishes = std::vector<Wish>;  // each service once
 
@@ -48,6 +48,7 @@ class ServiceTable {
     std::vector<ServiceId> removed_;
     std::map<ServiceId, abi::service> written_;
     std::map<ServiceId, KnownEndpoints::Backends> backends_;
+    std::map<ServiceId, SourceRangeTable::Set> sources_;
     std::vector<uint32_t> new_vips_;
     bool loses_backends_ = false;
   };
@@ -59,12 +60,6 @@ class ServiceTable {
   // maps goes on being served: what is right stays as it is; the rest is replaced service by service, which
   // needs room for one at a time.
   void restore(const Wishes &wishes);
-
-  // Entries of the maps.
-  struct Fill {
-    std::size_t services, vips, chunks, endpoints;
-  };
-  Fill fill() const { return {entries_.size(), services_of_vip_.size(), chunks_used_, known_.endpoints()}; }
 
  private:
   using Chunks = std::map<uint32_t, abi::chunk>;
@@ -79,13 +74,14 @@ class ServiceTable {
   void undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept;
   void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
   void remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks);
-  bool stands(const ServiceId &id, const Layout &layout, const Chunks &chunks) const;
+  bool stands(const Wish &wish, const Chunks &chunks) const;
   template <class Call>
   bool attempt(const char *what, Call call) noexcept;
 
   polycube::service::BaseCube &cube_;
   std::map<ServiceId, abi::service> entries_;
   KnownEndpoints known_;
+  SourceRangeTable sources_;
   std::map<uint32_t, uint32_t> services_of_vip_;  // 0 while its first one is prepared
   std::map<uint32_t, uint32_t> segments_;         // first chunk, number of chunks
   uint32_t chunks_used_ = 0;

@@ -12,6 +12,7 @@ namespace k8slbrp {
 namespace {
 
 constexpr std::size_t kMaxNameLength = 255;
+constexpr uint32_t kMaxAffinityTimeout = 86400;
 
 std::string checked_name(const std::string &name) {
   if (name.size() > kMaxNameLength)
@@ -93,9 +94,51 @@ void update_backends_of(Service &service, const std::vector<ServiceBackendConfig
   }
 }
 
+uint32_t checked_timeout(uint32_t seconds) {
+  if (seconds < 1 || seconds > kMaxAffinityTimeout)
+    throw bad_value("affinity-timeout: " + std::to_string(seconds) + " is out of range, allowed 1.." +
+                    std::to_string(kMaxAffinityTimeout));
+  return seconds;
+}
+
+SourceRange parse_source_range(const ServiceSourceRangeKey &key) {
+  const uint8_t length = key.prefix_length;
+  if (length > 32)
+    throw bad_value("prefix-length: " + std::to_string(length) + " is out of range, allowed 0..32");
+  const uint32_t ip = parse_ipv4("address", key.address);
+  const uint32_t net = ip & prefix_mask(length);
+  if (ip != net)
+    throw bad_value("address: " + key.address + " has more bits than its prefix-length " +
+                    std::to_string(length) + ", expected " + format_ipv4(net));
+  return {ip, length};
+}
+
+ServiceError no_source_range(const ServiceSourceRangeKey &key) {
+  return missing("Source range " + to_string(key) + " does not exist in the service");
+}
+
+void add_source_ranges(Service &service, const std::vector<ServiceSourceRangeConfig> &configs) {
+  for (const auto &config : configs)
+    if (!service.sources.insert(parse_source_range(config.key())).second)
+      throw already_exists("Source range " + to_string(config.key()) + " already exists in the service");
+  if (service.sources.size() > kMaxRangesOfService)
+    throw bad_value("source-range: a service has at most " + std::to_string(kMaxRangesOfService) +
+                    " source ranges");
+}
+
+// They have no content beside their keys: there is nothing to change.
+void expect_source_ranges(const Service &service, const std::vector<ServiceSourceRangeConfig> &configs) {
+  for (const auto &config : configs)
+    if (service.sources.count(parse_source_range(config.key())) == 0) throw no_source_range(config.key());
+}
+
 Service new_service(const ServiceConfig &config) {
-  Service service{checked_name(config.name.value_or("")), {}};
+  Service service;
+  service.name = checked_name(config.name.value_or(""));
+  service.session_affinity = config.session_affinity.value_or(ServiceSessionAffinity::None);
+  service.affinity_timeout = checked_timeout(config.affinity_timeout.value_or(kDefaultAffinityTimeout));
   add_backends(service, config.backend);
+  add_source_ranges(service, config.source_range);
   return service;
 }
 
@@ -109,25 +152,38 @@ ServiceBackendConfig config_of(uint32_t ip, const Backend &backend) {
   return config;
 }
 
+ServiceSourceRangeConfig config_of(const SourceRange &range) {
+  ServiceSourceRangeConfig config;
+  config.address = format_ipv4(range.ip);
+  config.prefix_length = range.length;
+  return config;
+}
+
 ServiceConfig config_of(const ServiceKey &key, const Service &service, Depth depth) {
   ServiceConfig config;
   config.name = service.name;
   config.vip = key.vip;
   config.vport = key.vport;
   config.proto = key.proto;
+  if (service.session_affinity != ServiceSessionAffinity::None)
+    config.session_affinity = service.session_affinity;
+  if (service.affinity_timeout != kDefaultAffinityTimeout) config.affinity_timeout = service.affinity_timeout;
   if (depth == Depth::Leaves) return config;
   config.backend.reserve(service.backends.size());
   for (const auto &[ip, backend] : service.backends) config.backend.push_back(config_of(ip, backend));
+  config.source_range.reserve(service.sources.size());
+  for (const auto &range : service.sources) config.source_range.push_back(config_of(range));
   return config;
 }
 
 // Whether the kernel would see no difference.
-bool same_backends(const Service &a, const Service &b) {
+bool same_content(const Service &a, const Service &b) {
   const auto same = [](const auto &i, const auto &j) {
     return i.first == j.first && i.second.port == j.second.port && i.second.weight == j.second.weight &&
            i.second.state == j.second.state;
   };
-  return a.backends.size() == b.backends.size() &&
+  return a.session_affinity == b.session_affinity && a.affinity_timeout == b.affinity_timeout &&
+         a.sources == b.sources && a.backends.size() == b.backends.size() &&
          std::equal(a.backends.begin(), a.backends.end(), b.backends.begin(), same);
 }
 
@@ -205,7 +261,10 @@ Services::Changes Services::update(const std::vector<ServiceConfig> &configs) co
   for (const auto &config : configs)
     edit(changes, config.key(), [&](Service &service) {
       if (config.name) service.name = checked_name(*config.name);
+      if (config.session_affinity) service.session_affinity = *config.session_affinity;
+      if (config.affinity_timeout) service.affinity_timeout = checked_timeout(*config.affinity_timeout);
       update_backends_of(service, config.backend);
+      expect_source_ranges(service, config.source_range);
     });
   return changes;
 }
@@ -256,6 +315,42 @@ Services::Changes Services::remove_backends(const ServiceKey &key) const {
   return edit(key, [](Service &service) { service.backends.clear(); });
 }
 
+Services::Changes Services::create_source_ranges(const ServiceKey &key,
+                                                 const std::vector<ServiceSourceRangeConfig> &configs) const {
+  return edit(key, [&](Service &service) { add_source_ranges(service, configs); });
+}
+
+Services::Changes Services::replace_source_range(const ServiceKey &key,
+                                                 const ServiceSourceRangeConfig &config) const {
+  return edit(key, [&](Service &service) {
+    if (service.sources.count(parse_source_range(config.key())) == 0) add_source_ranges(service, {config});
+  });
+}
+
+Services::Changes Services::replace_source_ranges(
+    const ServiceKey &key, const std::vector<ServiceSourceRangeConfig> &configs) const {
+  return edit(key, [&](Service &service) {
+    service.sources.clear();
+    add_source_ranges(service, configs);
+  });
+}
+
+Services::Changes Services::update_source_ranges(const ServiceKey &key,
+                                                 const std::vector<ServiceSourceRangeConfig> &configs) const {
+  return edit(key, [&](Service &service) { expect_source_ranges(service, configs); });
+}
+
+Services::Changes Services::remove_source_range(const ServiceKey &key,
+                                                const ServiceSourceRangeKey &range) const {
+  return edit(key, [&](Service &service) {
+    if (service.sources.erase(parse_source_range(range)) == 0) throw no_source_range(range);
+  });
+}
+
+Services::Changes Services::remove_source_ranges(const ServiceKey &key) const {
+  return edit(key, [](Service &service) { service.sources.clear(); });
+}
+
 ServiceTable::Wishes Services::wishes(const Changes &changes) const {
   ServiceTable::Wishes wishes;
   for (const auto &[id, wanted] : changes) {
@@ -263,9 +358,9 @@ ServiceTable::Wishes Services::wishes(const Changes &changes) const {
     if (!wanted)
       wishes.push_back({id});
     else if (current == services_.end())
-      wishes.push_back({id, &wanted->backends});
-    else if (!same_backends(current->second, *wanted))
-      wishes.push_back({id, &wanted->backends, loses_backends(current->second, *wanted)});
+      wishes.push_back({id, &*wanted});
+    else if (!same_content(current->second, *wanted))
+      wishes.push_back({id, &*wanted, loses_backends(current->second, *wanted)});
   }
   return wishes;
 }
@@ -320,14 +415,12 @@ ServiceBackendConfig Services::read_backend(const ServiceKey &key, const Service
   return config_of(found->first, found->second);
 }
 
-std::vector<ServiceId> Services::ids(const ServiceKey &key) const {
-  find(key);
-  return ids_of(key);
-}
-
-uint32_t Services::backend_ip(const ServiceKey &key, const ServiceBackendKey &backend) const {
-  read_backend(key, backend);
-  return parse_ipv4("ip", backend.ip);
+ServiceSourceRangeConfig Services::read_source_range(const ServiceKey &key,
+                                                     const ServiceSourceRangeKey &range) const {
+  const auto &sources = find(key).sources;
+  const auto found = sources.find(parse_source_range(range));
+  if (found == sources.end()) throw no_source_range(range);
+  return config_of(*found);
 }
 
 }  // namespace k8slbrp

@@ -37,6 +37,15 @@ class Services {
   Changes update_backends(const ServiceKey &key, const std::vector<ServiceBackendConfig> &configs) const;
   Changes remove_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
   Changes remove_backends(const ServiceKey &key) const;
+  Changes create_source_ranges(const ServiceKey &key,
+                               const std::vector<ServiceSourceRangeConfig> &configs) const;
+  Changes replace_source_range(const ServiceKey &key, const ServiceSourceRangeConfig &config) const;
+  Changes replace_source_ranges(const ServiceKey &key,
+                                const std::vector<ServiceSourceRangeConfig> &configs) const;
+  Changes update_source_ranges(const ServiceKey &key,
+                               const std::vector<ServiceSourceRangeConfig> &configs) const;
+  Changes remove_source_range(const ServiceKey &key, const ServiceSourceRangeKey &range) const;
+  Changes remove_source_ranges(const ServiceKey &key) const;
 
   // Changes that are ready but not in force. They go away without a trace unless they are committed.
   class Transaction {
@@ -63,10 +72,7 @@ class Services {
   // The service after `last` (the first one when there is no last), which becomes it; nothing at the end.
   std::optional<ServiceConfig> read_next(std::optional<ServiceId> &last, Depth depth) const;
   ServiceBackendConfig read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
-  // The services behind a key, and the address of a backend that they have. Throw when there are none.
-  std::vector<ServiceId> ids(const ServiceKey &key) const;
-  uint32_t backend_ip(const ServiceKey &key, const ServiceBackendKey &backend) const;
-  ServiceTable::Fill fill() const { return table_.fill(); }
+  ServiceSourceRangeConfig read_source_range(const ServiceKey &key, const ServiceSourceRangeKey &range) const;
 
  private:
   const Service &find(const ServiceKey &key) const;

@@ -14,7 +14,8 @@
 
 namespace k8slbrp {
 
-// A hash map that says its name when it has no room, and for which removing what is not there is no failure.
+// A hash map, or an LPM trie, that says its name when it has no room, and for which removing what is not
+// there is no failure.
 template <class Key, class Value>
 class HashMap {
  public:
@@ -45,7 +46,8 @@ class HashMap {
   }
 
   [[noreturn]] void fail(const std::runtime_error &failure) const {
-    if (says(failure, "Argument list too long")) throw bad_value(name_ + ": the table is full");
+    if (says(failure, "Argument list too long") || says(failure, "No space left on device"))
+      throw bad_value(name_ + ": the table is full");
     if (says(failure, "Cannot allocate memory"))
       throw bad_value(name_ + ": the kernel has no memory for another entry");
     throw std::runtime_error(name_ + ": " + failure.what());
@@ -60,6 +62,7 @@ struct ServiceMaps {
   HashMap<uint32_t, uint32_t> vips;
   HashMap<uint32_t, abi::chunk> chunks;
   HashMap<abi::service_key, uint32_t> endpoints;
+  HashMap<abi::source_range, uint32_t> source_ranges;
   polycube::service::ArrayTable<uint32_t> removals;
   polycube::service::ArrayTable<uint64_t> known;
 
@@ -68,6 +71,7 @@ struct ServiceMaps {
         vips(cube, "vips"),
         chunks(cube, "chunks"),
         endpoints(cube, "endpoints"),
+        source_ranges(cube, "source_ranges"),
         removals(cube.get_array_table<uint32_t>("removals")),
         known(cube.get_array_table<uint64_t>("known")) {}
 };

@@ -37,22 +37,15 @@ enum event {
   EVENT_DROP_NO_SESSION = 9,    /* answer of a service's backend that belongs to no session */
   EVENT_TABLE_BUSY = 10,        /* the kernel had no free entry for a new session at that moment */
   EVENT_FRAGMENT_HELD = 11,     /* later fragment that came before the first one: given to the slow path */
-  EVENT_COUNT = 12,
+  EVENT_DROP_SOURCE_RANGE = 12, /* a new session from where the service serves nobody */
+  EVENT_COUNT = 13,
 };
 
 /* Upper bounds of the maps that grow with use. */
 #define MAX_SERVICES 65536
 #define MAX_CHUNKS 131072
 #define MAX_ENDPOINTS 262144
-
-/* How many entries the LRU maps have, which are allocated whole, by `max-sessions` and the number of CPUs:
- * each CPU keeps up to 128 entries for itself; with fewer in all, insertions would find none. */
-#define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
-#define CLIENT_ENTRIES(sessions, cpus) LRU_ENTRIES(sessions, cpus)
-#define OPENING_ENTRIES(sessions, cpus) \
-  LRU_ENTRIES((sessions) / 4, cpus) /* all that sessions without answer take */
-#define FLOW_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 2, cpus)
-#define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
+#define MAX_SOURCE_RANGES 131072
 
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
@@ -106,9 +99,40 @@ struct service {
   __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
   __u16 sets;        /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
   __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
-  __u8 pad;
+  __u8 sources;      /* the number of its set of source ranges; 0: it has none, and serves everybody */
   struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
+  __u32 affinity;                           /* seconds for which a client keeps its backend; 0: it does not */
   __u32 version_again;
+};
+
+/*
+ * source_ranges: an LPM trie. A service's set of ranges has a number beside the one in force while it is
+ * exchanged.
+ */
+struct source_range {
+  __u32 prefix_length;        /* of what follows: SOURCE_RANGE_BITS for a single address */
+  struct service_key service; /* `pad` is the number of the set */
+  __be32 ip;
+};
+
+#define SERVICE_KEY_BITS 64
+#define SOURCE_RANGE_BITS 96
+
+/*
+ * affinities: which backend a client of a service has had last. `check` is a hash of key, address and port,
+ * for the same reason as that of a session.
+ */
+struct affinity_key {
+  struct service_key service;
+  __be32 client; /* its own address, whatever backends see */
+};
+
+struct affinity {
+  __be32 ip;
+  __be16 port;
+  __u16 pad;
+  __u32 last_opened; /* the tick of its last new session */
+  __u32 check;
 };
 
 static inline __u32 service_check(const struct service_key *key) {
@@ -231,6 +255,8 @@ struct session {
 #define SESSION_FROM_SERVER 1
 /* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */
 #define SESSION_DIRECT 2
+/* The service has affinity: its client keeps the backend. */
+#define SESSION_AFFINITY 4
 
 /* fragments: what becomes of the later fragments of a datagram. */
 struct fragment_key {
@@ -292,7 +318,10 @@ ABI_ASSERT(sizeof(struct port) == 8);
 ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
 ABI_ASSERT(sizeof(struct service_key) == 8);
 ABI_ASSERT(sizeof(struct backend) == 8);
-ABI_ASSERT(sizeof(struct service) == 132 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct service) == 136 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct source_range) == 16);
+ABI_ASSERT(sizeof(struct affinity_key) == 12);
+ABI_ASSERT(sizeof(struct affinity) == 16);
 ABI_ASSERT(sizeof(struct chunk) == 4 + CHUNK_BYTES);
 ABI_ASSERT(sizeof(struct flow) == 12);
 ABI_ASSERT(sizeof(struct client_key) == 8);

@@ -1,28 +1,33 @@
 /* New sessions: which backend gets them, and under which source port. */
 
-enum opening { OPENED, NOT_A_SERVICE, NO_BACKEND, TABLE_CHANGED, NO_SOURCE_PORT, TABLE_BUSY };
+enum opening { OPENED, NOT_A_SERVICE, NO_BACKEND, SOURCE_REFUSED, TABLE_CHANGED, NO_SOURCE_PORT, TABLE_BUSY };
 
 /* Fills both flows of a session for requests like `tuple`. */
-static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32 hash,
+static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32 hash, __u32 now,
                                                    struct session *session) {
-  struct service_key key = service_of(tuple);
-  struct backend backend;
-  enum choice choice = choose(&key, hash, &backend);
+  struct chosen chosen = {};
+  enum choice choice = choose(tuple, hash, &chosen);
   if (choice == CHOICE_NO_SERVICE) {
-    decided(NO_SERVICE, key.vip, key.vport);
+    decided(NO_SERVICE, tuple->daddr, tuple->dport);
     return NOT_A_SERVICE;
   }
   if (choice == CHOICE_NO_BACKEND) {
-    decided(NO_BACKEND, key.vip, key.vport);
+    decided(NO_BACKEND, tuple->daddr, tuple->dport);
     return NO_BACKEND;
   }
+  if (choice == CHOICE_REFUSED) {
+    decided(SOURCE_REFUSED, tuple->saddr, tuple->daddr, tuple->dport);
+    return SOURCE_REFUSED;
+  }
   if (choice == CHOICE_CHANGED) return TABLE_CHANGED;
-  session->back.server = backend.ip;
-  session->back.server_port = backend.port;
+  session->back.server = chosen.backend.ip;
+  session->back.server_port = chosen.backend.port;
   session->front = flow_of(tuple, true);
+  if (chosen.affinity && recall_backend(session, tuple->proto, chosen.affinity, now) == MEMBERSHIP_CHANGED)
+    return TABLE_CHANGED;
   session->back.client = visible_source(session->front.client, session->back.server, session->front.server);
   session->back.client_port = session->front.client_port;
-  session->flags = 0;
+  session->flags = chosen.affinity ? SESSION_AFFINITY : 0;
   return OPENED;
 }
 
@@ -48,10 +53,8 @@ static __always_inline enum opening choose_itself(const struct packet *pkt, stru
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 3, 0)
 #define SOURCE_PORT_ATTEMPTS 16
-#define SOURCE_PORT_LOOP _Pragma("nounroll")
 #else
 #define SOURCE_PORT_ATTEMPTS 4
-#define SOURCE_PORT_LOOP _Pragma("unroll")
 #endif
 #define FIRST_USER_PORT 1024
 
@@ -67,8 +70,7 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   struct flow_key answer = answer_of(session, proto);
   answer.side = hidden(answer.side, hash);
-  SOURCE_PORT_LOOP
-  for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
+  LOOP for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
     answer.dport = session->back.client_port;
     if (!is_taken(&answer, session, attempt == SOURCE_PORT_ATTEMPTS)) return true;
     hash = hash * 0x9e3779b1 + 1;

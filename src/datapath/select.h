@@ -65,40 +65,15 @@ static __always_inline bool read_backend(const struct service *service, __u32 in
   return is_of_segment(chunk, segment);
 }
 
-enum choice { CHOSEN, CHOICE_NO_SERVICE, CHOICE_NO_BACKEND, CHOICE_CHANGED };
+/* MEMBERSHIP_CHANGED: the control plane has replaced the backends meanwhile. */
+enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEMBERSHIP_CHANGED = 3 };
 
-static __always_inline enum choice try_to_choose(const struct service_key *key, __u32 hash,
-                                                 struct backend *chosen) {
-  struct service *service = services.lookup((struct service_key *)key);
-  if (!service) return CHOICE_NO_SERVICE;
-  __u32 version = LOAD_ONCE(service->version), index = 0;
-  if (!is_version(service, key, version)) return CHOICE_CHANGED;
-  if (service->slots == 0) return is_version(service, key, version) ? CHOICE_NO_BACKEND : CHOICE_CHANGED;
-  if (service->slots > 1 && !read_slot(service, hash, &index)) return CHOICE_CHANGED;
-  if (!read_backend(service, index, chosen)) return CHOICE_CHANGED;
-  if (!is_version(service, key, version)) return CHOICE_CHANGED;
-  if (service->slots == 1)
-    decided(ONLY_BACKEND, key->vip, key->vport, chosen->ip, chosen->port);
-  else
-    decided(SLOT, ((__u64)hash * service->slots) >> 32, service->slots, chosen->ip, chosen->port);
-  return CHOSEN;
-}
-
-/* CHOICE_CHANGED when the control plane has changed the service twice in this moment. */
-static __always_inline enum choice choose(const struct service_key *key, __u32 hash, struct backend *chosen) {
-  enum choice choice = try_to_choose(key, hash, chosen);
-  return choice == CHOICE_CHANGED ? try_to_choose(key, hash, chosen) : choice;
-}
-
-enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2 };
-
-#define MATCH(backends, index)                                      \
-  if ((backends)[index].ip == ip && (backends)[index].port == port) \
-    return (backends)[index].accepts ? MEMBER_ACCEPTS : MEMBER_DRAINING;
-
-static __always_inline enum membership find_inline(const struct service *service, __be32 ip, __be16 port) {
+static __always_inline enum membership find_among(const struct backend *backends, int count, __be32 ip,
+                                                  __be16 port) {
 #pragma unroll
-  for (int i = 0; i < INLINE_BACKENDS; i++) MATCH(service->backends, i)
+  for (int i = 0; i < count; i++)
+    if (backends[i].ip == ip && backends[i].port == port)
+      return backends[i].accepts ? MEMBER_ACCEPTS : MEMBER_DRAINING;
   return NOT_A_MEMBER;
 }
 
@@ -107,30 +82,67 @@ static __always_inline enum membership find_in_set(const struct service *service
   __u32 segment = service->first_chunk, first = set * BACKENDS_PER_SET;
   __u32 number = first_chunk_of_backends(service) + first / BACKENDS_PER_CHUNK;
   struct chunk *chunk = chunks.lookup(&number);
-  if (!chunk || !is_of_segment(chunk, segment)) return NOT_A_MEMBER;
+  if (!chunk) return MEMBERSHIP_CHANGED;
   const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_SET)];
-#pragma unroll
-  for (int i = 0; i < BACKENDS_PER_SET; i++) MATCH(members, i)
-  return NOT_A_MEMBER;
+  enum membership membership = find_among(members, BACKENDS_PER_SET, ip, port);
+  return is_of_segment(chunk, segment) ? membership : MEMBERSHIP_CHANGED;
 }
 
 static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port) {
-  if (service->sets == 0) return find_inline(service, ip, port);
+  if (service->sets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port);
   __u32 hash = backend_hash(ip, port), sets = service->sets;
   enum membership membership = find_in_set(service, backend_set(hash, 0, sets), ip, port);
   if (membership != NOT_A_MEMBER) return membership;
   return find_in_set(service, backend_set(hash, 1, sets), ip, port);
 }
 
-/*
- * Whether a backend is the service's, and gets new sessions. While the control plane changes the service, the
- * answer may be that it is not.
- */
+/* Whether a backend is the service's, and gets new sessions. */
 static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port) {
   struct service *service = services.lookup((struct service_key *)key);
   if (!service) return NOT_A_MEMBER;
   __u32 version = LOAD_ONCE(service->version);
-  if (!is_version(service, key, version)) return NOT_A_MEMBER;
+  if (!is_version(service, key, version)) return MEMBERSHIP_CHANGED;
   enum membership membership = find_backend(service, ip, port);
-  return is_version(service, key, version) ? membership : NOT_A_MEMBER;
+  return is_version(service, key, version) ? membership : MEMBERSHIP_CHANGED;
+}
+
+enum choice { CHOSEN, CHOICE_NO_SERVICE, CHOICE_NO_BACKEND, CHOICE_REFUSED, CHOICE_CHANGED };
+
+struct chosen {
+  struct backend backend;
+  __u32 affinity; /* the service's */
+};
+
+static __always_inline enum choice try_to_choose(const struct flow_key *tuple, __u32 hash,
+                                                 struct chosen *chosen) {
+  struct service_key key = service_of(tuple);
+  struct service *service = services.lookup(&key);
+  if (!service) return CHOICE_NO_SERVICE;
+  __u32 version = LOAD_ONCE(service->version), index = 0;
+  if (!is_version(service, &key, version)) return CHOICE_CHANGED;
+  enum choice choice = CHOSEN;
+  if (service->sources && !serves_source(&key, service->sources, tuple->saddr))
+    choice = CHOICE_REFUSED;
+  else if (service->slots == 0)
+    choice = CHOICE_NO_BACKEND;
+  else if (service->slots > 1 && !read_slot(service, hash, &index))
+    choice = CHOICE_CHANGED;
+  else if (!read_backend(service, index, &chosen->backend))
+    choice = CHOICE_CHANGED;
+  chosen->affinity = service->affinity;
+  if (!is_version(service, &key, version)) return CHOICE_CHANGED;
+  if (choice == CHOSEN && service->slots == 1)
+    decided(ONLY_BACKEND, key.vip, key.vport, chosen->backend.ip, chosen->backend.port);
+  else if (choice == CHOSEN)
+    decided(SLOT, ((__u64)hash * service->slots) >> 32, service->slots, chosen->backend.ip,
+            chosen->backend.port);
+  return choice;
+}
+
+/* CHOICE_CHANGED when the control plane has changed the service twice in this moment. */
+static __always_inline enum choice choose(const struct flow_key *tuple, __u32 hash, struct chosen *chosen) {
+  enum choice choice = CHOICE_CHANGED;
+  _Pragma("unroll") for (int attempt = 0; attempt < 2 && choice == CHOICE_CHANGED; attempt++) choice =
+      try_to_choose(tuple, hash, chosen);
+  return choice;
 }

@@ -175,6 +175,6 @@ static __always_inline bool keeps(struct session *session, const struct packet *
     decided(BACKEND_GONE, session->back.server, session->back.server_port);
     return false;
   }
-  session->removals = removed;
+  if (membership != MEMBERSHIP_CHANGED) session->removals = removed; /* else ask again next time */
   return true;
 }

@@ -1,4 +1,11 @@
-/* Small things every stage uses: time, counters, what is known of addresses. */
+/* Small things every stage uses: loops, time, counters, what is known of addresses. */
+
+/* Before a loop that stays one where the kernel's verifier knows loops. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 3, 0)
+#define LOOP _Pragma("nounroll")
+#else
+#define LOOP _Pragma("unroll")
+#endif
 
 /*
  * Ticks of a second: all that session timeouts need. Asking the kernel for the time would be a third of the

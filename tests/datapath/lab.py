@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from typing import Any
 
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
@@ -72,13 +74,18 @@ class Lab:
         return self.datapath.send(SERVER_IF, packet)
 
     def serve(
-        self, *backends: tuple[str, int], vip: str = VIP, port: int = VIP_PORT, chunks: bool = False
+        self,
+        *backends: tuple[str, int],
+        vip: str = VIP,
+        port: int = VIP_PORT,
+        drained: Sequence[tuple[str, int]] = (),
+        **more: Any,
     ) -> None:
-        """Makes `vip` a service of all protocols with these backends."""
+        """Makes `vip` a service of all protocols with these backends; `more` is for Tables.set_service()."""
         for proto in (IPPROTO_TCP, IPPROTO_UDP):
-            self.tables.set_service(vip, port, proto, backends, chunks=chunks)
-        pinged = [(address, 0) for address, _ in backends]
-        self.tables.set_service(vip, 0, IPPROTO_ICMP, pinged, chunks=chunks)
+            self.tables.set_service(vip, port, proto, backends, drained, **more)
+        pinged, idle = ([(address, 0) for address, _ in ends] for ends in (backends, drained))
+        self.tables.set_service(vip, 0, IPPROTO_ICMP, pinged, idle, **more)
 
     def count(self, event: str) -> int:
         return self.tables.events().get(event, 0)

@@ -22,6 +22,7 @@ BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
 BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
 EVENTS = tuple(name.removeprefix("drop_") for name in abi.names("EVENT_")[:-1])
 SESSION_TABLES = ("clients", "openings", "flows")
+MORE_TABLES = ("affinities", "source_ranges")
 
 TIMEOUTS = {
     socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240),
@@ -31,7 +32,7 @@ TIMEOUTS = {
 """Idle timeouts by protocol and state, as the control plane sets them unless told otherwise."""
 
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct(f"=IIIHBx{8 * INLINE_BACKENDS}sI")
+_SERVICE = struct.Struct(f"=IIIHBB{8 * INLINE_BACKENDS}sII")
 _CHUNK = struct.Struct(f"=I{CHUNK_BYTES}s")
 _REWRITE = struct.Struct("=4s4s4sI")
 _PORT = struct.Struct("=BBHI")
@@ -190,10 +191,20 @@ class Tables:
     _segments: dict[bytes, range] = field(default_factory=dict)  # of chunks
     _members: dict[bytes, set[Endpoint]] = field(default_factory=dict)
     _known: dict[int, int] = field(default_factory=dict)
+    _source_sets: dict[bytes, int] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
-        for name in ("frontends", "services", "vips", "chunks", "endpoints", "fragments", *SESSION_TABLES):
+        for name in (
+            "frontends",
+            "services",
+            "vips",
+            "chunks",
+            "endpoints",
+            "fragments",
+            *MORE_TABLES,
+            *SESSION_TABLES,
+        ):
             maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
@@ -208,6 +219,7 @@ class Tables:
         self.reset_limits()
         self._segments.clear()
         self._members.clear()
+        self._source_sets.clear()
 
     def _clear(self, name: str, value_bytes: int) -> None:
         """Zeroes what is not zero in an array. Nothing ever hints that there are no flows, which is harmless."""
@@ -272,9 +284,11 @@ class Tables:
         drained: Sequence[Endpoint] = (),
         *,
         chunks: bool = False,
+        affinity: int = 0,
+        sources: Sequence[str] = (),
     ) -> None:
         """Each of `backends` gets the same share, `drained` ones belong to the service without. Backends stand in
-        the entry where possible, or in `chunks`."""
+        the entry where possible, or in `chunks`. `affinity` is its timeout, `sources` are prefixes."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         old = self._segments.get(key, range(0))
         members = [*backends, *drained]
@@ -294,7 +308,8 @@ class Tables:
             self._know(*endpoint, proto)
             self._write("endpoints", self._endpoint_key(endpoint, proto), struct.pack("=I", 1))
         self._write("vips", ip(vip), struct.pack("=I", 1))
-        self._write_service(key, slots, segment.start, sets, shift, inline)
+        source_set = self._write_sources(key, sources)
+        self._write_service(key, slots, segment.start, sets, shift, source_set, inline, affinity)
         self._segments[key] = segment
         self._erase(old)
         self._set_members(key, set(members))
@@ -319,12 +334,22 @@ class Tables:
             if not any(endpoint in others for other, others in self._members.items() if other[6] == proto):
                 bpf.delete(self.datapath.maps["endpoints"], self._endpoint_key(endpoint, proto))
 
-    def _write_service(
-        self, key: bytes, slots: int, first: int, sets: int, shift: int, inline: bytes
-    ) -> None:
+    def _write_service(self, key: bytes, *content: Any) -> None:
         self._version += 1
-        entry = (self._version, slots, first, sets, shift, inline, self._version ^ _check_of(key))
-        self._write("services", key, _SERVICE.pack(*entry))
+        entry = _SERVICE.pack(self._version, *content, self._version ^ _check_of(key))
+        self._write("services", key, entry)
+
+    def _write_sources(self, key: bytes, prefixes: Sequence[str]) -> int:
+        """A new set of source ranges beside older ones; returns its number."""
+        if not prefixes:
+            return 0
+        number = self._source_sets.get(key, 0) % 255 + 1
+        self._source_sets[key] = number
+        for prefix in prefixes:
+            address, length = prefix.split("/")
+            bits = struct.pack("=I", abi.CONSTANTS["SERVICE_KEY_BITS"] + int(length))
+            self._write("source_ranges", bits + key[:7] + bytes([number]) + ip(address), struct.pack("=I", 1))
+        return number
 
     def _write_chunks(self, contents: Sequence[bytes]) -> range:
         first = self._next_chunk
@@ -390,7 +415,7 @@ class Tables:
         return sum(1 for table in tables or SESSION_TABLES for _ in maps.keys(self.datapath.maps[table]))
 
     def age(self, ticks: int) -> None:
-        """Makes all sessions and fragment notes older."""
+        """Makes all sessions, fragment notes and affinities older."""
         layouts = {**dict.fromkeys(SESSION_TABLES, "session"), "fragments": "fragment"}
         for name, layout in layouts.items():
             for key in list(maps.keys(self.datapath.maps[name])):
@@ -399,6 +424,15 @@ class Tables:
                 entry = abi.struct(layout).from_buffer_copy(raw)
                 entry.last_seen = (entry.last_seen - ticks) & 0xFFFFFFFF
                 self._write(name, key, bytes(entry))
+        self._age_affinities(ticks)
+
+    def _age_affinities(self, ticks: int) -> None:
+        for key in list(maps.keys(self.datapath.maps["affinities"])):
+            raw = bpf.lookup(self.datapath.maps["affinities"], key, abi.size("affinity"))
+            assert raw is not None
+            entry = abi.struct("affinity").from_buffer_copy(raw)
+            entry.last_opened = (entry.last_opened - ticks) & 0xFFFFFFFF
+            self._write("affinities", key, bytes(entry))
 
     def forget(self, flow: Flow, *tables: str) -> None:
         """Evicts what is kept for a flow, as the kernel may when there is no room."""

@@ -15,7 +15,10 @@ from tests.rest.recording import Recorded
 SERVICE = "k8slbrp"
 OTHER_SERVICES = frozenset({"simplebridge", "k8sdispatcher", "router", "lbrp", "helloworld"})
 NEW_MEMBERS = frozenset(
-    {"max-sessions", "state", "unserved-ports", "timeouts", "stats", "sessions", "error-message"}
+    {
+        *("max-sessions", "state", "unserved-ports", "timeouts", "error-message"),
+        *("session-affinity", "affinity-timeout", "source-range"),
+    }
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

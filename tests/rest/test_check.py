@@ -94,6 +94,9 @@ def api(own_host: OwnHost) -> Iterator[tuple[Api, str]]:
         api.post(f"k8slbrp/{CUBE}/service/{VIP}/443/TCP", {"backend": many})
         api.post(f"k8slbrp/{CUBE}/service/10.9.0.2/53/ALL", {"backend": standby})
         api.post(f"k8slbrp/{CUBE}/service/10.9.0.3/53/UDP", {"backend": []})
+        sticky = {"session-affinity": "CLIENT_IP", "affinity-timeout": 60}
+        ranges = [{"address": "10.0.0.0", "prefix-length": 8}, {"address": "192.0.2.7", "prefix-length": 32}]
+        api.post(f"k8slbrp/{CUBE}/service/{VIP}/22/TCP", {"backend": few, "source-range": ranges, **sticky})
         yield api, netdev
         api.delete(f"k8slbrp/{CUBE}")
         api.delete("k8slbrp/other")
@@ -141,6 +144,13 @@ def service(place: Place, port: int, at: str, value: object) -> None:
         setattr(abi.struct("service").from_buffer(raw), at, value)
 
     place.change("services", key_of(VIP, port, 6), change)
+
+
+def set_of(place: Place, port: int) -> bytes:
+    """What keys of `source_ranges` say of a service and the set that it uses."""
+    key = key_of(VIP, port, 6)
+    entry = dict(entries(pins(place.root, CUBE) / "services"))[key]
+    return key[:7] + bytes([abi.struct("service").from_buffer_copy(entry).sources])
 
 
 def backend(place: Place, index: int, **members: int) -> None:
@@ -211,6 +221,32 @@ def node(place: Place) -> bytes:
 
 PORT_80, PORT_443 = f"service {VIP}:80/tcp: ", f"service {VIP}:443/tcp: "
 FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
+    "affinity": (
+        lambda p: service(p, 22, "affinity", 61),
+        f"service {VIP}:22/tcp: its clients keep their backends for 61 s, not 60 s",
+    ),
+    "affinity too many": (
+        lambda p: service(p, 80, "affinity", 1),
+        f"service {VIP}:80/tcp: its clients keep their backends for 1 s, not 0 s",
+    ),
+    "all may come": (
+        lambda p: service(p, 22, "sources", 0),
+        f"service {VIP}:22/tcp: all may come, but only source ranges shall",
+    ),
+    "another set of source ranges": (
+        lambda p: service(p, 22, "sources", 9),
+        f"source ranges of service {VIP}:22/tcp belong to a set that it does not use",
+    ),
+    "source range gone": (
+        lambda p: p.write("source_ranges", p.first("source_ranges")[0], None),
+        "is configured, but not in the map source_ranges",
+    ),
+    "source range too many": (
+        lambda p: p.write(
+            "source_ranges", struct.pack("=I", 80) + set_of(p, 22) + bytes([8, 8, 0, 0]), u32(1)
+        ),
+        f"source range of service {VIP}:22/tcp 8.8.0.0/16 is in the map source_ranges, but not configured",
+    ),
     "service gone": (
         lambda p: p.write("services", key_of(VIP, 80, 6), None),
         f"service {VIP}:80/tcp is configured, but not in the map",
@@ -363,6 +399,7 @@ def restored(place: Place) -> Iterator[None]:
         "services",
         "vips",
         "chunks",
+        "source_ranges",
         "endpoints",
         "known",
         "ports",

@@ -1,0 +1,76 @@
+#include "SourceRangeTable.h"
+
+#include <arpa/inet.h>
+
+#include "Layout.h"
+
+namespace k8slbrp {
+namespace {
+
+abi::source_range kernel_range(const ServiceId &id, uint8_t number, const SourceRange &range) {
+  abi::source_range key{SERVICE_KEY_BITS + uint32_t{range.length}, kernel_key(id), range.ip};
+  key.service.pad = number;
+  return key;
+}
+
+}  // namespace
+
+bool SourceRangeTable::is_in_force(const ServiceId &id, const Set &set) const {
+  const auto found = sets_.find(id);
+  return found == sets_.end() ? set.number == 0 : found->second.number == set.number;
+}
+
+SourceRangeTable::Set SourceRangeTable::next(const ServiceId &id, const SourceRanges &wanted) const {
+  if (wanted.empty()) return {};
+  const auto found = sets_.find(id);
+  if (found == sets_.end()) return {1, wanted};
+  if (found->second.ranges == wanted) return found->second;
+  return {static_cast<uint8_t>(found->second.number == UINT8_MAX ? 1 : found->second.number + 1), wanted};
+}
+
+void SourceRangeTable::write(ServiceMaps &maps, const ServiceId &id, const Set &set) const {
+  if (is_in_force(id, set)) return;
+  for (const auto &range : set.ranges) maps.source_ranges.set(kernel_range(id, set.number, range), 1);
+}
+
+void SourceRangeTable::erase(ServiceMaps &maps, const ServiceId &id, const Set &set) const {
+  if (is_in_force(id, set)) return;
+  for (const auto &range : set.ranges) maps.source_ranges.remove(kernel_range(id, set.number, range));
+}
+
+void SourceRangeTable::settle(ServiceMaps &maps, const ServiceId &id, const Set &set) {
+  if (is_in_force(id, set)) return;
+  const Set old = sets_[id];
+  total_ = total_ - old.ranges.size() + set.ranges.size();
+  if (set.number == 0)
+    sets_.erase(id);
+  else
+    sets_[id] = set;
+  erase(maps, id, old);
+}
+
+void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries) {
+  for (const auto &[id, entry] : entries)
+    if (entry.sources != 0) sets_[id].number = entry.sources;
+  for (const auto &[key, _] : maps.source_ranges.get_all()) {
+    const auto set = sets_.find({key.service.vip, ntohs(key.service.vport), key.service.proto});
+    if (set == sets_.end() || set->second.number != key.service.pad) {
+      maps.source_ranges.remove(key);
+      continue;
+    }
+    set->second.ranges.insert({key.ip, static_cast<uint8_t>(key.prefix_length - SERVICE_KEY_BITS)});
+    ++total_;
+  }
+}
+
+bool SourceRangeTable::has(const ServiceId &id, const SourceRanges &ranges) const {
+  const auto found = sets_.find(id);
+  return found == sets_.end() ? ranges.empty() : !ranges.empty() && found->second.ranges == ranges;
+}
+
+std::size_t SourceRangeTable::count(const ServiceId &id) const {
+  const auto found = sets_.find(id);
+  return found == sets_.end() ? 0 : found->second.ranges.size();
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,44 @@
+// From where services serve: the map `source_ranges`.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "Service.h"
+#include "Tables.h"
+
+namespace k8slbrp {
+
+// A service's ranges are a set with a number, which its entry in `services` names. So a new set is written
+// beside the one in force, and the entry switches between them.
+class SourceRangeTable {
+ public:
+  struct Set {
+    uint8_t number = 0;  // 0: all may come
+    SourceRanges ranges;
+  };
+
+  // The set with which a service serves `wanted`: the one it has, or one that is to be written.
+  Set next(const ServiceId &id, const SourceRanges &wanted) const;
+  // Throws bad_value when there is no room; erase() takes back what has been written.
+  void write(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
+  void erase(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
+  // From now on the service has this set; the one that it had is removed.
+  void settle(ServiceMaps &maps, const ServiceId &id, const Set &set);
+
+  // After a start: takes over what the entries of an earlier run lead to, and removes all else.
+  void load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries);
+  bool has(const ServiceId &id, const SourceRanges &ranges) const;
+
+  std::size_t total() const { return total_; }
+  std::size_t count(const ServiceId &id) const;
+
+ private:
+  bool is_in_force(const ServiceId &id, const Set &set) const;
+
+  std::map<ServiceId, Set> sets_;
+  std::size_t total_ = 0;  // ranges in `sets_`
+};
+
+}  // namespace k8slbrp
