@@ -1,9 +1,9 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
  * parse.h (what a packet is), session.h, session_table.h, retire.h, select.h with source_range.h and
- * affinity.h, and open.h (who gets it),
- * translate.h, fragments.h, icmp_error.h, arp.h (what becomes of it), the two sides, and handle_rx below,
- * which puts them together.
+ * affinity.h, and open.h (who gets it), translate.h, egress.h, straight.h (what most packets take), fragments.h,
+ * icmp_error.h, arp.h (what becomes of the others), the two sides, and handle_rx below, which puts them
+ * together.
  */
 #include "datapath/abi.h"
 #include "datapath/explain.h"
@@ -19,21 +19,14 @@
 #include "datapath/session_table.h"
 #include "datapath/translate.h"
 #include "datapath/src_ip_rewrite.h"
+#include "datapath/egress.h"
+#include "datapath/straight.h"
 #include "datapath/fragments.h"
 #include "datapath/icmp_error.h"
 #include "datapath/arp.h"
 #include "K8sLbrp_dp_backend.c"
 #include "datapath/open.h"
 #include "K8sLbrp_dp_frontend.c"
-
-/* Where translated packets leave: towards clients, by the port of the session as long as it is that port. */
-static __always_inline __u32 egress(const struct port *in, const struct exit *to) {
-  if (in->side == SIDE_FRONTEND) return in->out;
-  __u32 index = to->port;
-  struct port *out = ports.lookup(&index);
-  if (out && out->side == SIDE_FRONTEND && out->generation == to->port_generation) return index;
-  return in->multi ? frontend_of(to->daddr) : in->out;
-}
 
 /*
  * What may belong to a session: packets of a flow, and ICMP errors about them, for which `tuple` is what the
@@ -123,6 +116,8 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
     return act(ctx, md, &pkt, drop(EVENT_DROP_NO_PORT));
   }
 
+  __u32 out = go_straight(ctx, in);
+  if (out != NOT_STRAIGHT) return send_out(ctx, md, out);
   pkt.tuple.side = in->side;
   action_t action = decide(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);

@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pcnhost.engine import ip_summed
+
 TIME_LIMIT_S = 60  # a large program on a loaded machine takes a few seconds
 
 _log = logging.getLogger(__name__)
@@ -125,7 +127,8 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
     tables = dict(zip(theirs, fds[1:], strict=True))
     # The instructions name the maps by the descriptors of that process.
     module = Module(functions, theirs)
-    return Module({name: module.linked(name, tables) for name in functions}, tables)
+    linked = {name: ip_summed.linked(module.linked(name, tables)) for name in functions}
+    return Module(linked, tables)
 
 
 class _Compiler:

@@ -7,6 +7,8 @@ from enum import Enum
 from functools import cache
 from importlib import resources
 
+from pcnhost.engine.ip_summed import ip_summed
+
 MAX_PORTS = 128
 MAX_PROGRAMS = 64
 MAX_NODES = 1024
@@ -117,6 +119,9 @@ def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str
         "CTXTYPE": "__sk_buff" if hook is Hook.TC else "xdp_md",
         "POLYCUBE_PROGRAM_TYPE": int(egress),
     }
+    found = ip_summed() if hook is Hook.TC else None
+    if found:
+        defines |= found.defines()
     if hook is Hook.XDP:
         defines |= {"MOD_NAME": cube_name, "RETURNCODE": "XDP_DROP", "POLYCUBE_XDP": 1}
     return [*_FASTER_BUILD, *(f"-D{name}={value}" for name, value in defines.items())]

@@ -149,3 +149,13 @@ static __always_inline int pcn_vlan_pop_tag(struct CTXTYPE *skb) { return bpf_sk
 static __always_inline int pcn_vlan_push_tag(struct CTXTYPE *skb, u16 eth_proto, u32 vlan_id) {
   return bpf_skb_vlan_push(skb, eth_proto, vlan_id);
 }
+
+#ifdef _PCN_IP_SUMMED_BYTE
+/* skb->ip_summed, for services that know how to do without the helpers' calls. Not in polycubed. */
+static __always_inline u32 pcnhost_ip_summed(struct CTXTYPE *skb) {
+  const void *kernel_skb = ((void *(*)(void *))_PCN_KERNEL_SKB)(skb);
+  u64 byte;
+  asm volatile("%0 = *(u8 *)(%1 + %2)" : "=r"(byte) : "r"(kernel_skb), "i"(_PCN_IP_SUMMED_BYTE));
+  return byte >> _PCN_IP_SUMMED_SHIFT & 3;
+}
+#endif

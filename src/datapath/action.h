@@ -44,6 +44,15 @@ static __always_inline void give_copy(struct CTXTYPE *ctx, struct pkt_metadata *
   pcn_pkt_controller_with_metadata(ctx, md, reason, datagram); /* its verdict is none on the original */
 }
 
+static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md, __u32 out) {
+  int verdict = pcn_pkt_redirect(ctx, md, out);
+#ifdef POLYCUBE_XDP
+  /* A port without peer yields XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
+  if (!verdict) return RX_DROP;
+#endif
+  return verdict;
+}
+
 static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                action_t action) {
   if (pkt->releases && within_budget(REASON_FRAGMENT_RELEASE))
@@ -67,10 +76,5 @@ static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, con
     count_event(EVENT_DROP_NO_PORT);
   }
   if (out == NO_PORT || out == NOWHERE) return RX_DROP;
-  int verdict = pcn_pkt_redirect(ctx, md, out);
-#ifdef POLYCUBE_XDP
-  /* A port without peer yields XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
-  if (!verdict) return RX_DROP;
-#endif
-  return verdict;
+  return send_out(ctx, md, out);
 }

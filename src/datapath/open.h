@@ -70,9 +70,14 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   struct flow_key answer = answer_of(session, proto);
   answer.side = hidden(answer.side, hash);
+  enum table where;
   LOOP for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
     answer.dport = session->back.client_port;
-    if (!is_taken(&answer, session, attempt == SOURCE_PORT_ATTEMPTS)) return true;
+    bool last = attempt == SOURCE_PORT_ATTEMPTS;
+    enum claim claim = claim_on(&answer, session, last, &where);
+    if (claim == CLAIM_STALE) forget(&answer, where);
+    if (claim == CLAIM_NONE || (claim == CLAIM_STALE && last)) return true;
+    if (claim == CLAIM_STALE) continue; /* another table may have one more */
     hash = hash * 0x9e3779b1 + 1;
     session->back.client_port = other_port(session->front.client_port, hash);
   }
@@ -88,14 +93,14 @@ static __always_inline enum opening store_beside_others(struct session *session,
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
   enum placement placement = place(session, proto);
   if (placement == PLACE_BUSY) return TABLE_BUSY;
-  if (placement == PLACED_BY_CLIENT) {
-    flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
-    if (!sees_client(session)) return claim_flow(&answer, session, false) ? OPENED : TABLE_CHANGED;
+  bool by_client = placement == PLACED_BY_CLIENT;
+  if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
+  if (by_client && sees_client(session)) {
     flows.delete(&answer);
     return OPENED;
   }
   if (!claim_flow(&answer, session, false)) return TABLE_CHANGED;
-  return claim_flow(&request, session, true) ? OPENED : TABLE_CHANGED;
+  return by_client || claim_flow(&request, session, true) ? OPENED : TABLE_CHANGED;
 }
 
 /* What becomes of the answers to the session that a client flow had before. */

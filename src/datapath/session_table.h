@@ -200,32 +200,37 @@ static __always_inline bool gives_way(const struct session *old, const struct se
          (last && old->state == SESSION_CLOSED);
 }
 
-/* What an entry that answers to a new session would find is for that session. */
+/* Whose packets an answer to a new session would be taken for. */
 enum claim { CLAIM_NONE, CLAIM_STALE, CLAIM_TAKEN };
 
-static __always_inline enum claim claim_of(const struct session *old, const struct session *session,
-                                           __u8 proto, bool last) {
-  if (!old || same_flow(&old->front, &session->front)) return CLAIM_NONE;
-  return gives_way(old, session, proto, last) ? CLAIM_STALE : CLAIM_TAKEN;
+static __always_inline bool is_of_another(const struct session *old, const struct session *session) {
+  return old && !same_flow(&old->front, &session->front);
 }
 
-/* Whether the packets that `answer`, one to `session`, stands for, are those of another session. Entries that
- * give way are removed. */
-static __always_inline bool is_taken(struct flow_key *answer, const struct session *session, bool last) {
-  __u8 proto = answer->proto;
+/* `where`: the table with the other session. */
+static __always_inline enum claim claim_on(struct flow_key *answer, const struct session *session, bool last,
+                                           enum table *where) {
   bool from_client = answer->side == SIDE_FRONTEND;
   struct client_key key = client_key_of(answer);
   struct session *old = clients.lookup(&key);
-  enum claim claim = claim_of(old && matches(old, answer, from_client) ? old : 0, session, proto, last);
-  if (claim == CLAIM_TAKEN) return true;
-  if (claim == CLAIM_STALE) clients.delete(&key);
-  claim = claim_of(flows.lookup(answer), session, proto, last);
-  if (claim == CLAIM_TAKEN) return true;
-  if (claim == CLAIM_STALE) flows.delete(answer);
-  old = openings.lookup(&key);
-  claim = claim_of(old && matches(old, answer, from_client) ? old : 0, session, proto, last);
-  if (claim == CLAIM_STALE) openings.delete(&key);
-  return claim == CLAIM_TAKEN;
+  *where = TABLE_CLIENTS;
+  if (!is_of_another(old, session) || !matches(old, answer, from_client)) {
+    old = flows.lookup(answer);
+    *where = TABLE_FLOWS;
+    if (!is_of_another(old, session)) {
+      old = openings.lookup(&key);
+      *where = TABLE_OPENINGS;
+      if (!is_of_another(old, session) || !matches(old, answer, from_client)) return CLAIM_NONE;
+    }
+  }
+  return gives_way(old, session, answer->proto, last) ? CLAIM_STALE : CLAIM_TAKEN;
+}
+
+static __always_inline void forget(struct flow_key *answer, enum table where) {
+  struct client_key key = client_key_of(answer);
+  if (where == TABLE_FLOWS) flows.delete(answer);
+  if (where == TABLE_CLIENTS) clients.delete(&key);
+  if (where == TABLE_OPENINGS) openings.delete(&key);
 }
 
 enum placement { PLACED_BY_CLIENT, PLACED_BY_FLOW, PLACE_BUSY };

@@ -53,6 +53,32 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 
 #else
 
+#ifdef _PCN_IP_SUMMED_BYTE
+
+#define CHECKSUM_COMPLETE 2
+#define CHECKSUM_PARTIAL 3
+
+/* The same in TC where the host tells how far the checksum is done (pcnhost on Linux 6.2 and later): without
+ * the helper's call. False when it takes the helper. */
+static __always_inline bool correct_directly(struct CTXTYPE *ctx, __u32 offset, __u8 proto, __u64 addresses,
+                                             __u64 ports_delta) {
+  __u32 summed = pcnhost_ip_summed(ctx);
+  if (summed == CHECKSUM_COMPLETE) return false;
+  __sum16 *check = packet_data(ctx) + offset;
+  if ((void *)(check + 1) > packet_end(ctx)) return true;
+  if (proto == PROTO_UDP && *check == 0) return true;
+  if (summed == CHECKSUM_PARTIAL) {
+    __sum16 sum = proto == PROTO_ICMP ? *check : fold16((__u64)(__u16)*check + fold32(addresses));
+    *check = proto == PROTO_UDP && sum == 0 ? 0xffff : sum;
+    return true;
+  }
+  __u64 delta = proto == PROTO_ICMP ? ports_delta : (__u64)fold32(addresses) + fold32(ports_delta);
+  *check = adjust_l4_checksum(*check, proto, delta);
+  return true;
+}
+
+#endif
+
 /*
  * The same in TC, where packets of local senders may carry only the sum of the pseudo header, to be finished
  * later: then the change of the addresses must be added, and that of the ports must not. The program cannot
@@ -63,6 +89,9 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, __u8 proto, __u64 addresses,
                                                 __u64 ports_delta) {
   __u32 offset = (l4 & L4_MASK) + checksum_offset(proto);
+#ifdef _PCN_IP_SUMMED_BYTE
+  if (correct_directly(ctx, offset, proto, addresses, ports_delta)) return;
+#endif
   __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
   __u16 delta = fold16(ports_delta);
   bool ports_change = delta != 0 && delta != 0xffff;

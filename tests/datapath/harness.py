@@ -70,11 +70,40 @@ static __always_inline u64 test_time(void) {
 """
 
 
+# Counts what takes the straight path.
+_COUNTER = """
+BPF_PERCPU_ARRAY(test_straight, u64, 1);
+static __always_inline void count_straight(void) {
+  u32 zero = 0;
+  u64 *count = test_straight.lookup(&zero);
+  if (count) (*count)++;
+}
+"""
+
+
+class Way(Enum):
+    """Which ways a copy of the program has."""
+
+    BOTH = "both"
+    FULL = "full"
+    COUNTED = "counted"  # both, and test_straight counts the packets of the straight one
+
+
 @cache
-def _program_text(own_clock: bool) -> str:
+def _program_text(own_clock: bool, way: Way) -> str:
     text = defines(SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
     text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
+    if way is Way.FULL:
+        text = _replaced(text, "= go_straight(ctx, in);", "= NOT_STRAIGHT;")
+    if way is Way.COUNTED:
+        handle_rx = "return send_out(ctx, md, out);\n  pkt.tuple.side"
+        text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_straight(),"))
     return _CLOCK + text if own_clock else text
+
+
+def _replaced(text: str, what: str, by: str) -> str:
+    assert text.count(what) == 1, what
+    return text.replace(what, by)
 
 
 def defines(entries: int) -> str:
@@ -82,19 +111,19 @@ def defines(entries: int) -> str:
     return f"#define SESSION_ENTRIES {entries}\n#define CPUS 1\n"
 
 
-def _compile(hook: Hook, own_clock: bool) -> Module:
-    text = source.complete(source.parse(_program_text(own_clock)).text, hook)
+def _compile(hook: Hook, own_clock: bool, way: Way) -> Module:
+    text = source.complete(source.parse(_program_text(own_clock, way)).text, hook)
     return compile_text(text, source.cflags(hook, "lb", 1, egress=False, loglevel="INFO"))
 
 
 class Datapath:
     """One loaded copy of the program; `maps` are the fds of its maps by name. It runs on the caller's CPU."""
 
-    def __init__(self, hook: Hook, own_clock: bool = False) -> None:
+    def __init__(self, hook: Hook, own_clock: bool = False, way: Way = Way.BOTH) -> None:
         self.hook = hook
         self._runner = Runner()
         self._cpus = bpf.possible_cpus()
-        self._module = _compile(hook, own_clock)
+        self._module = _compile(hook, own_clock, way)
         self.maps = self._module.tables
         name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
         self._fd = bpf.load_program(_PROGRAM_TYPE[hook], "datapath", self._module.linked(name, {}))

@@ -1,0 +1,82 @@
+/*
+ * The straight path, which most packets take: those of a session that goes on as it is, and those that have
+ * nothing to do with services. It leaves alone whatever it does not take, for the full way, and does to the
+ * rest what the full way would do (tests/datapath/test_dp_straight.py runs both against each other).
+ */
+
+#define NOT_STRAIGHT 0x20000 /* no port has this number */
+
+/* Untagged IPv4 without options and no fragment; TCP in the middle of a connection, UDP or ICMP echo. */
+static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt) {
+  void *data = packet_data(ctx);
+  void *end = packet_end(ctx);
+  struct ethhdr *eth = data;
+  struct iphdr *ip = data + ETH_HLEN;
+  struct l4_ports *ports_field = (void *)(ip + 1);
+  if ((void *)ports_field + UDP_HEADER > end) return false;
+  if (eth->h_proto != bpf_htons(ETH_P_IP) || *(__u8 *)ip != 0x45) return false;
+  if (ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) return false;
+  if (bpf_ntohs(ip->tot_len) < sizeof(*ip) + l4_header(ip->protocol)) return false;
+  pkt->l3 = ETH_HLEN;
+  pkt->l4 = ETH_HLEN + sizeof(*ip);
+  pkt->tuple.saddr = ip->saddr;
+  pkt->tuple.daddr = ip->daddr;
+  pkt->tuple.proto = ip->protocol;
+  pkt->tuple.sport = ports_field->source;
+  pkt->tuple.dport = ports_field->dest;
+  if (ip->protocol == PROTO_UDP) return true;
+  if (ip->protocol == PROTO_TCP) {
+    if ((void *)ports_field + TCP_HEADER > end) return false;
+    return !(*((__u8 *)ports_field + TCP_FLAGS_OFFSET) & (TCP_FIN | TCP_SYN | TCP_RST));
+  }
+  struct icmp_echo *icmp = (void *)ports_field;
+  if (ip->protocol != PROTO_ICMP) return false;
+  if (icmp->type != ICMP_ECHO_REQUEST && icmp->type != ICMP_ECHO_REPLY) return false;
+  set_echo_ports(&pkt->tuple, icmp->type, icmp->id);
+  return true;
+}
+
+/* Whether the packet changes nothing in what is known of its session: once a tick, one does. */
+static __always_inline bool is_steady(const struct session *session, __u8 proto, bool from_client,
+                                      __u32 now) {
+  if (session->last_seen != now) return false;
+  if (proto == PROTO_TCP) return session->state == SESSION_ESTABLISHED;
+  if (session->state != SESSION_ANSWERED && session->state != SESSION_ESTABLISHED) return false;
+  if (!from_client || session->flags & SESSION_DIRECT) return true;
+  __u32 zero = 0;
+  __u32 *removed = removals.lookup(&zero);
+  return removed && session->removals == *removed;
+}
+
+static __always_inline bool refuses_unserved(void) {
+  __u32 zero = 0;
+  struct settings *current = settings.lookup(&zero);
+  return !current || current->reject_unserved;
+}
+
+/* The port where the packet leaves, translated if it has to be; NOT_STRAIGHT: it is as it was. */
+static __always_inline __u32 go_straight(struct CTXTYPE *ctx, const struct port *in) {
+#ifdef PCN_DECISIONS
+  return NOT_STRAIGHT; /* the full way says why */
+#endif
+  struct packet pkt = {};
+  if (!parse_plain(ctx, &pkt)) return NOT_STRAIGHT;
+  bool from_client = in->side == SIDE_FRONTEND;
+  pkt.tuple.side = from_client ? SIDE_FRONTEND : SIDE_BACKEND;
+  __u32 now = current_tick();
+  struct client_key key = client_key_of(&pkt.tuple);
+  struct session *entry = clients.lookup(&key), session;
+  if (!entry) {
+    if (is_server_known(&pkt.tuple) || may_have_flows(&key, now)) return NOT_STRAIGHT;
+    if (from_client && refuses_unserved()) return NOT_STRAIGHT;
+    __u32 out = from_client || !in->multi ? in->out : frontend_of(pkt.tuple.daddr);
+    return out == NO_PORT ? NOT_STRAIGHT : out;
+  }
+  if (!copy_session(entry, &session) || !matches(&session, &pkt.tuple, from_client)) return NOT_STRAIGHT;
+  if (!is_steady(&session, pkt.tuple.proto, from_client, now)) return NOT_STRAIGHT;
+  struct translation to = translation_of(&session, from_client);
+  struct exit exit = {.daddr = to.daddr, .port_generation = session.port_generation, .port = session.port};
+  __u32 out = egress(in, &exit);
+  if (out == NO_PORT) return NOT_STRAIGHT;
+  return translate(ctx, &pkt, &to) ? out : NOT_STRAIGHT;
+}

@@ -1,0 +1,94 @@
+"""The straight path does what the full way does: two copies of the program, one without it, get the same packets.
+
+FUZZ_PACKETS sets the number of packets of each run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from pcnhost.engine import bpf
+from pcnhost.engine.source import Hook
+from tests.datapath import maps
+from tests.datapath.fuzz import BACKEND_IF, CHANGE_EVERY, World, is_arp, is_possible
+from tests.datapath.generator import CLIENTS, Generator
+from tests.datapath.harness import Datapath, Verdict, Way
+from tests.datapath.headers import ACK, Kind, classify
+
+PACKETS = int(os.environ.get("FUZZ_PACKETS", "30000"))
+COMPARE_EVERY = 1000
+TABLES = {"clients": 48, "openings": 48, "flows": 48, "fragments": 20}  # and the bytes of a value
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module", params=list(Hook), ids=lambda hook: hook.name)
+def both(request: pytest.FixtureRequest) -> Iterator[tuple[Datapath, Datapath]]:
+    """With the straight path, and without, on one CPU with its counters."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    with (
+        closing(Datapath(request.param, own_clock=True, way=Way.COUNTED)) as short,
+        closing(Datapath(request.param, own_clock=True, way=Way.FULL)) as full,
+    ):
+        yield short, full
+    os.sched_setaffinity(0, cpus)
+
+
+def contents(datapath: Datapath) -> dict[str, dict[bytes, bytes | None]]:
+    return {
+        name: {key: bpf.lookup(fd, key, size) for key in maps.keys(fd)}
+        for name, size in TABLES.items()
+        for fd in [datapath.maps[name]]
+    }
+
+
+def as_in_the_middle(frame: bytes) -> bytes:
+    """The packet, of TCP without flags that open or end a connection."""
+    kind, _, datagram = classify(bytearray(frame))
+    if kind is not Kind.FLOW or datagram is None or datagram.proto != socket.IPPROTO_TCP:
+        return frame
+    flags = datagram.l4 + 13
+    return frame[:flags] + bytes([ACK]) + frame[flags + 1 :]
+
+
+def test_both_ways_make_the_same_of_every_packet(both: tuple[Datapath, Datapath], multi: bool) -> None:
+    short, full = both
+    seed = random.SystemRandom().randrange(1 << 32)
+    worlds = [World(datapath, multi, random.Random(seed)) for datapath in both]
+    rng = random.Random(seed)
+    generator = Generator(rng, len(CLIENTS) if multi else 1)
+    recent: deque[Injected] = deque(maxlen=20)
+    maps.clear_per_cpu(short.maps["test_straight"], 1)
+    for number in range(PACKETS):
+        if number % CHANGE_EVERY == CHANGE_EVERY - 1:
+            for world in worlds:
+                world.change()
+        again = recent and rng.random() < 0.85  # sessions that go on
+        injected = rng.choice(recent) if again else generator.next()
+        from_backend, frontend, frame = injected
+        if not is_possible(short.hook, frame):
+            continue
+        in_port = BACKEND_IF if from_backend else frontend
+        complete = not is_arp(frame) and number % 2 == 0
+        where = f"seed {seed}, packet {number}, port {in_port}: {frame.hex()}"
+        one, other = (datapath.run(in_port, frame, complete=complete) for datapath in both)
+        assert one == other, where
+        out = short.verdict(one)
+        if not isinstance(out, Verdict):
+            generator.seen(out == BACKEND_IF, out if out < BACKEND_IF else 0, one.frame)
+            recent.append((from_backend, frontend, as_in_the_middle(frame)))
+        if number % COMPARE_EVERY == COMPARE_EVERY - 1:
+            assert short.punts() == full.punts(), where
+            assert worlds[0].tables.events() == worlds[1].tables.events(), where
+            assert contents(short) == contents(full), where
+    (taken,) = maps.per_cpu_sums(short.maps["test_straight"], 1)
+    print(taken)
+    assert taken > PACKETS / 20
