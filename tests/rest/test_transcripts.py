@@ -33,7 +33,7 @@ class Shell:
         self._bash = subprocess.Popen(
             [*in_namespace(namespace), "unshare", "--mount", "bash", "-c", script],
             cwd=PROJECT,
-            env=environ | {"HOME": str(home)},
+            env=environ | {"HOME": str(home), "COLUMNS": "80"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
