@@ -1,9 +1,9 @@
 /*
  * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
  * parse.h (what a packet is), session.h, session_table.h, retire.h, select.h with source_range.h and
- * affinity.h, and open.h (who gets it), translate.h, egress.h, straight.h (what most packets take), fragments.h,
- * icmp_error.h, arp.h (what becomes of the others), the two sides, and handle_rx below, which puts them
- * together.
+ * affinity.h, and open.h (who gets it), translate.h, egress.h, straight.h (what most packets take),
+ * fragments.h, icmp_error.h, arp.h (what becomes of the others), the two sides, and handle_rx below, which
+ * puts them together.
  */
 #include "datapath/abi.h"
 #include "datapath/explain.h"
