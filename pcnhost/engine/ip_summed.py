@@ -85,7 +85,7 @@ def _find_field(btf: int, type_id: int, base: int = 0) -> int | None:
         return None
     members = ctypes.string_at(at + 12, 12 * (info & 0xFFFF))
     for name, member, offset in struct.iter_unpack("=III", members):
-        bit = base + (offset & 0xFFFFFF)
+        bit: int = base + (offset & 0xFFFFFF)
         called = _libbpf.btf__name_by_offset(btf, name)
         if called == _FIELD:
             return bit

@@ -14,17 +14,16 @@ from contextlib import closing
 
 import pytest
 
-from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
 from tests.datapath import maps
 from tests.datapath.fuzz import BACKEND_IF, CHANGE_EVERY, World, is_arp, is_possible
-from tests.datapath.generator import CLIENTS, Generator
+from tests.datapath.generator import CLIENTS, Generator, Injected
 from tests.datapath.harness import Datapath, Verdict, Way
 from tests.datapath.headers import ACK, Kind, classify
 
 PACKETS = int(os.environ.get("FUZZ_PACKETS", "30000"))
 COMPARE_EVERY = 1000
-TABLES = {"clients": 48, "openings": 48, "flows": 48, "fragments": 20}  # and the bytes of a value
+TABLES = ("clients", "openings", "flows", "fragments", "affinities")
 
 pytestmark = pytest.mark.root
 
@@ -43,11 +42,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[tuple[Datapath, Datapath]]:
 
 
 def contents(datapath: Datapath) -> dict[str, dict[bytes, bytes | None]]:
-    return {
-        name: {key: bpf.lookup(fd, key, size) for key in maps.keys(fd)}
-        for name, size in TABLES.items()
-        for fd in [datapath.maps[name]]
-    }
+    return {name: maps.contents(datapath.maps[name]) for name in TABLES}
 
 
 def as_in_the_middle(frame: bytes) -> bytes:
