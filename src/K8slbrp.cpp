@@ -42,11 +42,13 @@ class Undo {
  public:
   explicit Undo(polycube::service::BaseCube &cube) : cube_(cube) {}
   ~Undo() {
-    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) try {
-        step->second();
-      } catch (const std::exception &failure) {
-        cube_.logger()->error("cannot take back a change of {}: {}", step->first, failure.what());
-      }
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step)
+      for (int attempts = 2; attempts > 0; --attempts) try {
+          step->second();
+          break;
+        } catch (const std::exception &failure) {
+          cube_.logger()->error("cannot take back a change of {}: {}", step->first, failure.what());
+        }
   }
   Undo(const Undo &) = delete;
   Undo &operator=(const Undo &) = delete;

@@ -31,9 +31,11 @@ KnownEndpoints::Backends KnownEndpoints::of(const ServiceId &id,
 
 void KnownEndpoints::mark(ServiceMaps &maps, uint32_t ip, uint16_t port, uint8_t protocol) {
   for (const uint32_t bit : {bit_of(ip, port, protocol), bit_of(ip, 0, 0)}) {
-    if (words_[bit / 64] >> (bit % 64) & 1) continue;
-    set_bit(words_, bit);
-    maps.known.set(bit / 64, words_[bit / 64]);
+    uint64_t &word = words_[bit / 64];
+    const uint64_t marked = word | uint64_t{1} << (bit % 64);
+    if (word == marked) continue;
+    maps.known.set(bit / 64, marked);
+    word = marked;
   }
 }
 
@@ -41,39 +43,60 @@ void KnownEndpoints::announce(ServiceMaps &maps, const ServiceId &id, const Back
   mark(maps, id.vip, id.port, id.protocol);
   for (const auto &[ip, port] : backends) {
     mark(maps, ip, port, id.protocol);
-    const ServiceId backend{ip, port, id.protocol};
-    if (members_.count(backend) == 0) maps.endpoints.set(key_of(backend), 1);
+    const auto member = members_.try_emplace({ip, port, id.protocol}, 0).first;
+    if (member->second == 0) maps.endpoints.set(key_of(member->first), 1);
   }
 }
 
-void KnownEndpoints::settle(ServiceMaps &maps, const ServiceId &id, Backends backends) {
-  for (const auto &[ip, port] : backends) ++members_[{ip, port, id.protocol}];
-  const auto old = services_.find(id);
-  if (old != services_.end()) {
-    for (const auto &[ip, port] : old->second) {
-      const auto member = members_.find({ip, port, id.protocol});
-      if (--member->second > 0) continue;
-      maps.endpoints.remove(key_of(member->first));
-      members_.erase(member);
-      ++stale_;
-    }
+void KnownEndpoints::withdraw(ServiceMaps &maps, const ServiceId &id, const Backends &backends) {
+  for (const auto &[ip, port] : backends) {
+    const auto member = members_.find({ip, port, id.protocol});
+    if (member == members_.end() || member->second > 0) continue;
+    maps.endpoints.remove(key_of(member->first));
+    members_.erase(member);
+    ++stale_;
   }
-  services_[id] = std::move(backends);
+}
+
+void KnownEndpoints::settle(ServiceMaps &maps, Services services, const std::vector<ServiceId> &removed) {
+  for (const auto &[id, backends] : services)
+    for (const auto &[ip, port] : backends) ++members_.find({ip, port, id.protocol})->second;
+  for (auto service = services.begin(); service != services.end();) {
+    const auto current = service++;
+    const auto old = services_.find(current->first);
+    if (old == services_.end())
+      services_.insert(services.extract(current));
+    else
+      std::swap(old->second, current->second);
+  }
+  for (const auto &id : removed) services.insert(services_.extract(id));
+  // What is in `services` now has been in force before.
+  for (const auto &[id, backends] : services)
+    for (const auto &[ip, port] : backends) --members_.find({ip, port, id.protocol})->second;
+  for (const auto &[id, backends] : services) withdraw(maps, id, backends);
   forget(maps);
 }
 
-void KnownEndpoints::remove(ServiceMaps &maps, const ServiceId &id) {
-  settle(maps, id, {});
-  services_.erase(id);
+void KnownEndpoints::collect(ServiceMaps &maps) {
+  for (auto member = members_.begin(); member != members_.end();) {
+    if (member->second == 0) {
+      maps.endpoints.remove(key_of(member->first));
+      member = members_.erase(member);
+    } else {
+      ++member;
+    }
+  }
 }
 
 void KnownEndpoints::forget(ServiceMaps &maps) {
   if (stale_ < kStaleLimit) return;
-  stale_ = 0;
   const auto wanted = marks();
-  for (uint32_t index = 0; index < KNOWN_WORDS; ++index)
-    if (words_[index] != wanted[index]) maps.known.set(index, wanted[index]);
-  words_ = wanted;
+  for (uint32_t index = 0; index < KNOWN_WORDS; ++index) {
+    if (words_[index] == wanted[index]) continue;
+    maps.known.set(index, wanted[index]);
+    words_[index] = wanted[index];
+  }
+  stale_ = 0;
 }
 
 std::vector<uint64_t> KnownEndpoints::marks() const {

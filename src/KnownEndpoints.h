@@ -17,6 +17,7 @@ namespace k8slbrp {
 class KnownEndpoints {
  public:
   using Backends = std::set<std::pair<uint32_t, uint16_t>>;  // address, port as the datapath sees it
+  using Services = std::map<ServiceId, Backends>;
 
   static Backends of(const ServiceId &id, const std::map<uint32_t, Backend> &backends);
 
@@ -24,10 +25,13 @@ class KnownEndpoints {
 
   // Makes a service and its backends known, before the service is in force. Throws when the map is full.
   void announce(ServiceMaps &maps, const ServiceId &id, const Backends &backends);
+  // It will not be in force after all.
+  void withdraw(ServiceMaps &maps, const ServiceId &id, const Backends &backends);
 
-  // The service is in force with these backends; or is no more.
-  void settle(ServiceMaps &maps, const ServiceId &id, Backends backends);
-  void remove(ServiceMaps &maps, const ServiceId &id);
+  // Services that have been announced are in force, others are no more. That needs no memory. If the kernel
+  // does not let go of an entry, it throws, and collect() tries again.
+  void settle(ServiceMaps &maps, Services services, const std::vector<ServiceId> &removed);
+  void collect(ServiceMaps &maps);
 
   // Removes from the maps what no service has.
   void drop_leftovers(ServiceMaps &maps);
@@ -35,11 +39,10 @@ class KnownEndpoints {
  private:
   void mark(ServiceMaps &maps, uint32_t ip, uint16_t port, uint8_t protocol);
   void forget(ServiceMaps &maps);
-  bool is_backend(uint8_t protocol, const std::pair<uint32_t, uint16_t> &endpoint) const;
   std::vector<uint64_t> marks() const;
 
-  std::map<ServiceId, Backends> services_;
-  std::map<ServiceId, uint32_t> members_;  // of how many services each backend is one
+  Services services_;
+  std::map<ServiceId, uint32_t> members_;  // of how many services each backend is one; 0: it is announced
   std::vector<uint64_t> words_;            // the map `known`
   std::size_t stale_ = 0;                  // backends gone whose bits are still set
 };

@@ -158,26 +158,26 @@ void PortTable::set_rewrite(const abi::src_ip_rewrite &rewrite) {
   std::atomic_store(&view_, std::shared_ptr<const SlowPathView>(std::move(view)));
 }
 
+// What has no way back is tried twice: memory, for example, may be there again.
+template <class Call>
+void PortTable::insist(const char *what, Call call) noexcept {
+  for (int attempts = 2; attempts > 0; --attempts) try {
+      return call();
+    } catch (const std::exception &failure) {
+      cube_.logger()->error("cannot {}: {}", what, failure.what());
+    }
+}
+
 void PortTable::remove(const std::string &name) noexcept {
-  try {
-    cube_.remove_port(name);
-  } catch (const std::exception &failure) {
-    cube_.logger()->error("cannot remove port {}: {}", name, failure.what());
-  }
+  insist("remove a port", [&] { cube_.remove_port(name); });
 }
 
 void PortTable::go_back(const PortSet &before) noexcept {
-  try {
-    switch_to(before);
-  } catch (const std::exception &failure) {
-    cube_.logger()->error("cannot undo a change of ports that was refused: {}", failure.what());
-  }
-  try {
+  insist("undo a change of ports that was refused", [&] { switch_to(before); });
+  insist("remove ports that were refused", [&] {
     for (const auto &port : cube_.get_ports())
       if (before.count(port->name()) == 0) remove(port->name());
-  } catch (const std::exception &failure) {
-    cube_.logger()->error("cannot remove ports that were refused: {}", failure.what());
-  }
+  });
 }
 
 }  // namespace k8slbrp

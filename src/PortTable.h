@@ -46,6 +46,8 @@ class PortTable {
   void publish_view(const PortSet &wanted);
   void remove(const std::string &name) noexcept;
   void go_back(const PortSet &before) noexcept;
+  template <class Call>
+  void insist(const char *what, Call call) noexcept;
 
   Cube &cube_;
   const PortMode mode_;

@@ -95,13 +95,14 @@ uint32_t ServiceTable::unused_chunks(uint32_t count) {
 
 // --- single steps ---
 
-// Calls what may fail but has no way back; says in the log if it has failed.
+// Calls what may fail but has no way back; says in the log if it has failed. The next change tries again.
 template <class Call>
 bool ServiceTable::attempt(const char *what, Call call) noexcept {
   try {
     call();
     return true;
   } catch (const std::exception &failure) {
+    leftovers_ = true;
     cube_.logger()->error("cannot {}: {}", what, failure.what());
     return false;
   }
@@ -116,12 +117,12 @@ void ServiceTable::write_chunks(ServiceMaps &maps, const Layout &layout) {
 }
 
 // Chunks that cannot be removed stay accounted for.
-void ServiceTable::free_chunks(ServiceMaps &maps, const abi::service &entry) noexcept {
-  const auto segment = segments_.find(entry.first_chunk);
-  if (entry.first_chunk == 0 || segment == segments_.end()) return;
+void ServiceTable::free_chunks(ServiceMaps &maps, uint32_t first) noexcept {
+  const auto segment = segments_.find(first);
+  if (first == 0 || segment == segments_.end()) return;
   bool removed = true;
   for (uint32_t i = 0; i < segment->second; ++i)
-    removed &= attempt("remove a chunk", [&] { maps.chunks.remove(entry.first_chunk + i); });
+    removed &= attempt("remove a chunk", [&] { maps.chunks.remove(first + i); });
   if (!removed) return;
   chunks_used_ -= segment->second;
   segments_.erase(segment);
@@ -131,6 +132,21 @@ void ServiceTable::release_vip(ServiceMaps &maps, uint32_t vip) noexcept {
   const auto found = services_of_vip_.find(vip);
   if (found == services_of_vip_.end() || found->second > 0) return;
   if (attempt("remove a VIP", [&] { maps.vips.remove(vip); })) services_of_vip_.erase(found);
+}
+
+// What is in the maps though nothing leads to it.
+void ServiceTable::collect(ServiceMaps &maps) {
+  leftovers_ = false;
+  std::set<uint32_t> used, unused;
+  for (const auto &[_, entry] : entries_) used.insert(entry.first_chunk);
+  for (const auto &[first, _] : segments_)
+    if (used.count(first) == 0) unused.insert(first);
+  for (const auto first : unused) free_chunks(maps, first);
+  std::vector<uint32_t> vips;
+  for (const auto &[vip, services] : services_of_vip_)
+    if (services == 0) vips.push_back(vip);
+  for (const auto vip : vips) release_vip(maps, vip);
+  known_.collect(maps);
 }
 
 // --- changes ---
@@ -146,6 +162,7 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   check_room(wishes, layouts);
 
   ServiceMaps maps(cube_);
+  if (leftovers_) attempt("remove what has been left", [&] { collect(maps); });
   Change change(*this);
   auto layout = layouts.begin();
   for (const auto &wish : wishes) {
@@ -178,9 +195,10 @@ void ServiceTable::abandon(Change &change) noexcept {
   if (change.written_.empty()) return;
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
-    for (const auto &[id, entry] : change.written_) free_chunks(maps, entry);
+    for (const auto &[id, entry] : change.written_) free_chunks(maps, entry.first_chunk);
     for (const auto &[id, sources] : change.sources_) sources_.erase(maps, id, sources);
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
+    for (const auto &[id, backends] : change.backends_) known_.withdraw(maps, id, backends);
   });
   change.written_.clear();
 }
@@ -211,26 +229,22 @@ void ServiceTable::commit(Change &change) {
       ++services_of_vip_.find(node.key().vip)->second;
       entries_.insert(std::move(node));
     } else {
-      free_chunks(maps, old->second);
+      free_chunks(maps, old->second.first_chunk);
       old->second = node.mapped();
     }
   }
   for (const auto &id : change.removed_) release_vip(maps, id.vip);
-  for (const auto &id : change.removed_) change.sources_[id] = {};
-  for (const auto &[id, sources] : change.sources_)
-    attempt("remove source ranges",
-            [&, &id = id, &sources = sources] { sources_.settle(maps, id, sources); });
-  attempt("note who is a backend", [&] {
-    for (const auto &id : change.removed_) known_.remove(maps, id);
-    for (auto &[id, backends] : change.backends_) known_.settle(maps, id, std::move(backends));
-  });
+  attempt("remove source ranges",
+          [&] { sources_.settle(maps, std::move(change.sources_), change.removed_); });
+  attempt("note who is a backend",
+          [&] { known_.settle(maps, std::move(change.backends_), change.removed_); });
   if (change.loses_backends_) attempt("announce a removal", [&] { announce_removal(maps); });
 }
 
 // Of a service that has been removed.
 void ServiceTable::forget(ServiceMaps &maps, const ServiceId &id) noexcept {
   const auto old = entries_.find(id);
-  free_chunks(maps, old->second);
+  free_chunks(maps, old->second.first_chunk);
   --services_of_vip_.find(id.vip)->second;
   entries_.erase(old);
 }
@@ -298,8 +312,10 @@ void ServiceTable::restore(const Wishes &wishes) {
   remove_leftovers(maps, wishes, chunks);
   for (const auto &wish : wishes)
     if (!stands(wish, chunks)) prepare({wish}).commit();
+  KnownEndpoints::Services services;
   for (const auto &wish : wishes)
-    known_.settle(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
+    services.emplace(wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
+  known_.settle(maps, std::move(services), {});
   known_.drop_leftovers(maps);
   announce_removal(maps);
 }

@@ -47,8 +47,8 @@ class ServiceTable {
     ServiceTable *table_;
     std::vector<ServiceId> removed_;
     std::map<ServiceId, abi::service> written_;
-    std::map<ServiceId, KnownEndpoints::Backends> backends_;
-    std::map<ServiceId, SourceRangeTable::Set> sources_;
+    KnownEndpoints::Services backends_;
+    SourceRangeTable::Sets sources_;
     std::vector<uint32_t> new_vips_;
     bool loses_backends_ = false;
   };
@@ -67,9 +67,10 @@ class ServiceTable {
   void check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const;
   uint32_t unused_chunks(uint32_t count);
   void write_chunks(ServiceMaps &maps, const Layout &layout);
-  void free_chunks(ServiceMaps &maps, const abi::service &entry) noexcept;
+  void free_chunks(ServiceMaps &maps, uint32_t first) noexcept;
   void release_vip(ServiceMaps &maps, uint32_t vip) noexcept;
   void abandon(Change &change) noexcept;
+  void collect(ServiceMaps &maps);
   void commit(Change &change);
   void undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept;
   void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
@@ -87,6 +88,7 @@ class ServiceTable {
   uint32_t chunks_used_ = 0;
   uint32_t next_chunk_ = 1;
   uint32_t version_;
+  bool leftovers_ = false;  // the kernel has not let go of something that nothing leads to
 };
 
 }  // namespace k8slbrp

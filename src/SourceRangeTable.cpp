@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <utility>
+
 #include "Layout.h"
 
 namespace k8slbrp {
@@ -38,15 +40,26 @@ void SourceRangeTable::erase(ServiceMaps &maps, const ServiceId &id, const Set &
   for (const auto &range : set.ranges) maps.source_ranges.remove(kernel_range(id, set.number, range));
 }
 
-void SourceRangeTable::settle(ServiceMaps &maps, const ServiceId &id, const Set &set) {
-  if (is_in_force(id, set)) return;
-  const Set old = sets_[id];
-  total_ = total_ - old.ranges.size() + set.ranges.size();
-  if (set.number == 0)
-    sets_.erase(id);
-  else
-    sets_[id] = set;
-  erase(maps, id, old);
+void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed) {
+  for (auto set = sets.begin(); set != sets.end();) {
+    const auto current = set++;
+    const auto old = sets_.find(current->first);
+    if (is_in_force(current->first, current->second)) {
+      sets.erase(current);
+      continue;
+    }
+    total_ += current->second.ranges.size();
+    if (old == sets_.end()) {
+      sets_.insert(sets.extract(current));
+      continue;
+    }
+    std::swap(old->second, current->second);
+    if (old->second.number == 0) sets_.erase(old);
+  }
+  for (const auto &id : removed) sets.insert(sets_.extract(id));
+  // What is in `sets` now has been in force before.
+  for (const auto &[_, set] : sets) total_ -= set.ranges.size();
+  for (const auto &[id, set] : sets) erase(maps, id, set);
 }
 
 void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries) {

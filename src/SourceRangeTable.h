@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "Service.h"
 #include "Tables.h"
@@ -19,13 +20,15 @@ class SourceRangeTable {
     SourceRanges ranges;
   };
 
+  using Sets = std::map<ServiceId, Set>;
+
   // The set with which a service serves `wanted`: the one it has, or one that is to be written.
   Set next(const ServiceId &id, const SourceRanges &wanted) const;
   // Throws bad_value when there is no room; erase() takes back what has been written.
   void write(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
   void erase(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
-  // From now on the service has this set; the one that it had is removed.
-  void settle(ServiceMaps &maps, const ServiceId &id, const Set &set);
+  // From now on services have these sets, others are no more; what they had is removed. That needs no memory.
+  void settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed);
 
   // After a start: takes over what the entries of an earlier run lead to, and removes all else.
   void load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries);
@@ -37,7 +40,7 @@ class SourceRangeTable {
  private:
   bool is_in_force(const ServiceId &id, const Set &set) const;
 
-  std::map<ServiceId, Set> sets_;
+  Sets sets_;
   std::size_t total_ = 0;  // ranges in `sets_`
 };
 

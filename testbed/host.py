@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -33,7 +34,12 @@ def free_port() -> int:
 
 
 def start_host(
-    lab: Lab, port: int | None = None, *options: str, log: Path | None = None, code: Path = PROJECT
+    lab: Lab,
+    port: int | None = None,
+    *options: str,
+    log: Path | None = None,
+    code: Path = PROJECT,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[Api, subprocess.Popen[str]]:
     """Start pcnhost, from the tree `code`, and wait until it answers; raises RuntimeError when it does not
     within 3 minutes: a busy machine takes long."""
@@ -42,7 +48,9 @@ def start_host(
     argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
     argv += ["--service-dir", str(SERVICE_LIBRARY.parent)]  # a checkout may belong to anybody
     argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir), *options]
-    process = lab.start(argv, cwd=code, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = lab.start(
+        argv, cwd=code, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    )
     api = Api(f"127.0.0.1:{port}")
     end = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < end:

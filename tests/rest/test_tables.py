@@ -7,6 +7,9 @@ from collections import Counter
 import pytest
 
 from k8slbrp.maps import Served, served, service_entries
+from pcnhost.ctl.check import look
+from pcnhost.ctl.client import Client
+from pcnhost.ctl.settings import Settings
 from testbed.api import Api
 from tests.rest.conftest import CUBE, OwnHost
 
@@ -83,3 +86,23 @@ def test_history_leaves_no_trace(api: Api, own_host: OwnHost) -> None:
             api.delete(f"{SERVICE}/backend/10.1.0.{number}")
         assert found(own_host) == fresh
         api.delete(SERVICE)
+
+
+def test_backends_that_move_from_service_to_service(api: Api, own_host: OwnHost) -> None:
+    """In one request, so that one service loses what another one gets, and one goes that shares with one that comes."""
+    client = Client(Settings(f"{api.url}/"))
+
+    def services(*counts: tuple[int, int, int]) -> list[dict[str, object]]:
+        return [
+            {"vip": f"10.9.0.{vip}", "vport": 80, "proto": "TCP", "backend": backends(count, first)}
+            for vip, first, count in counts
+        ]
+
+    for wanted in (
+        services((1, 1, 4), (2, 11, 4)),
+        services((1, 11, 4), (2, 1, 4)),
+        services((3, 1, 4), (4, 11, 4)),
+        services((1, 13, 4), (4, 1, 2)),
+    ):
+        api.put(f"k8slbrp/{CUBE}/service", wanted)
+        assert look(client, CUBE, own_host.state_dir) == []
