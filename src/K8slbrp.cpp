@@ -2,11 +2,10 @@
 
 #include <sys/sysinfo.h>
 
-#include <cmath>
-#include <ctime>
 #include <functional>
 #include <utility>
 
+#include "KernelClock.h"
 #include "config.h"
 #include "datapath.h"
 
@@ -14,13 +13,6 @@ namespace k8slbrp {
 namespace {
 
 constexpr uint32_t kDefaultMaxSessions = 131072;
-
-// Jiffies per second. The coarse clocks move once a jiffy, and say so.
-long kernel_hz() {
-  timespec resolution{};
-  if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) != 0 || resolution.tv_nsec == 0) return 0;
-  return std::lround(1e9 / static_cast<double>(resolution.tv_nsec));
-}
 
 std::string datapath_for(uint32_t max_sessions) {
   std::string defines = "#define SESSION_ENTRIES " + std::to_string(max_sessions) + "\n#define CPUS " +
@@ -70,7 +62,8 @@ K8slbrp::K8slbrp(const CubeConfig &config)
       mode_(config.port_mode.value_or(PortMode::Multi)),
       max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
       services_(*this),
-      ports_(*this, mode_) {
+      ports_(*this, mode_),
+      statistics_(*this) {
   try {
     set_settings({config.timeouts ? Timeouts::from(*config.timeouts) : Timeouts{},
                   config.unserved_ports.value_or(UnservedPorts::Pass)});
@@ -327,12 +320,14 @@ void K8slbrp::delete_service_backend_list(const ServiceKey &service) {
   apply(services_.remove_backends(service));
 }
 
-ServiceBackendConfig K8slbrp::read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) {
+ServiceBackendConfig K8slbrp::read_service_backend(const ServiceKey &service, const ServiceBackendKey &key,
+                                                   Depth) {
   const ReadLock lock(mutex_);
   return services_.read_backend(service, key);
 }
 
-void K8slbrp::read_service_backend_list(const ServiceKey &service, const Show<ServiceBackendConfig> &show) {
+void K8slbrp::read_service_backend_list(const ServiceKey &service, Depth,
+                                        const Show<ServiceBackendConfig> &show) {
   for (const auto &backend : read_service(service, Depth::All).backend) show(backend);
 }
 

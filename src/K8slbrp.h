@@ -10,6 +10,7 @@
 #include "HeldFragments.h"
 #include "PortTable.h"
 #include "Services.h"
+#include "Statistics.h"
 #include "SrcIpRewrite.h"
 #include "Timeouts.h"
 #include "api.h"
@@ -66,8 +67,36 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
                               const std::vector<ServiceBackendConfig> &configs) override;
   void delete_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
   void delete_service_backend_list(const ServiceKey &service) override;
-  ServiceBackendConfig read_service_backend(const ServiceKey &service, const ServiceBackendKey &key) override;
-  void read_service_backend_list(const ServiceKey &service, const Show<ServiceBackendConfig> &show) override;
+  ServiceBackendConfig read_service_backend(const ServiceKey &service, const ServiceBackendKey &key,
+                                            Depth depth) override;
+  void read_service_backend_list(const ServiceKey &service, Depth depth,
+                                 const Show<ServiceBackendConfig> &show) override;
+
+  ServiceStatsConfig read_service_stats(const ServiceKey &service) override;
+  ServiceBackendStatsConfig read_service_backend_stats(const ServiceKey &service,
+                                                       const ServiceBackendKey &backend) override;
+  StatsConfig read_stats(Depth depth) override;
+  StatsFrontendConfig read_stats_frontend() override;
+  StatsBackendConfig read_stats_backend() override;
+  StatsDropsConfig read_stats_drops() override { return statistics_.drops(); }
+  StatsPuntsConfig read_stats_punts() override { return statistics_.punts(); }
+  StatsOtherConfig read_stats_other() override;
+  StatsSessionsConfig read_stats_sessions(Depth depth) override;
+  StatsSessionsTcpConfig read_stats_sessions_tcp() override { return statistics_.tcp(); }
+  StatsSessionsUdpConfig read_stats_sessions_udp() override { return statistics_.udp(); }
+  StatsSessionsIcmpConfig read_stats_sessions_icmp() override { return statistics_.icmp(); }
+  StatsTableConfig read_stats_table(const StatsTableKey &key) override;
+  void read_stats_table_list(const Show<StatsTableConfig> &show) override;
+  StatsServiceConfig read_stats_service(const StatsServiceKey &key, Depth depth) override;
+  void read_stats_service_list(Depth depth, const Show<StatsServiceConfig> &show) override;
+  StatsServiceBackendConfig read_stats_service_backend(const StatsServiceKey &service,
+                                                       const StatsServiceBackendKey &key) override;
+  void read_stats_service_backend_list(const StatsServiceKey &service,
+                                       const Show<StatsServiceBackendConfig> &show) override;
+
+  SessionsConfig read_sessions() override { return {}; }
+  nlohmann::json sessions_find(const SessionsFindInput &input) override;
+  nlohmann::json sessions_end(const SessionsEndInput &input) override;
 
   void create_service_source_range(const ServiceKey &service,
                                    const std::vector<ServiceSourceRangeConfig> &configs) override;
@@ -94,6 +123,9 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
     UnservedPorts unserved_ports = UnservedPorts::Pass;
   };
 
+  StatsServiceConfig stats_of(const ServiceConfig &service);
+  std::vector<StatsTableConfig> tables();
+
   void set_rewrite(const SrcIpRewrite &wanted);
   void set_settings(const Settings &wanted);
   void apply(const Services::Changes &changes) { services_.prepare(changes).commit(); }
@@ -105,6 +137,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   Settings settings_;
   Services services_;
   PortTable ports_;
+  Statistics statistics_;
   HeldFragments fragments_;  // of packet_in() alone
 };
 

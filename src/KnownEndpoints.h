@@ -36,6 +36,8 @@ class KnownEndpoints {
   // Removes from the maps what no service has.
   void drop_leftovers(ServiceMaps &maps);
 
+  std::size_t endpoints() const { return members_.size(); }
+
  private:
   void mark(ServiceMaps &maps, uint32_t ip, uint16_t port, uint8_t protocol);
   void forget(ServiceMaps &maps);

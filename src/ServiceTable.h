@@ -61,6 +61,12 @@ class ServiceTable {
   // needs room for one at a time.
   void restore(const Wishes &wishes);
 
+  // Entries of the maps.
+  struct Fill {
+    std::size_t services, vips, chunks, endpoints;
+  };
+  Fill fill() const { return {entries_.size(), services_of_vip_.size(), chunks_used_, known_.endpoints()}; }
+
  private:
   using Chunks = std::map<uint32_t, abi::chunk>;
 

@@ -415,6 +415,16 @@ ServiceBackendConfig Services::read_backend(const ServiceKey &key, const Service
   return config_of(found->first, found->second);
 }
 
+std::vector<ServiceId> Services::ids(const ServiceKey &key) const {
+  find(key);
+  return ids_of(key);
+}
+
+uint32_t Services::backend_ip(const ServiceKey &key, const ServiceBackendKey &backend) const {
+  read_backend(key, backend);
+  return parse_ipv4("ip", backend.ip);
+}
+
 ServiceSourceRangeConfig Services::read_source_range(const ServiceKey &key,
                                                      const ServiceSourceRangeKey &range) const {
   const auto &sources = find(key).sources;

@@ -73,6 +73,10 @@ class Services {
   std::optional<ServiceConfig> read_next(std::optional<ServiceId> &last, Depth depth) const;
   ServiceBackendConfig read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
   ServiceSourceRangeConfig read_source_range(const ServiceKey &key, const ServiceSourceRangeKey &range) const;
+  // The services behind a key, and the address of a backend that they have. Throw when there are none.
+  std::vector<ServiceId> ids(const ServiceKey &key) const;
+  uint32_t backend_ip(const ServiceKey &key, const ServiceBackendKey &backend) const;
+  ServiceTable::Fill fill() const { return table_.fill(); }
 
  private:
   const Service &find(const ServiceKey &key) const;

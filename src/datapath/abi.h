@@ -47,6 +47,16 @@ enum event {
 #define MAX_ENDPOINTS 262144
 #define MAX_SOURCE_RANGES 131072
 
+/* How many entries the LRU maps have, which are allocated whole, by `max-sessions` and the number of CPUs:
+ * each CPU keeps up to 128 entries for itself; with fewer in all, insertions would find none. */
+#define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
+#define CLIENT_ENTRIES(sessions, cpus) LRU_ENTRIES(sessions, cpus)
+#define OPENING_ENTRIES(sessions, cpus) \
+  LRU_ENTRIES((sessions) / 4, cpus) /* all that sessions without answer take */
+#define FLOW_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 2, cpus)
+#define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
+#define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
+
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
 

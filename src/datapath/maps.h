@@ -3,13 +3,8 @@
  * only for what they hold; all others are allocated whole (see docs/datapath.md for the figures). The control
  * plane defines SESSION_ENTRIES, the wish of the user, and CPUS.
  */
-/* Each CPU keeps up to 128 entries of an LRU for itself: fewer in all, and insertions would find none. */
-#define LRU_ENTRIES(wanted) ((wanted) > 256 * CPUS ? (wanted) : 256 * CPUS)
-#define OPENING_ENTRIES (SESSION_ENTRIES / 4) /* all that sessions without answer can take */
-#define FLOW_ENTRIES (SESSION_ENTRIES / 2)
 #define RETIRED_ENTRIES (SESSION_ENTRIES / 2)
 #define FLOW_HINTS 16384
-#define AFFINITY_ENTRIES (SESSION_ENTRIES / 8)
 
 BPF_ARRAY(ports, struct port, MAX_PORTS);
 BPF_HASH(frontends, __be32, __u16, MAX_PORTS);
@@ -22,15 +17,16 @@ BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 /* The backends of whatever service, by address, port and protocol. */
 BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);
-BPF_TABLE("lru_hash", struct client_key, struct session, clients, LRU_ENTRIES(SESSION_ENTRIES));
-BPF_TABLE("lru_hash", struct client_key, struct session, openings, LRU_ENTRIES(OPENING_ENTRIES));
-BPF_TABLE("lru_hash", struct flow_key, struct session, flows, LRU_ENTRIES(FLOW_ENTRIES));
+BPF_TABLE("lru_hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES, CPUS));
+BPF_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENTRIES(SESSION_ENTRIES, CPUS));
+BPF_TABLE("lru_hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES, CPUS));
 BPF_ARRAY(flow_hints, __u32, FLOW_HINTS);
 BPF_ARRAY(retired, struct client_key, RETIRED_ENTRIES);
 BPF_PERCPU_ARRAY(retired_next, __u32, 1);
-BPF_TABLE("lru_hash", struct affinity_key, struct affinity, affinities, LRU_ENTRIES(AFFINITY_ENTRIES));
+BPF_TABLE("lru_hash", struct affinity_key, struct affinity, affinities,
+          AFFINITY_ENTRIES(SESSION_ENTRIES, CPUS));
 BPF_LPM_TRIE(source_ranges, struct source_range, __u32, MAX_SOURCE_RANGES);
-BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, LRU_ENTRIES(8192));
+BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, FRAGMENT_ENTRIES(CPUS));
 BPF_ARRAY(clock, struct clock, 1);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);
 BPF_PERCPU_ARRAY(limits, struct limit, REASON_COUNT);

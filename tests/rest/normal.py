@@ -16,7 +16,7 @@ SERVICE = "k8slbrp"
 OTHER_SERVICES = frozenset({"simplebridge", "k8sdispatcher", "router", "lbrp", "helloworld"})
 NEW_MEMBERS = frozenset(
     {
-        *("max-sessions", "state", "unserved-ports", "timeouts", "error-message"),
+        *("max-sessions", "state", "unserved-ports", "timeouts", "stats", "sessions", "error-message"),
         *("session-affinity", "affinity-timeout", "source-range"),
     }
 )

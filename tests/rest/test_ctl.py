@@ -92,7 +92,7 @@ def test_what_may_follow(ctl: Ctl) -> None:
     ("line", "words"),
     [
         ("k8s", ["k8slbrp"]),
-        ("c1 ", ["ports", "service", "set", "show", "src-ip-rewrite", "timeouts"]),
+        ("c1 ", ["ports", "service", "sessions", "set", "show", "src-ip-rewrite", "stats", "timeouts"]),
         ("c1 set ", ["loglevel=", "port_mode=", "span=", "unserved-ports="]),
         ("c1 set loglevel=c", ["critical"]),
         ("c1 service add ", ["<vip>", " "]),

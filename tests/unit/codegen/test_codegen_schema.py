@@ -44,6 +44,7 @@ def test_tree_order_is_that_of_the_historical_service_with_new_nodes_last(k8slbr
     assert names == [
         *("uuid", "type", "service-name", "loglevel", "ports", "shadow", "span"),
         *("port_mode", "src-ip-rewrite", "service", "max-sessions", "unserved-ports", "timeouts"),
+        *("stats", "sessions"),
     ]
     ports = k8slbrp.children[4]
     assert [leaf.name for leaf in ports.children] == [
@@ -61,6 +62,7 @@ def test_service_list(k8slbrp: schema.Module) -> None:
         ("vport", False, "80"),
         ("proto", True, "TCP"),
         ("backend", False, ""),
+        ("stats", False, ""),
     ]
     backend = service.child("backend")
     assert [(leaf.name, leaf.mandatory, leaf.example) for leaf in backend.children] == [
@@ -69,6 +71,7 @@ def test_service_list(k8slbrp: schema.Module) -> None:
         ("port", True, "80"),
         ("weight", False, "1"),
         ("state", False, "DRAINING"),
+        ("stats", False, ""),
     ]
     assert service.child("vport").type == Type("uint16", "inet:port-number", ranges=((0, 65535),))
 

@@ -45,10 +45,16 @@ class CubeApi {
   virtual void update_src_ip_rewrite(const SrcIpRewriteConfig &config) = 0;
   virtual void delete_src_ip_rewrite() = 0;
 
+  // service/backend/stats
+  virtual ServiceBackendStatsConfig read_service_backend_stats(const ServiceKey &service,
+                                                               const ServiceBackendKey &service_backend) = 0;
+
   // service/backend
   virtual ServiceBackendConfig read_service_backend(const ServiceKey &service,
-                                                    const ServiceBackendKey &key) = 0;
+                                                    const ServiceBackendKey &key,
+                                                    Depth depth) = 0;
   virtual void read_service_backend_list(const ServiceKey &service,
+                                         Depth depth,
                                          const Show<ServiceBackendConfig> &show) = 0;
   virtual void create_service_backend(const ServiceKey &service,
                                       const std::vector<ServiceBackendConfig> &entries) = 0;
@@ -59,6 +65,9 @@ class CubeApi {
                                       const std::vector<ServiceBackendConfig> &entries) = 0;
   virtual void delete_service_backend(const ServiceKey &service, const ServiceBackendKey &key) = 0;
   virtual void delete_service_backend_list(const ServiceKey &service) = 0;
+
+  // service/stats
+  virtual ServiceStatsConfig read_service_stats(const ServiceKey &service) = 0;
 
   // service/source-range
   virtual ServiceSourceRangeConfig read_service_source_range(const ServiceKey &service,
@@ -91,6 +100,59 @@ class CubeApi {
   virtual void replace_timeouts(const TimeoutsConfig &config) = 0;
   virtual void update_timeouts(const TimeoutsConfig &config) = 0;
   virtual void delete_timeouts() = 0;
+
+  // stats/frontend
+  virtual StatsFrontendConfig read_stats_frontend() = 0;
+
+  // stats/backend
+  virtual StatsBackendConfig read_stats_backend() = 0;
+
+  // stats/drops
+  virtual StatsDropsConfig read_stats_drops() = 0;
+
+  // stats/punts
+  virtual StatsPuntsConfig read_stats_punts() = 0;
+
+  // stats/other
+  virtual StatsOtherConfig read_stats_other() = 0;
+
+  // stats/sessions/tcp
+  virtual StatsSessionsTcpConfig read_stats_sessions_tcp() = 0;
+
+  // stats/sessions/udp
+  virtual StatsSessionsUdpConfig read_stats_sessions_udp() = 0;
+
+  // stats/sessions/icmp
+  virtual StatsSessionsIcmpConfig read_stats_sessions_icmp() = 0;
+
+  // stats/sessions
+  virtual StatsSessionsConfig read_stats_sessions(Depth depth) = 0;
+
+  // stats/table
+  virtual StatsTableConfig read_stats_table(const StatsTableKey &key) = 0;
+  virtual void read_stats_table_list(const Show<StatsTableConfig> &show) = 0;
+
+  // stats/service/backend
+  virtual StatsServiceBackendConfig read_stats_service_backend(const StatsServiceKey &stats_service,
+                                                               const StatsServiceBackendKey &key) = 0;
+  virtual void read_stats_service_backend_list(const StatsServiceKey &stats_service,
+                                               const Show<StatsServiceBackendConfig> &show) = 0;
+
+  // stats/service
+  virtual StatsServiceConfig read_stats_service(const StatsServiceKey &key, Depth depth) = 0;
+  virtual void read_stats_service_list(Depth depth, const Show<StatsServiceConfig> &show) = 0;
+
+  // stats
+  virtual StatsConfig read_stats(Depth depth) = 0;
+
+  // sessions/find
+  virtual nlohmann::json sessions_find(const SessionsFindInput &input) = 0;
+
+  // sessions/end
+  virtual nlohmann::json sessions_end(const SessionsEndInput &input) = 0;
+
+  // sessions
+  virtual SessionsConfig read_sessions() = 0;
 };
 
 // Implemented by the service.

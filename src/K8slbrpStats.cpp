@@ -1,0 +1,182 @@
+// What REST reads of counters and sessions. Services are looked up under the configuration lock, as for any
+// reading; maps are read without it.
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+
+#include "Ipv4.h"
+#include "K8slbrp.h"
+#include "SessionSearch.h"
+
+namespace k8slbrp {
+namespace {
+
+ServiceProto proto_of(StatsServiceProto proto) {
+  return proto == StatsServiceProto::Tcp   ? ServiceProto::Tcp
+         : proto == StatsServiceProto::Udp ? ServiceProto::Udp
+                                           : ServiceProto::Icmp;
+}
+
+StatsServiceProto proto_of(ServiceProto proto) {
+  return proto == ServiceProto::Tcp   ? StatsServiceProto::Tcp
+         : proto == ServiceProto::Udp ? StatsServiceProto::Udp
+                                      : StatsServiceProto::Icmp;
+}
+
+ServiceKey key_of(const StatsServiceKey &key) { return {key.vip, key.vport, proto_of(key.proto)}; }
+
+template <class Entries, class Key>
+auto find_entry(Entries &&entries, const Key &key) {
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const auto &entry) { return entry.key() == key; });
+  if (found == entries.end()) throw missing(to_string(key) + " does not exist");
+  return *found;
+}
+
+}  // namespace
+
+StatsConfig K8slbrp::read_stats(Depth depth) {
+  StatsConfig config;
+  config.new_sessions = statistics_.event(abi::EVENT_NEW_SESSION);
+  config.rejected = statistics_.event(abi::EVENT_REJECTED);
+  if (depth == Depth::Leaves) return config;
+  config.frontend = read_stats_frontend();
+  config.backend = read_stats_backend();
+  config.drops = statistics_.drops();
+  config.punts = statistics_.punts();
+  config.other = read_stats_other();
+  config.sessions = statistics_.sessions();
+  config.table = tables();
+  return config;
+}
+
+StatsFrontendConfig K8slbrp::read_stats_frontend() { return {}; }
+
+StatsBackendConfig K8slbrp::read_stats_backend() { return {}; }
+
+StatsOtherConfig K8slbrp::read_stats_other() {
+  StatsOtherConfig config;
+  config.active_sessions = statistics_.tally()->direct();
+  return config;
+}
+
+StatsSessionsConfig K8slbrp::read_stats_sessions(Depth) { return statistics_.sessions(); }
+
+// --- tables ---
+
+std::vector<StatsTableConfig> K8slbrp::tables() {
+  const auto cpus = static_cast<uint32_t>(get_nprocs_conf());
+  const auto tally = statistics_.tally();
+  const auto fill = [&] {
+    const ReadLock lock(mutex_);
+    return services_.fill();
+  }();
+  std::vector<StatsTableConfig> tables;
+  const auto add = [&](const char *name, std::size_t entries, uint32_t limit) {
+    StatsTableConfig table;
+    table.name = name;
+    table.entries = static_cast<uint32_t>(entries);
+    table.limit = limit;
+    tables.push_back(std::move(table));
+  };
+  add("clients", tally->entries(SessionMap::Clients), CLIENT_ENTRIES(max_sessions_, cpus));
+  add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_, cpus));
+  add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_, cpus));
+  add("fragments", tally->fragments(), FRAGMENT_ENTRIES(cpus));
+  add("services", fill.services, MAX_SERVICES);
+  add("vips", fill.vips, MAX_SERVICES);
+  add("endpoints", fill.endpoints, MAX_ENDPOINTS);
+  add("chunks", fill.chunks, MAX_CHUNKS);
+  return tables;
+}
+
+StatsTableConfig K8slbrp::read_stats_table(const StatsTableKey &key) { return find_entry(tables(), key); }
+
+void K8slbrp::read_stats_table_list(const Show<StatsTableConfig> &show) {
+  for (const auto &table : tables()) show(table);
+}
+
+// --- services and backends ---
+
+ServiceStatsConfig K8slbrp::read_service_stats(const ServiceKey &key) {
+  const auto tally = statistics_.tally();
+  std::vector<ServiceId> ids;
+  std::vector<ServiceBackendConfig> backends;
+  {
+    const ReadLock lock(mutex_);
+    ids = services_.ids(key);
+    backends = services_.read(key, Depth::All).backend;
+  }
+  ServiceStatsConfig config;
+  config.active_sessions = 0;
+  for (const auto &id : ids)
+    for (const auto &backend : backends)
+      *config.active_sessions += tally->active(id, parse_ipv4("ip", backend.ip));
+  return config;
+}
+
+ServiceBackendStatsConfig K8slbrp::read_service_backend_stats(const ServiceKey &key,
+                                                              const ServiceBackendKey &backend) {
+  const auto tally = statistics_.tally();
+  std::vector<ServiceId> ids;
+  uint32_t ip = 0;
+  {
+    const ReadLock lock(mutex_);
+    ids = services_.ids(key);
+    ip = services_.backend_ip(key, backend);
+  }
+  ServiceBackendStatsConfig config;
+  config.active_sessions = 0;
+  for (const auto &id : ids) *config.active_sessions += tally->active(id, ip);
+  return config;
+}
+
+StatsServiceConfig K8slbrp::stats_of(const ServiceConfig &service) {
+  const auto tally = statistics_.tally();
+  StatsServiceConfig config;
+  config.vip = service.vip;
+  config.vport = service.vport;
+  config.proto = proto_of(service.proto);
+  config.name = service.name;
+  config.active_sessions = 0;
+  const ServiceId id = [&] {
+    const ReadLock lock(mutex_);
+    return services_.ids(service.key()).front();
+  }();
+  for (const auto &backend : service.backend) {
+    StatsServiceBackendConfig shown;
+    shown.ip = backend.ip;
+    shown.name = backend.name;
+    shown.port = backend.port;
+    shown.active_sessions = tally->active(id, parse_ipv4("ip", backend.ip));
+    *config.active_sessions += *shown.active_sessions;
+    config.backend.push_back(std::move(shown));
+  }
+  return config;
+}
+
+StatsServiceConfig K8slbrp::read_stats_service(const StatsServiceKey &key, Depth) {
+  return stats_of(read_service(key_of(key), Depth::All));
+}
+
+void K8slbrp::read_stats_service_list(Depth depth, const Show<StatsServiceConfig> &show) {
+  read_service_list(depth, [&](const ServiceConfig &service) { show(stats_of(service)); });
+}
+
+StatsServiceBackendConfig K8slbrp::read_stats_service_backend(const StatsServiceKey &service,
+                                                              const StatsServiceBackendKey &key) {
+  return find_entry(read_stats_service(service, Depth::All).backend, key);
+}
+
+void K8slbrp::read_stats_service_backend_list(const StatsServiceKey &service,
+                                              const Show<StatsServiceBackendConfig> &show) {
+  for (const auto &backend : read_stats_service(service, Depth::All).backend) show(backend);
+}
+
+// --- sessions ---
+
+nlohmann::json K8slbrp::sessions_find(const SessionsFindInput &input) { return find_sessions(*this, input); }
+
+nlohmann::json K8slbrp::sessions_end(const SessionsEndInput &input) { return end_sessions(*this, input); }
+
+}  // namespace k8slbrp

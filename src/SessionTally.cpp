@@ -1,0 +1,77 @@
+#include "SessionTally.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+namespace k8slbrp {
+namespace {
+
+uint32_t count_fragments(polycube::service::BaseCube &cube) {
+  constexpr uint32_t kBatch = 1024;
+  std::vector<abi::fragment_key> keys(kBatch);
+  std::vector<abi::fragment> values(kBatch);
+  uint32_t sum = 0, cursor = 0;
+  for (bool first = true, more = true; more; first = false) {
+    uint32_t count = kBatch, next = 0;
+    auto table = cube.get_raw_table("fragments");
+    more = table.get_batch(keys.data(), values.data(), &count, first ? nullptr : &cursor, &next) == 0;
+    cursor = next;
+    sum += count;
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::size_t SessionTally::Hash::operator()(const Backend &backend) const {
+  uint64_t hash = (uint64_t{backend.service.vip} << 32 | backend.ip) * 0x9e3779b97f4a7c15ULL;
+  hash ^= hash >> 32;
+  hash += uint64_t{backend.service.port} << 8 | backend.service.protocol;
+  return hash * 0xbf58476d1ce4e5b9ULL >> 16;
+}
+
+SessionTally::SessionTally(polycube::service::BaseCube &cube) : fragments_(count_fragments(cube)) {
+  SessionClock clock(cube);
+  for (SessionWalk walk(cube); walk.next();)
+    for (const auto &entry : walk.entries()) {
+      clock.at_least(entry.session.last_seen);
+      add(entry, clock);
+    }
+}
+
+void SessionTally::add(const SessionEntry &entry, const SessionClock &clock) {
+  ++entries_[static_cast<std::size_t>(entry.map)];
+  if (!entry.counts()) return;
+  if (clock.remaining(entry) == 0) {
+    ++expired_;
+    return;
+  }
+  const auto &session = entry.session;
+  ++states_[entry.proto % SETTINGS_PROTOCOLS][session.state % SETTINGS_STATES];
+  if (session.flags & SESSION_DIRECT)
+    ++direct_;
+  else
+    ++active_[{{session.front.server, ntohs(session.front.server_port), entry.proto}, session.back.server}];
+}
+
+uint32_t SessionTally::in_state(uint8_t protocol, std::initializer_list<abi::session_state> states) const {
+  uint32_t sum = 0;
+  for (const auto state : states) sum += states_[protocol][state];
+  return sum;
+}
+
+uint32_t SessionTally::active(const ServiceId &service, uint32_t backend) const {
+  const auto found = active_.find({service, backend});
+  return found == active_.end() ? 0 : found->second;
+}
+
+std::shared_ptr<const SessionTally> LastTally::get() {
+  const std::lock_guard lock(mutex_);
+  if (!tally_ || Clock::now() - since_ > kMaxAge) {
+    tally_ = std::make_shared<const SessionTally>(cube_);
+    since_ = Clock::now();
+  }
+  return tally_;
+}
+
+}  // namespace k8slbrp

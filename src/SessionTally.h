@@ -1,0 +1,68 @@
+// How many sessions there are: by protocol and state, by backend, by table.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "Service.h"
+#include "SessionWalk.h"
+
+namespace k8slbrp {
+
+class SessionTally {
+ public:
+  explicit SessionTally(polycube::service::BaseCube &cube);
+
+  uint32_t in_state(uint8_t protocol, std::initializer_list<abi::session_state> states) const;
+  uint32_t expired() const { return expired_; }
+  // Sessions in use: of a backend, by its address, of a service, and of those that no service has.
+  uint32_t active(const ServiceId &service, uint32_t backend) const;
+  uint32_t direct() const { return direct_; }
+  uint32_t entries(SessionMap map) const { return entries_[static_cast<std::size_t>(map)]; }
+  uint32_t fragments() const { return fragments_; }
+
+ private:
+  struct Backend {
+    ServiceId service;
+    uint32_t ip;
+    bool operator==(const Backend &other) const {
+      return ip == other.ip && service.vip == other.service.vip && service.port == other.service.port &&
+             service.protocol == other.service.protocol;
+    }
+  };
+  struct Hash {
+    std::size_t operator()(const Backend &backend) const;
+  };
+
+  void add(const SessionEntry &entry, const SessionClock &clock);
+
+  std::array<uint32_t, kSessionMaps.size()> entries_{};
+  std::array<std::array<uint32_t, SETTINGS_STATES>, SETTINGS_PROTOCOLS> states_{};
+  std::unordered_map<Backend, uint32_t, Hash> active_;
+  uint32_t expired_ = 0;
+  uint32_t direct_ = 0;
+  uint32_t fragments_ = 0;
+};
+
+// The last tally, if it is not old. The walk takes none of the cube's locks: nobody who changes something
+// waits for it, and who asks meanwhile gets its result.
+class LastTally {
+ public:
+  explicit LastTally(polycube::service::BaseCube &cube) : cube_(cube) {}
+  std::shared_ptr<const SessionTally> get();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kMaxAge{1};
+
+  polycube::service::BaseCube &cube_;
+  std::mutex mutex_;
+  std::shared_ptr<const SessionTally> tally_;
+  Clock::time_point since_;
+};
+
+}  // namespace k8slbrp

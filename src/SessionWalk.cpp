@@ -1,0 +1,72 @@
+#include "SessionWalk.h"
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+
+#include "KernelClock.h"
+
+namespace k8slbrp {
+namespace {
+
+// At most so many entries with one system call, which holds up writers of one bucket at a time only.
+constexpr uint32_t kBatch = 4096;
+
+}  // namespace
+
+SessionClock::SessionClock(polycube::service::BaseCube &cube)
+    : settings_(cube.get_array_table<abi::settings>("settings").get(0)), now_(current_tick()) {}
+
+uint32_t SessionClock::idle(const abi::session &session) const {
+  const auto idle = static_cast<int32_t>(now_ - session.last_seen);
+  return idle > 0 ? static_cast<uint32_t>(idle) : 0;
+}
+
+uint32_t SessionClock::remaining(const SessionEntry &entry) const {
+  const uint32_t timeout =
+      settings_.timeouts[entry.proto % SETTINGS_PROTOCOLS][entry.session.state % SETTINGS_STATES];
+  const uint32_t idle = this->idle(entry.session);
+  return idle > timeout ? 0 : timeout - idle + 1;
+}
+
+void SessionClock::at_least(uint32_t tick) {
+  if (static_cast<int32_t>(tick - now_) > 0) now_ = tick;
+}
+
+SessionWalk::SessionWalk(polycube::service::BaseCube &cube, WalkPosition from)
+    : cube_(cube), keys_(kBatch * sizeof(abi::flow_key)), sessions_(kBatch), next_(from) {
+  entries_.reserve(kBatch);
+}
+
+bool SessionWalk::next() {
+  while (next_.map < kSessionMaps.size()) {
+    position_ = next_;
+    const auto map = static_cast<SessionMap>(position_.map);
+    const char *name = kSessionMaps[position_.map];
+    if (map == SessionMap::Flows ? read<abi::flow_key>(name) : read<abi::client_key>(name)) return true;
+  }
+  return false;
+}
+
+template <class Key>
+bool SessionWalk::read(const char *name) {
+  // A recompilation closes the file descriptor, and keeps the map: so each batch gets it anew.
+  auto table = cube_.get_raw_table(name);
+  uint32_t in = position_.bucket.value_or(0), out = 0, count = kBatch;
+  const int failed =
+      table.get_batch(keys_.data(), sessions_.data(), &count, position_.bucket ? &in : nullptr, &out);
+  const int error = failed ? errno : 0;
+  if (failed && error != ENOENT)
+    throw std::runtime_error(std::string(name) + ": cannot be listed: " + std::strerror(error));
+  next_ = failed ? WalkPosition{position_.map + 1, std::nullopt} : WalkPosition{position_.map, out};
+  entries_.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    Key key;
+    std::memcpy(&key, keys_.data() + i * sizeof(Key), sizeof(Key));
+    entries_.push_back({static_cast<SessionMap>(position_.map), key.proto, sessions_[i]});
+  }
+  return count > 0;
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,73 @@
+// The entries of the session tables, read in batches while packets go on.
+#pragma once
+
+#include <polycube/services/base_cube.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "datapath/abi.h"
+
+namespace k8slbrp {
+
+// The tables with sessions, in an order in which a session that moves on (openings, flows, clients) is seen.
+enum class SessionMap : uint8_t { Openings, Flows, Clients };
+constexpr std::array<const char *, 3> kSessionMaps = {"openings", "flows", "clients"};
+
+struct SessionEntry {
+  SessionMap map{};
+  uint8_t proto = 0;
+  abi::session session{};
+
+  // Whether the session is counted by this entry. One that stands beside others has a second one, for
+  // answers.
+  bool counts() const { return map != SessionMap::Flows || !(session.flags & SESSION_FROM_SERVER); }
+};
+
+// What the datapath takes the time and the timeouts from.
+class SessionClock {
+ public:
+  explicit SessionClock(polycube::service::BaseCube &cube);
+
+  uint32_t idle(const abi::session &session) const;
+  // Seconds until it ends without another packet; 0: it has ended.
+  uint32_t remaining(const SessionEntry &entry) const;
+
+  // No session was seen in the future: clocks of the kernel and of this process are a tick apart.
+  void at_least(uint32_t tick);
+
+ private:
+  abi::settings settings_;
+  uint32_t now_;
+};
+
+struct WalkPosition {
+  uint32_t map = 0;
+  std::optional<uint32_t> bucket;  // none: the first one
+};
+
+// A walk through all tables. An entry that stays is seen once; one that comes or goes meanwhile, perhaps.
+class SessionWalk {
+ public:
+  explicit SessionWalk(polycube::service::BaseCube &cube, WalkPosition from = {});
+
+  // Reads some entries; false at the end.
+  bool next();
+  const std::vector<SessionEntry> &entries() const { return entries_; }
+  // Where the entries are.
+  const WalkPosition &position() const { return position_; }
+
+ private:
+  template <class Key>
+  bool read(const char *name);
+
+  polycube::service::BaseCube &cube_;
+  std::vector<SessionEntry> entries_;
+  std::vector<uint8_t> keys_;
+  std::vector<abi::session> sessions_;
+  WalkPosition position_, next_;
+};
+
+}  // namespace k8slbrp
