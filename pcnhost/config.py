@@ -55,6 +55,7 @@ class Config:
     tcp: bool
     insecure_remote: bool
     host_names: tuple[str, ...]
+    metrics_series: int
 
 
 def load(arguments: Sequence[str] | None = None) -> Config:
@@ -132,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
         help="name of the REST server in requests, besides its address and localhost (repeatable)",
     )
     add("--state-dir", type=Path, default=Path("/sys/fs/bpf/pcnhost"), help="bpffs directory for pinned maps")
+    add(
+        "--metrics-series",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="series that a cube's services and backends may have in the metrics (default 10000; 0: none)",
+    )
     add("--threads", type=int, default=16, help="requests worked on at the same time (default 16)")
     return parser
 
@@ -170,6 +178,8 @@ def _checked(given: argparse.Namespace) -> Config:
         raise ConfigError("no-tcp needs unix-socket, or nobody could speak to the host")
     if given.unix_group and not given.unix_socket:
         raise ConfigError("unix-group needs unix-socket")
+    if given.metrics_series < 0:
+        raise ConfigError(f"metrics-series {given.metrics_series} is out of range, allowed 0..")
     if given.threads < 4:
         raise ConfigError(f"threads {given.threads} is out of range, allowed 4..")
     return Config(
@@ -191,6 +201,7 @@ def _checked(given: argparse.Namespace) -> Config:
         tcp=not given.no_tcp,
         insecure_remote=given.insecure_remote,
         host_names=tuple(given.host_name),
+        metrics_series=given.metrics_series,
     )
 
 

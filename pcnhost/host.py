@@ -51,7 +51,8 @@ def _serve(config: Config, sockets: Sockets, ready: Callable[[], None]) -> bool:
     try:
         where = authority(config)
         services = Services(engine, _service_logfile(config), where, NAMES, config.service_dirs)
-        router = Router(engine, services, Daemon(engine, services, where, writes), writes)
+        daemon = Daemon(engine, services, where, writes, config.metrics_series)
+        router = Router(engine, services, daemon, writes)
         app = RestApp(router, config.threads, Admission([config.addr, *config.host_names]))
         server = build_server(config.tls, app, sockets.unix)
         ending = Ending(

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pcnhost.engine import ip_summed
+from pcnhost.instruments import COMPILING
 
 TIME_LIMIT_S = 60  # a large program on a loaded machine takes a few seconds
 
@@ -104,6 +106,17 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
     """Compiles C text in BCC's dialect; blocks meanwhile (typically 0.2 s and more). For any thread.
 
     Raises CompileError, after TIME_LIMIT_S at the latest. Warnings go to the log."""
+    start = time.monotonic()
+    result = "failed"
+    try:
+        module = _compile(text, cflags)
+        result = "done"
+        return module
+    finally:
+        COMPILING.labels(result).observe(time.monotonic() - start)
+
+
+def _compile(text: str, cflags: Sequence[str]) -> Module:
     with _at_a_time:
         try:
             fds, printed = _compiler.ask(text, cflags)

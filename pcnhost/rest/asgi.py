@@ -14,6 +14,7 @@ from typing import Any
 
 from pcnhost.rest.admission import Admission, Scope
 from pcnhost.rest.answers import Answer
+from pcnhost.rest.changes import WRITES
 from pcnhost.rest.pool import Overloaded, Pool
 from pcnhost.rest.request import Request, segments_below_base
 from pcnhost.rest.router import Router
@@ -28,8 +29,6 @@ BODY_S = 20  # for a body to arrive
 HALF_CLOSED_S = 0.5  # for the turn to come of a client that has closed its side, most likely for good
 READERS = 8
 MOST_WAITING = 256  # for a thread, among reads and among writes
-
-WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 TOO_LARGE = Answer(413, "Request exceeded maximum buffer size")
 TOO_SLOW = Answer(408, "The request did not arrive in time", headers=(("Connection", "close"),))
@@ -72,6 +71,7 @@ class RestApp:
             raw_query=scope["query_string"].decode(errors="replace"),
             body=body,
             has_referer=any(name == b"referer" for name, _ in scope["headers"]),
+            client=_client(scope),
         )
         pool = self._writers if request.method in WRITES else self._readers
         job = pool.submit(partial(self._router.answer, request))
@@ -151,6 +151,11 @@ class Arrival:
                         self._bodies.make_room(limit)
             finally:
                 self._bodies.arriving.pop(limit, None)
+
+
+def _client(scope: Scope) -> str:
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else "unix"
 
 
 async def _send(send: Send, answer: Answer) -> None:

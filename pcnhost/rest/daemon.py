@@ -19,7 +19,7 @@ from pcnhost.rest.explain import explanation
 from pcnhost.rest.help import Help
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.links import links
-from pcnhost.rest.metrics import exposition
+from pcnhost.rest.metrics import metrics
 from pcnhost.rest.request import BASE_PATH
 from pcnhost.rest.resources import host_call
 from pcnhost.rest.rules import shown
@@ -41,17 +41,21 @@ ROOT_NAMES = (
     "detach",
     "topology",
 )
+SERIES = 10_000  # of one cube's services and backends, at most, in the metrics
 NAMES = frozenset({*ROOT_NAMES, "metrics", "status", "explain"})
 
 
 class Daemon:
     """`endpoints` maps (name, number of further segments) to the methods there; ("", 0) is the root."""
 
-    def __init__(self, engine: Engine, services: Services, authority: str, writes: Writes) -> None:
+    def __init__(
+        self, engine: Engine, services: Services, authority: str, writes: Writes, series: int = SERIES
+    ) -> None:
         self._engine = engine
         self._services = services
         self._root_url = f"//{authority}{BASE_PATH}/"
         self._writes = writes
+        self._series = series
         self.endpoints: dict[tuple[str, int], dict[str, Endpoint]] = {
             ("", 0): {"GET": self._root, "OPTIONS": self._root_help},
             ("services", 0): {"GET": self._list_services, "POST": self._load_service},
@@ -288,7 +292,8 @@ class Daemon:
         return Answer(200, jsontext.compact({"polycubed": {"version": f"pcnhost {__version__}"}}))
 
     def _metrics(self, call: Call) -> Answer:
-        return Answer(200, exposition(self._services.all(), list(self._engine.cubes.values()), self._writes))
+        cubes = list(self._engine.cubes.values())
+        return metrics(self._services.all(), cubes, self._writes, self._series)
 
     def _status(self, call: Call) -> Answer:
         return Answer(200, jsontext.indented(status(self._writes, list(self._engine.cubes.values()))))

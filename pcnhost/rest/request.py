@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
@@ -18,6 +19,8 @@ class Request:
     raw_query: str = ""
     body: bytes = b""
     has_referer: bool = False
+    client: str = ""  # who asks: an address and port, or "unix"; empty: the host itself
+    arrived: float = field(default_factory=time.monotonic, compare=False)
     query: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pcnhost.engine import Engine
 from pcnhost.errors import HostError, StorageError
 from pcnhost.names import decode_name
+from pcnhost.rest import changes
 from pcnhost.rest.answers import Answer, Refused, answer_problems
 from pcnhost.rest.context import Call
 from pcnhost.rest.daemon import Daemon, Endpoint
@@ -32,6 +33,12 @@ class Router:
 
     def answer(self, request: Request) -> Answer:
         """Never raises."""
+        answer = self._answer(request)
+        if request.method in changes.WRITES:
+            changes.note(self._engine, request, answer)
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
         try:
             return self._route(request)
         except Refused as e:

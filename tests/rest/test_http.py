@@ -123,9 +123,9 @@ def test_answers_do_not_wait_for_the_clients_acknowledgement(daemon: Daemon) -> 
 def test_metrics_tell_cubes_and_ports(daemon: Daemon, cube: str) -> None:
     daemon.request("POST", f"{cube}/ports/p1/", '{"type":"BACKEND"}')
     lines = daemon.request("GET", "/polycube/v1/metrics").text.splitlines()
-    assert 'polycube_cube_ports{cubeName="h1",service="k8slbrp"} 1' in lines
-    assert 'polycube_cube_ports_up{cubeName="h1",service="k8slbrp"} 0' in lines
-    assert 'polycube_service_cubes{service="k8slbrp"} 1' in lines
+    assert 'polycube_cube_ports{cubeName="h1",service="k8slbrp"} 1.0' in lines
+    assert 'polycube_cube_ports_up{cubeName="h1",service="k8slbrp"} 0.0' in lines
+    assert 'polycube_service_cubes{service="k8slbrp"} 1.0' in lines
 
 
 def test_netdevs_are_those_that_are_up(daemon: Daemon) -> None:

@@ -194,7 +194,7 @@ def test_cube_that_cannot_be_restored_is_kept_and_shown(filled: Keeper) -> None:
     assert json.loads(filled.host.ask("GET", "status").body)["cubes-not-restored"] == [
         {"name": "s1", "service-name": "store", "reason": "no room"}
     ]
-    assert "pcnhost_cubes_not_restored 1" in filled.host.ask("GET", "metrics").body
+    assert "pcnhost_cubes_not_restored 1.0" in filled.host.ask("GET", "metrics").body
     assert filled.content() == [KEPT]
 
 
@@ -270,7 +270,7 @@ def test_write_that_cannot_be_kept_is_refused(filled: Keeper) -> None:
     )
     assert len(filled.host.library.asked) == asked
     assert json.loads(filled.host.ask("GET", "status").body)["persistence"]["state"] == "failing"
-    assert "pcnhost_persistence_failing 1" in filled.host.ask("GET", "metrics").body
+    assert "pcnhost_persistence_failing 1.0" in filled.host.ask("GET", "metrics").body
     journal.with_name("away").rename(journal)
     assert filled.host.ask("PATCH", "store/s1/mode", '"Closed"').status == 200
     assert json.loads(filled.host.ask("GET", "status").body)["persistence"] == {"state": "ok"}

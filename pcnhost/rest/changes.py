@@ -1,0 +1,58 @@
+"""One line of the log, and one measurement, for each request that changes something."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+
+from pcnhost.engine import Cube, Engine
+from pcnhost.instruments import PROGRAMMING
+from pcnhost.logs import LEVELS
+from pcnhost.names import decode_name
+from pcnhost.rest.answers import Answer
+from pcnhost.rest.request import Request
+
+log = logging.getLogger("pcnhost.changes")
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+MOST = 300  # characters of a body and of an error
+_PLAIN = re.compile(r"[\w./:,~+%@!$()*;-]+", re.ASCII)
+
+
+def note(engine: Engine, request: Request, answer: Answer) -> None:
+    """Of a request that has been answered: who, what, with which result, and how long it took."""
+    duration = time.monotonic() - request.arrived
+    refused = answer.status >= 400
+    PROGRAMMING.labels(request.method, "refused" if refused else "done").observe(duration)
+    level = logging.ERROR if answer.status >= 500 else logging.WARNING if refused else logging.INFO
+    if not log.isEnabledFor(level) or _is_quiet(_cube(engine, request.segments or ()), level):
+        return
+    fields = {
+        "client": request.client or "host",
+        "method": request.method,
+        "path": "/".join(request.segments or ()),
+        "status": str(answer.status),
+        "duration": f"{duration:.6f}s",
+    }
+    if request.body:
+        fields["body"] = request.body[:MOST].decode(errors="replace")
+    if refused:
+        fields["error"] = answer.body[:MOST]
+    log.log(level, "%s", " ".join(f"{name}={_shown(value)}" for name, value in fields.items()))
+
+
+def _shown(value: str) -> str:
+    """In quotes, and in one line, unless it is a plain word."""
+    return value if _PLAIN.fullmatch(value) else json.dumps(value)
+
+
+def _cube(engine: Engine, segments: Sequence[str]) -> Cube | None:
+    return engine.cubes.get(decode_name(segments[1])) if len(segments) > 1 else None
+
+
+def _is_quiet(cube: Cube | None, level: int) -> bool:
+    """Whether the log level of the cube says that nobody wants to read this."""
+    return cube is not None and level < LEVELS[cube.loglevel.lower()]

@@ -1,0 +1,194 @@
+"""Metrics of cubes that are load balancers: those with `stats` of services and backends. Others have none of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from pcnhost.engine import Cube
+from pcnhost.rest.answers import Refused
+from pcnhost.rest.context import link_segment
+from pcnhost.rest.request import Request
+from pcnhost.rest.services import Service
+
+log = logging.getLogger(__name__)
+
+Stats = Mapping[str, Any]
+Family = CounterMetricFamily | GaugeMetricFamily
+
+SIDES = ("frontend", "backend")
+FATES = ("translated", "passed", "slow-path", "dropped")
+TRAFFIC = {  # leaf -> the value of the label `direction`
+    "packets": {"packets-in": "in", "packets-out": "out"},
+    "bytes": {"bytes-in": "in", "bytes-out": "out"},
+}
+OF_VIP = ("cube", "vip", "vport", "proto", "name")
+OF_BACKEND = ("cube", "vip", "vport", "proto", "backend", "port")
+SERIES_OF_EACH = 6  # families times directions, of a service and of a backend
+
+
+class LoadBalancers:
+    """`series` bounds what one cube's services and backends have together: services that do not fit are left out with
+    all their backends, those at the end of the list."""
+
+    def __init__(self, services: Sequence[Service], cubes: Sequence[Cube], series: int) -> None:
+        self._services = {service.name: service for service in services}
+        self._cubes = cubes
+        self._series = series
+        self._families: dict[str, Family] = {}
+
+    def families(self) -> Iterator[Metric]:
+        for cube in self._cubes:
+            stats = self._read(cube, "stats")
+            if isinstance(stats, dict):
+                self._of_cube(cube, stats)
+                self._of_services(cube)
+        yield from self._families.values()
+
+    def _read(self, cube: Cube, *path: str) -> Any:
+        """What the service answers to a GET below a cube; None without an answer."""
+        service = self._services.get(cube.service_name)
+        if service is None:
+            return None
+        segments = (service.name, link_segment(cube.name), *path)
+        with service.in_use() as usable:
+            found = service.resolve(Request("GET", segments), segments) if usable else None
+            if found is None or "GET" not in found[0].methods:
+                return None
+            try:
+                answer = found[0].methods["GET"](found[1])
+            except Refused:
+                return None  # it has just gone
+        return json.loads(answer.body) if answer.status == 200 and answer.body else None
+
+    def _counter(
+        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float
+    ) -> None:
+        family = self._families.get(name)
+        if family is None:
+            family = self._families[name] = CounterMetricFamily(name, text, labels=labels)
+        family.add_metric(values, value)
+
+    def _gauge(
+        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float
+    ) -> None:
+        family = self._families.get(name)
+        if family is None:
+            family = self._families[name] = GaugeMetricFamily(name, text, labels=labels)
+        family.add_metric(values, value)
+
+    def _of_cube(self, cube: Cube, stats: Stats) -> None:
+        for side in SIDES:
+            for fate in FATES:
+                for unit in ("packets", "bytes"):
+                    self._counter(
+                        f"polycube_cube_{unit}",
+                        f"{unit.capitalize()} by the side they entered from and what became of them",
+                        ("cube", "side", "fate"),
+                        (cube.name, side, fate),
+                        stats.get(side, {}).get(f"{fate}-{unit}", 0),
+                    )
+        for reason, count in stats.get("drops", {}).items():
+            text = "Packets dropped, by reason"
+            self._counter(
+                "polycube_cube_dropped_packets", text, ("cube", "reason"), (cube.name, reason), count
+            )
+        for reason, count in stats.get("punts", {}).items():
+            text = "Packets and copies given to the control plane, by reason"
+            self._counter("polycube_cube_punts", text, ("cube", "reason"), (cube.name, reason), count)
+        of_cube = (("cube",), (cube.name,))
+        self._counter("polycube_cube_new_sessions", "Sessions opened", *of_cube, stats.get("new-sessions", 0))
+        text = "Requests to be refused: no usable backend, or no such service"
+        self._counter("polycube_cube_rejected_requests", text, *of_cube, stats.get("rejected", 0))
+        self._sessions(cube, stats.get("sessions", {}))
+        for table in stats.get("table", ()):
+            where = (("cube", "table"), (cube.name, table["name"]))
+            self._gauge(
+                "polycube_cube_table_entries", "Entries of a table in use", *where, table.get("entries", 0)
+            )
+            self._gauge(
+                "polycube_cube_table_limit", "Entries a table can hold", *where, table.get("limit", 0)
+            )
+            text = "Entries that the kernel has removed to make room"
+            self._counter("polycube_cube_table_evictions", text, *where, table.get("evicted", 0))
+
+    def _sessions(self, cube: Cube, sessions: Stats) -> None:
+        for protocol, states in sessions.items():
+            if isinstance(states, dict):
+                for state, count in states.items():
+                    self._gauge(
+                        "polycube_cube_sessions",
+                        "Sessions in use",
+                        ("cube", "protocol", "state"),
+                        (cube.name, protocol, state),
+                        count,
+                    )
+
+    def _of_services(self, cube: Cube) -> None:
+        configured = self._read(cube, "service") or ()
+        services = [service for service in configured if isinstance(service, dict)]
+        usable = {_key(service): _usable(service) for service in services}
+        self._gauge(
+            "polycube_cube_vips_without_backend",
+            "Services without any backend that takes new sessions",
+            ("cube",),
+            (cube.name,),
+            sum(not count for count in usable.values()),
+        )
+        room, omitted = self._series, 0
+        for service in (self._read(cube, "stats", "service") or ()) if room else ():
+            if not isinstance(service, dict):
+                continue  # links
+            backends = [backend for backend in service.get("backend", ()) if isinstance(backend, dict)]
+            room -= SERIES_OF_EACH * (1 + len(backends)) + 1
+            if room < 0:
+                omitted += 1
+                room = 0 if omitted else room
+                continue
+            self._of_service(cube, service, backends, usable.get(_key(service), 0))
+        self._gauge(
+            "polycube_cube_vips_omitted",
+            "Services that have no metrics of their own because there are too many",
+            ("cube",),
+            (cube.name,),
+            omitted if self._series else len(services),
+        )
+
+    def _of_service(self, cube: Cube, service: Stats, backends: Sequence[Stats], usable: int) -> None:
+        key = (cube.name, *_key(service))
+        name = str(service.get("name", ""))
+        self._traffic("vip", "a service", OF_VIP, (*key, name), service)
+        text = "Backends of a service that take new sessions"
+        self._gauge("polycube_vip_usable_backends", text, OF_VIP, (*key, name), usable)
+        for backend in backends:
+            values = (*key, str(backend["ip"]), str(backend.get("port", "")))
+            self._traffic("backend", "a backend for a service", OF_BACKEND, values, backend)
+
+    def _traffic(
+        self, what: str, whose: str, labels: Sequence[str], values: Sequence[str], stats: Stats
+    ) -> None:
+        for unit, leaves in TRAFFIC.items():
+            for leaf, direction in leaves.items():
+                self._counter(
+                    f"polycube_{what}_{unit}",
+                    f"{unit.capitalize()} of {whose}, from clients (in) and to them (out)",
+                    (*labels, "direction"),
+                    (*values, direction),
+                    stats.get(leaf, 0),
+                )
+        new, active = stats.get("new-sessions", 0), stats.get("active-sessions", 0)
+        self._counter(f"polycube_{what}_new_sessions", f"Sessions opened with {whose}", labels, values, new)
+        self._gauge(f"polycube_{what}_active_sessions", f"Sessions in use of {whose}", labels, values, active)
+
+
+def _key(service: Stats) -> tuple[str, str, str]:
+    return str(service.get("vip", "")), str(service.get("vport", "")), str(service.get("proto", "")).upper()
+
+
+def _usable(service: Stats) -> int:
+    backends = service.get("backend", ())
+    return sum(isinstance(backend, dict) and backend.get("weight", 1) > 0 for backend in backends)
