@@ -66,16 +66,21 @@ class LoadBalancers:
         return json.loads(answer.body) if answer.status == 200 and answer.body else None
 
     def _counter(
-        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float
+        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float | None
     ) -> None:
+        """A value that the service does not tell (None) makes no sample."""
+        if value is None:
+            return
         family = self._families.get(name)
         if family is None:
             family = self._families[name] = CounterMetricFamily(name, text, labels=labels)
         family.add_metric(values, value)
 
     def _gauge(
-        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float
+        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float | None
     ) -> None:
+        if value is None:
+            return
         family = self._families.get(name)
         if family is None:
             family = self._families[name] = GaugeMetricFamily(name, text, labels=labels)
@@ -90,7 +95,7 @@ class LoadBalancers:
                         f"{unit.capitalize()} by the side they entered from and what became of them",
                         ("cube", "side", "fate"),
                         (cube.name, side, fate),
-                        stats.get(side, {}).get(f"{fate}-{unit}", 0),
+                        stats.get(side, {}).get(f"{fate}-{unit}"),
                     )
         for reason, count in stats.get("drops", {}).items():
             text = "Packets dropped, by reason"
@@ -101,20 +106,22 @@ class LoadBalancers:
             text = "Packets and copies given to the control plane, by reason"
             self._counter("polycube_cube_punts", text, ("cube", "reason"), (cube.name, reason), count)
         of_cube = (("cube",), (cube.name,))
-        self._counter("polycube_cube_new_sessions", "Sessions opened", *of_cube, stats.get("new-sessions", 0))
+        self._counter("polycube_cube_new_sessions", "Sessions opened", *of_cube, stats.get("new-sessions"))
         text = "Requests to be refused: no usable backend, or no such service"
-        self._counter("polycube_cube_rejected_requests", text, *of_cube, stats.get("rejected", 0))
+        self._counter("polycube_cube_rejected_requests", text, *of_cube, stats.get("rejected"))
         self._sessions(cube, stats.get("sessions", {}))
+        text = "Sessions past their timeout that still have a place"
+        self._gauge(
+            "polycube_cube_expired_sessions", text, *of_cube, stats.get("sessions", {}).get("expired")
+        )
         for table in stats.get("table", ()):
             where = (("cube", "table"), (cube.name, table["name"]))
             self._gauge(
-                "polycube_cube_table_entries", "Entries of a table in use", *where, table.get("entries", 0)
+                "polycube_cube_table_entries", "Entries of a table in use", *where, table.get("entries")
             )
-            self._gauge(
-                "polycube_cube_table_limit", "Entries a table can hold", *where, table.get("limit", 0)
-            )
+            self._gauge("polycube_cube_table_limit", "Entries a table can hold", *where, table.get("limit"))
             text = "Entries that the kernel has removed to make room"
-            self._counter("polycube_cube_table_evictions", text, *where, table.get("evicted", 0))
+            self._counter("polycube_cube_table_evictions", text, *where, table.get("evicted"))
 
     def _sessions(self, cube: Cube, sessions: Stats) -> None:
         for protocol, states in sessions.items():
@@ -139,23 +146,22 @@ class LoadBalancers:
             (cube.name,),
             sum(not count for count in usable.values()),
         )
-        room, omitted = self._series, 0
+        room, told = self._series, 0
         for service in (self._read(cube, "stats", "service") or ()) if room else ():
             if not isinstance(service, dict):
                 continue  # links
             backends = [backend for backend in service.get("backend", ()) if isinstance(backend, dict)]
             room -= SERIES_OF_EACH * (1 + len(backends)) + 1
             if room < 0:
-                omitted += 1
-                room = 0 if omitted else room
-                continue
+                break
+            told += 1
             self._of_service(cube, service, backends, usable.get(_key(service), 0))
         self._gauge(
             "polycube_cube_vips_omitted",
             "Services that have no metrics of their own because there are too many",
             ("cube",),
             (cube.name,),
-            omitted if self._series else len(services),
+            max(0, len(services) - told),
         )
 
     def _of_service(self, cube: Cube, service: Stats, backends: Sequence[Stats], usable: int) -> None:
@@ -178,9 +184,9 @@ class LoadBalancers:
                     f"{unit.capitalize()} of {whose}, from clients (in) and to them (out)",
                     (*labels, "direction"),
                     (*values, direction),
-                    stats.get(leaf, 0),
+                    stats.get(leaf),
                 )
-        new, active = stats.get("new-sessions", 0), stats.get("active-sessions", 0)
+        new, active = stats.get("new-sessions"), stats.get("active-sessions")
         self._counter(f"polycube_{what}_new_sessions", f"Sessions opened with {whose}", labels, values, new)
         self._gauge(f"polycube_{what}_active_sessions", f"Sessions in use of {whose}", labels, values, active)
 

@@ -144,6 +144,37 @@ def test_a_real_prometheus(host: Host, cube: str, tmp_path: Path) -> None:
         prometheus.wait_for(lambda: (prometheus.value(rate) or 0) > 0)
 
 
+def test_services_and_backends_within_bounds(tmp_path: Path) -> None:
+    """Whole services that fit are told, how many do not, too."""
+    with Lab() as lab:
+        host = Host(lab, tmp_path, "--metrics-series", "45")
+        backends = [{"ip": f"10.20.0.{n}", "port": 80, "weight": n} for n in range(2)]
+        services = [
+            {"vip": f"10.9.0.{n}", "vport": 80, "proto": "TCP", "backend": backends} for n in range(1, 4)
+        ]
+        services.append({"vip": "10.9.0.9", "vport": 0, "proto": "ICMP"})
+        host.api.post("k8slbrp/lb1", {"service": services, "max-sessions": 1024})
+        page = host.page()
+        told = set(re.findall(r'^polycube_vip_usable_backends{.*vip="([^"]*)".*} (\S+)$', page, re.MULTILINE))
+        assert told == {("10.9.0.1", "1.0"), ("10.9.0.2", "1.0")}
+        assert page.count("polycube_backend_active_sessions{") == 4
+        assert host.sample('polycube_cube_vips_omitted{cube="lb1"}') == 2
+        assert host.sample('polycube_cube_vips_without_backend{cube="lb1"}') == 1
+        assert host.sample('polycube_cube_table_entries{cube="lb1",table="services"}') == 4
+        assert host.sample('polycube_cube_table_limit{cube="lb1",table="services"}') == 65536
+        host.api.delete("k8slbrp/lb1")
+
+
+def test_none_of_services(tmp_path: Path) -> None:
+    with Lab() as lab:
+        host = Host(lab, tmp_path, "--metrics-series", "0")
+        service = {"vip": "10.9.0.1", "vport": 80, "proto": "TCP"}
+        host.api.post("k8slbrp/lb1", {"service": [service], "max-sessions": 1024})
+        assert "polycube_vip_" not in host.page()
+        assert host.sample('polycube_cube_vips_omitted{cube="lb1"}') == 1
+        host.api.delete("k8slbrp/lb1")
+
+
 def test_a_bound_that_makes_no_sense() -> None:
     done = subprocess.run(
         [".venv/bin/python", "-m", "pcnhost", "--metrics-series", "-1"],
