@@ -31,6 +31,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl help [WORD...] | [WORD...] ?      what may follow; also: --help
        pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
        pcnctl graph [--help]                    cubes and services as a picture
+       pcnctl top [--help]                      what a cube does, now
        pcnctl explain [--help]                  what becomes of a packet, and why
        pcnctl --version
        pcnctl doctor                            has the host what it needs?
