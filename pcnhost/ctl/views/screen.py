@@ -26,7 +26,7 @@ def human(value: float | None) -> str:
     """At most six characters."""
     if value is None:
         return "-"
-    if 0 < value < 10:
+    if isinstance(value, float) and 0 < value < 10:
         return f"{value:.1f}"
     for unit in ("", "k", "M", "G", "T"):
         if value < 1000 or (unit == "" and value < 10_000):
