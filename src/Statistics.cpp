@@ -22,6 +22,7 @@ StatsDropsConfig Statistics::drops() const {
   config.table_changed = event(abi::EVENT_DROP_TABLE_CHANGED);
   config.no_session = event(abi::EVENT_DROP_NO_SESSION);
   config.table_busy = event(abi::EVENT_TABLE_BUSY);
+  config.source_range = event(abi::EVENT_DROP_SOURCE_RANGE);
   return config;
 }
 

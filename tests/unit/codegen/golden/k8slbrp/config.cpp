@@ -270,6 +270,7 @@ struct Members<k8slbrp::StatsDropsConfig> {
     visitor.output("table-changed", config.table_changed);
     visitor.output("no-session", config.no_session);
     visitor.output("table-busy", config.table_busy);
+    visitor.output("source-range", config.source_range);
   }
 };
 
