@@ -32,6 +32,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
        pcnctl graph [--help]                    cubes and services as a picture
        pcnctl top [--help]                      what a cube does, now
+       pcnctl sessions [--help]                 who talks to whom
        pcnctl explain [--help]                  what becomes of a packet, and why
        pcnctl --version
        pcnctl doctor                            has the host what it needs?
@@ -155,16 +156,8 @@ def _with_command(client: Client, line: Line) -> Line:
 
 
 def _refused(reply: Reply) -> int:
-    """Say why the daemon did not do it: its text, or the messages (else the tags) of its errors."""
-    body = reply.json()
-    errors = body.get("ietf-restconf:errors") if isinstance(body, dict) else None
-    if isinstance(errors, dict):
-        texts = (
-            str(error.get("error-message") or error.get("error-tag")) for error in errors.get("error", ())
-        )
-        print(f"{reply.status} {reply.reason}: {'; '.join(texts)}", file=sys.stderr)
-    else:
-        print(reply.text or f"{reply.status} {reply.reason}", file=sys.stderr)
+    """Say why the daemon did not do it."""
+    print(reply.refusal, file=sys.stderr)
     return REFUSED
 
 

@@ -30,6 +30,18 @@ class Reply:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def refusal(self) -> str:
+        """What the daemon said: its text, or the messages (else the tags) of its errors."""
+        body = self.json()
+        errors = body.get("ietf-restconf:errors") if isinstance(body, dict) else None
+        if not isinstance(errors, dict):
+            return self.text or f"{self.status} {self.reason}"
+        texts = (
+            str(error.get("error-message") or error.get("error-tag")) for error in errors.get("error", ())
+        )
+        return f"{self.status} {self.reason}: {'; '.join(texts)}"
+
     def json(self) -> Any:
         """The JSON value of the text; None when it is none."""
         try:

@@ -24,6 +24,8 @@ _PLAIN = re.compile(r"[\w./:,~+%@!$()*;-]+", re.ASCII)
 
 def note(engine: Engine, request: Request, answer: Answer) -> None:
     """Of a request that has been answered: who, what, with which result, and how long it took."""
+    if 300 <= answer.status < 400:
+        return  # the change comes with the next request
     duration = time.monotonic() - request.arrived
     refused = answer.status >= 400
     PROGRAMMING.labels(request.method, "refused" if refused else "done").observe(duration)

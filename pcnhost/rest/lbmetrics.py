@@ -196,5 +196,9 @@ def _key(service: Stats) -> tuple[str, str, str]:
 
 
 def _usable(service: Stats) -> int:
-    backends = service.get("backend", ())
-    return sum(isinstance(backend, dict) and backend.get("weight", 1) > 0 for backend in backends)
+    """Backends that get new sessions: active ones, or those on standby while there is none."""
+    found = [backend for backend in service.get("backend", ()) if isinstance(backend, dict)]
+    states = [
+        str(backend.get("state", "active")).lower() for backend in found if backend.get("weight", 1) > 0
+    ]
+    return states.count("active") or states.count("standby")

@@ -80,3 +80,18 @@ def test_what_is_not_there(cube: ConnectedCube) -> None:
     assert "there is no cube lb9; there are: multi" in ctl(cube.api, "graph", "lb9", status=3)
     assert "see pcnctl graph --help" in ctl(cube.api, "graph", "--colour", status=3)
     assert "--svg FILE" in ctl(cube.api, "graph", "--help")
+
+
+def test_backends_that_get_no_new_sessions(cube: ConnectedCube) -> None:
+    backends = [
+        {"ip": "10.20.0.1", "port": 8080, "weight": 0},
+        {"ip": "10.20.0.2", "port": 8080, "state": "DRAINING"},
+        {"ip": "10.20.0.3", "port": 8080, "state": "STANDBY"},
+    ]
+    cube.api.post(f"k8slbrp/{cube.name}/service/10.96.0.12/80/TCP", {"backend": backends})
+    lines = ctl(cube.api, "graph", "--services", "99", COLUMNS="80").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.endswith("10.96.0.12:80/TCP"))
+    shown = [line.split("── ")[1] for line in lines[at + 1 : at + 4]]
+    assert shown[0].startswith("10.20.0.1:8080    0%")
+    assert shown[1].split() == ["10.20.0.2:8080", "0%", "DRAINING"]
+    assert shown[2].split() == ["10.20.0.3:8080", "100%", "STANDBY"]

@@ -20,6 +20,7 @@ class NotAnswered(Exception):
 VIEWS = {
     "graph": "Cubes and services as a picture",
     "top": "What a cube does, now",
+    "sessions": "Who talks to whom",
     "explain": "What a cube would do with a packet, and why",
 }
 """The word of each, which is its module's name, too, and what it shows."""

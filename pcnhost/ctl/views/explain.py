@@ -21,7 +21,7 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
     query = urlencode(_query(options))
     reply = client.get_with_query(("explain", options.cube), query)
     if not reply.ok:
-        raise NotAnswered(reply.text or reply.reason)
+        raise NotAnswered(reply.refusal)
     shown = reply.json()
     if options.json:
         print(json.dumps(shown, indent=4))

@@ -29,6 +29,7 @@ class Backend:
     port: int
     weight: int
     name: str = ""
+    state: str = "ACTIVE"
 
     @property
     def address(self) -> str:
@@ -48,10 +49,18 @@ class Service:
         where = self.vip if self.proto == "ICMP" else f"{self.vip}:{self.vport}"
         return f"{where}/{self.proto}"
 
+    @property
+    def usable(self) -> list[Backend]:
+        """Those that get new sessions: active ones, or those on standby while there is none."""
+        weighty = [backend for backend in self.backends if backend.weight]
+        active = [backend for backend in weighty if backend.state == "ACTIVE"]
+        return active or [backend for backend in weighty if backend.state == "STANDBY"]
+
     def share(self, backend: Backend) -> str:
         """Of the new sessions, in per cent."""
-        total = sum(other.weight for other in self.backends)
-        share = backend.weight / total if total else 0.0
+        usable = self.usable
+        total = sum(other.weight for other in usable)
+        share = backend.weight / total if backend in usable else 0.0
         return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
 
 
@@ -69,7 +78,7 @@ def get(client: Client, *path: str) -> Any:
     """The value of a resource. Raises NotAnswered, Unreachable."""
     reply = client.send("GET", path)
     if not reply.ok:
-        raise NotAnswered(f"{'/'.join(path)}: {reply.text or reply.reason}")
+        raise NotAnswered(f"{'/'.join(path)}: {reply.refusal}")
     return reply.json()
 
 
@@ -82,6 +91,14 @@ def cubes(client: Client, wanted: Sequence[str]) -> list[Cube]:
             raise UsageError(f"there is no cube {name}; there are: {', '.join(names) or 'none'}")
     down = {port["port"]: port["reason"] for port in (get(client, "status") or {}).get("ports-down", ())}
     return [_cube(get(client, names[name], name), names[name], down) for name in wanted or sorted(names)]
+
+
+def service_of(client: Client, cube: str) -> str:
+    """The service that a cube belongs to. Raises UsageError."""
+    for service, all_ in (get(client, "cubes") or {}).items():
+        if any(one["name"] == cube for one in all_):
+            return str(service)
+    raise UsageError(f"there is no cube {cube}")
 
 
 def _cube(shown: Mapping[str, Any], service_name: str, down: Mapping[str, str]) -> Cube:
@@ -113,7 +130,13 @@ def _service(shown: Mapping[str, Any]) -> Service:
         proto=str(shown.get("proto", "")).upper(),
         name=shown.get("name", ""),
         backends=[
-            Backend(backend["ip"], backend.get("port", 0), backend.get("weight", 1), backend.get("name", ""))
+            Backend(
+                backend["ip"],
+                backend.get("port", 0),
+                backend.get("weight", 1),
+                backend.get("name", ""),
+                str(backend.get("state", "ACTIVE")).upper(),
+            )
             for backend in shown.get("backend", ())
         ],
     )

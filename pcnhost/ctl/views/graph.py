@@ -90,11 +90,13 @@ def _port(port: Port, width: int) -> Text:
 
 def _add_service(branch: Tree, service: Service, most: int) -> None:
     node = branch.add(Text(f"{service.address}{'  ' + service.name if service.name else ''}"))
-    if not any(backend.weight for backend in service.backends):
+    if not service.usable:
         node.add(Text("no backend takes new sessions: requests are refused", "bold red"))
     width = max((len(backend.address) for backend in service.backends[:most]), default=0)
     for backend in service.backends[:most]:
         text = f"{backend.address.ljust(width)}  {service.share(backend):>4}  {backend.name}".rstrip()
-        node.add(Text(text, "" if backend.weight else "dim"))
+        if backend.state != "ACTIVE":
+            text += f"  {backend.state}"
+        node.add(Text(text, "" if backend in service.usable else "dim"))
     if (more := len(service.backends) - most) > 0:
         node.add(Text(f"{MORE} {more} more (--backends)", "dim"))

@@ -91,13 +91,17 @@ def _draw(drawing: _Picture, cube: Cube, top: float, most_services: int, most_ba
             y,
             WIDTHS[2] - 2 * GAP,
             f"{service.address} {service.name}".rstrip(),
-            "" if any(backend.weight for backend in service.backends) else "down",
+            "" if service.usable else "down",
         )
         for backend in service.backends[:most_backends]:
             at = top + row * LINE
             text = f"{backend.address} {service.share(backend)} {backend.name}".rstrip()
-            drawing.box(COLUMNS[3], at, WIDTHS[3], text, "" if backend.weight else "down")
-            drawing.wire((x + WIDTHS[2] - GAP, y + 9), (COLUMNS[3], at + 9), "" if backend.weight else "down")
+            drawing.box(COLUMNS[3], at, WIDTHS[3], text, "" if backend in service.usable else "down")
+            drawing.wire(
+                (x + WIDTHS[2] - GAP, y + 9),
+                (COLUMNS[3], at + 9),
+                "" if backend in service.usable else "down",
+            )
             row += 1
         if _more(service.backends, most_backends):
             drawing.text(
