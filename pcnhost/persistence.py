@@ -17,6 +17,7 @@ from pathlib import Path
 from pcnhost import cubesfile, nodes
 from pcnhost.cubesfile import UnusableFile
 from pcnhost.engine import Engine
+from pcnhost.engine.compile import NO_ANSWER
 from pcnhost.errors import HostError, StorageError
 from pcnhost.journal import Change, DamagedJournal, Journal, Member, Nodes, StoredCube
 from pcnhost.library import ErrorTag
@@ -29,6 +30,7 @@ from pcnhost.rest.request import Request
 from pcnhost.rest.resources import Resource
 from pcnhost.rest.services import Service, Services
 from pcnhost.rest.writes import NotRestored, Writes
+from pcnhost.retries import Retries
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class Persistence(Writes):
         self._replaying = threading.local()
         self.not_restored: dict[str, NotRestored] = {}
         self._engine: Engine | None = None  # once something has been restored
+        self._services: dict[str, Service] = {}  # likewise
+        self._retries = Retries(self._restore_late, "late-restore")
         self._journal = self._open()
         if not clean:
             try:
@@ -85,15 +89,44 @@ class Persistence(Writes):
         self._write(b"{}")
 
     def restore(self, service: Service, engine: Engine) -> None:
-        """Create the cubes that a service had. What fails is logged, and kept."""
+        """Create the cubes that a service had. What fails is logged and kept, and tried again if it may go well later."""
         self._engine = engine
+        self._services[service.name] = service
         for cube in list(self._journal.cubes()):
             if cube.service == service.name and cube.name not in engine.cubes:
                 self._restore_cube(service, engine, cube)
+        self._repeat_writes(service, engine)
+        if self._may_come_late():
+            self._retries.begin()
+
+    def _repeat_writes(self, service: Service, engine: Engine, cube: str | None = None) -> None:
+        """Those to a service, or to one of its cubes."""
         for number, text in self._journal.writes():
             request = _request(text)
             if request.segments and request.segments[0] == service.name:
-                self._repeat(service, engine, number, request)
+                self._repeat(service, engine, number, request, cube)
+
+    def _may_come_late(self) -> list[NotRestored]:
+        """What a machine that is less busy can restore."""
+        return [missing for missing in list(self.not_restored.values()) if NO_ANSWER in missing.reason]
+
+    def _restore_late(self) -> bool:
+        """Tries again; answers whether anything is left. Meanwhile nobody else changes the cube."""
+        for missing in self._may_come_late():
+
+            def action(missing: NotRestored = missing) -> tuple[None, Sequence[Change]]:
+                service = self._services[missing.service]
+                assert self._engine
+                for cube in self._journal.cubes():
+                    if cube.name == missing.cube and cube.name in self.not_restored:
+                        self._restore_cube(service, self._engine, cube)
+                        self._repeat_writes(service, self._engine, cube.name)
+                return None, ()
+
+            self._journal.write(jsontext.compact(["", [], ""]), [missing.cube], action)
+        if self._engine:
+            self._engine.sweep(self.not_restored)
+        return bool(self._may_come_late())
 
     def repeat_others(self, answer: Callable[[Request], Answer]) -> None:
         """Carry out again what is left of the writes that are not to a service."""
@@ -153,13 +186,15 @@ class Persistence(Writes):
         body = nodes.assembled(cube.nodes)
         try:
             with engine.restoring(cube.name):
-                response = service.cube.create(cube.name, body)
+                response = service.cube.recreate(cube.name, body)
             problem = "" if response.tag is ErrorTag.CREATED else response.message
         except Refused as e:
             problem = "; ".join(one.message or one.info for one in e.problems)
         except HostError as e:
             problem = str(e)
         if problem:
+            if NO_ANSWER in problem:
+                problem += ", it is tried again"
             log.error("cannot restore cube %s, it goes on as it was: %s", cube.name, problem)
             self._miss(cube, problem)
             return
@@ -168,15 +203,17 @@ class Persistence(Writes):
         if cube.whole:
             self._journal.put(_all_of(service, cube.name))
 
-    def _repeat(self, service: Service, engine: Engine, number: int, request: Request) -> None:
-        """Carry out again what the end of the host has come in between."""
+    def _repeat(
+        self, service: Service, engine: Engine, number: int, request: Request, cube: str | None
+    ) -> None:
+        """Carry out again what the end of the host has come in between, if it is about this cube (None: any)."""
         assert request.segments is not None
         found = service.resolve(request, request.segments)
         if found is None:
             self._journal.carry_out(number, lambda: (None, ()))
             return
         resource, call = found
-        if call.cube in self.not_restored:
+        if call.cube in self.not_restored or cube not in (None, call.cube):
             return  # when it is there again
         if self._is_tried_out(number, request):
             return
@@ -330,6 +367,7 @@ class Persistence(Writes):
             log.error("cannot write %s: %s; the journal has everything", self._path, e)
 
     def close(self) -> None:
+        self._retries.close()
         self.save()
         self._journal.close()
 

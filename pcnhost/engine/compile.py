@@ -23,6 +23,7 @@ from pathlib import Path
 from pcnhost.engine import ip_summed
 from pcnhost.instruments import COMPILING
 
+NO_ANSWER = "the compiler did not answer"
 TIME_LIMIT_S = 60  # a large program on a loaded machine takes a few seconds
 
 _log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class _Compiler:
                     fds = _received(ours)
                 except TimeoutError:
                     _kill(process)
-                    raise CompileError(f"the compiler did not answer within {TIME_LIMIT_S} s") from None
+                    raise CompileError(f"{NO_ANSWER} within {TIME_LIMIT_S} s") from None
             printed.seek(0)
             return fds, printed.read().decode(errors="replace").strip()
 

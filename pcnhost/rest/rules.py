@@ -23,6 +23,8 @@ INTEGERS = UNSIGNED | SIGNED | frozenset({"int64", "uint64"})
 
 MAX_SHOWN = 100
 
+_NUMBER = re.compile("-?[0-9]{1,20}")
+
 Check = Callable[[Json], bool]
 
 
@@ -140,16 +142,34 @@ class Rule(ABC):
         """The value with its empty members left out, at all depths."""
         return value
 
+    def with_numeric_keys(self, value: Json) -> Json:
+        """The value with keys of list entries that are numbers in strings as numbers, at all depths."""
+        return value
+
     def with_defaults(self, value: Json) -> Json:
         """A valid value (None when absent) with defaults added, at all depths."""
         return value
 
 
 class LeafRule(Rule):
-    def __init__(self, name: str, accepts: Check, allowed: str, default: Json = None, **flags: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        accepts: Check,
+        allowed: str,
+        default: Json = None,
+        *,
+        numeric_key: bool = False,
+        **flags: bool,
+    ) -> None:
         super().__init__(name, allowed, **flags)
         self.accepts = accepts
         self.default = default
+        self._numeric_key = numeric_key
+
+    def with_numeric_keys(self, value: Json) -> Json:
+        is_number = self._numeric_key and isinstance(value, str) and _NUMBER.fullmatch(value)
+        return int(value) if is_number else value
 
     def problems(self, value: Json, create: bool) -> Iterator[Problem]:
         if not create and is_empty(value):
@@ -216,6 +236,15 @@ class MembersRule(Rule):
             kept[name] = member
         return kept
 
+    def with_numeric_keys(self, value: Json) -> Json:
+        if not isinstance(value, dict):
+            return value
+        rules = self.children
+        return {
+            name: rules[name].with_numeric_keys(member) if name in rules else member
+            for name, member in value.items()
+        }
+
     def with_defaults(self, value: Json) -> Json:
         if value is None:
             if self._presence:
@@ -242,6 +271,9 @@ class ListRule(Rule):
     def without_empty(self, value: Json) -> Json:
         return [self.entry.without_empty(item) for item in value] if isinstance(value, list) else value
 
+    def with_numeric_keys(self, value: Json) -> Json:
+        return [self.entry.with_numeric_keys(item) for item in value] if isinstance(value, list) else value
+
     def with_defaults(self, value: Json) -> Json:
         return None if value is None else [self.entry.with_defaults(item) or {} for item in value]
 
@@ -249,9 +281,8 @@ class ListRule(Rule):
 def leaf_rule(node: Node, *, key: bool = False) -> LeafRule:
     kind = type_of(node)
     default = None if key or not node.config else default_value(node)
-    return LeafRule(
-        node.name, value_check(kind), allowed_values(kind), default, required=node.mandatory, **_flags(node)
-    )
+    flags = {"required": node.mandatory, "numeric_key": key and kind.base in INTEGERS, **_flags(node)}
+    return LeafRule(node.name, value_check(kind), allowed_values(kind), default, **flags)
 
 
 def members_rule(node: Node) -> MembersRule:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pcnhost.ctl.check import look
+from pcnhost.ctl.client import Client
+from pcnhost.ctl.settings import Settings
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab, ip
 from tests.engine.support import programs_on
@@ -218,3 +221,67 @@ def test_cube_that_its_service_refuses(lab: Lab, left: list[str], tmp_path: Path
     for kept in tmp_path.glob("cubes.json*"):
         kept.unlink()
     file.write_text(whole)
+
+
+_SLOW_COMPILER = """
+import pathlib
+from pcnhost import retries
+from pcnhost.engine import compile
+
+retries.FIRST_PAUSE_S = 0.2
+ask = compile._Compiler.ask
+
+def slow(self, text, cflags):
+    if "SESSION_ENTRIES" in text and pathlib.Path(__file__).with_name("slow").exists():
+        raise compile.CompileError(f"{compile.NO_ANSWER} within 60 s")
+    return ask(self, text, cflags)
+
+compile._Compiler.ask = slow
+"""
+
+
+def test_compiler_that_is_too_slow(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """The cube goes on forwarding, is shown, and comes back when the compiler answers in time."""
+    (tmp_path / "sitecustomize.py").write_text(_SLOW_COMPILER)
+    (tmp_path / "slow").touch()
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    environment = {"PYTHONPATH": str(tmp_path)}
+    api, process = start_host(lab, None, *options, log=tmp_path / "log", environment=environment)
+    time.sleep(1)
+    (missing,) = api.get("status")["cubes-not-restored"]
+    assert "the compiler did not answer within 60 s" in missing["reason"]
+    assert "it is tried again" in missing["reason"]
+    assert programs_on(f"{lab.prefix}v")
+    (tmp_path / "slow").unlink()
+    end = time.monotonic() + 30
+    while api.get("status")["cubes-not-restored"] and time.monotonic() < end:
+        time.sleep(0.1)
+    assert api.get("status")["cubes-not-restored"] == []
+    assert api.get("k8slbrp/lb1/ports/p/status") == "UP"
+    lab.stop(process)
+
+
+def test_numeric_keys_as_strings(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """So polycubed keeps what came in the path of a request."""
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    api, process = start_host(lab, None, *options, log=tmp_path / "log")
+    service = {
+        "backend": [{"ip": "10.1.0.1", "port": 80}],
+        "source-range": [{"address": "10.0.0.0", "prefix-length": 8}],
+    }
+    api.post("k8slbrp/lb1/service/10.9.0.1/80/TCP", service)
+    before = api.get("k8slbrp/lb1/service")[0]
+    lab.stop(process)
+    file = tmp_path / "cubes.json"
+    text = file.read_text()
+    changed = text.replace('"vport": 80', '"vport": "80"').replace(
+        '"prefix-length": 8', '"prefix-length": "8"'
+    )
+    assert len(changed) == len(text) + 4
+    file.write_text(changed)
+    api, process = start_host(lab, None, *options, log=tmp_path / "log")
+    assert api.get("status")["cubes-not-restored"] == []
+    assert api.get("k8slbrp/lb1/service")[0] == before
+    client = Client(Settings(f"{api.url}/"))
+    assert look(client, "lb1", lab.state_dir) == []
+    lab.stop(process)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pcnhost import retries
+from pcnhost.engine.compile import NO_ANSWER
 from pcnhost.library import ErrorTag
 from pcnhost.persistence import CannotRestore, Persistence
 from pcnhost.rest.answers import Answer
@@ -381,3 +385,49 @@ def test_kept_peers_survive_a_connect(filled: Keeper) -> None:
     filled.engine.connect = connect
     filled.done("POST", "connect", {"peer1": "s1:p1", "peer2": "veth9"})
     assert filled.content()[0]["ports"] == [{"name": "p1", "peer": "veth9"}]
+
+
+def test_numeric_keys_may_be_strings_in_the_file(host: Host, tmp_path: Path) -> None:
+    """As in the file of polycubed, which keeps keys that came in a URL as they were there."""
+    path = tmp_path / "cubes.json"
+    content = {
+        **KEPT,
+        "box": [{**NAILS, "row": "1", "seal": [{"row": "2", "stamp": "x"}]}, {**PINS, "row": "1"}],
+    }
+    path.write_text(json.dumps([content]))
+    del host.engine.cubes["s1"]
+    keeper = Keeper(host, path)
+    host.answering("read_store_by_id_handler", json.dumps(READ))
+    keeper.restore()
+    assert not keeper.kept.not_restored
+    created = next(asked for asked in host.library.asked if asked.symbol.startswith("create_store"))
+    assert json.loads(created.body)["box"] == [{**NAILS, "kilos": 1}, {**PINS, "kilos": 1}]
+    assert keeper.content() == [KEPT]
+
+
+def test_restore_that_the_compiler_keeps_waiting_is_tried_again(
+    filled: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.05)
+    filled.kept.close()
+    filled.host.engine.cubes.clear()
+    filled.open()
+    slow = f"{NO_ANSWER} within 60 s"
+    filled.host.answering("create_store_by_id_handler", slow, ErrorTag.GENERIC_ERROR)
+    filled.restore()
+    reason = f"{slow}, it is tried again"
+    assert filled.kept.not_restored["s1"].reason == reason
+    asked = len(filled.host.library.asked)
+    _wait(lambda: len(filled.host.library.asked) > asked + 1)
+    assert filled.kept.not_restored["s1"].reason == reason
+    filled.host.answering("create_store_by_id_handler", "", ErrorTag.CREATED)
+    _wait(lambda: not filled.kept.not_restored)
+    assert filled.content() == [KEPT]
+    filled.kept.close()
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
