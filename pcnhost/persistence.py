@@ -89,7 +89,7 @@ class Persistence(Writes):
         self._write(b"{}")
 
     def restore(self, service: Service, engine: Engine) -> None:
-        """Create the cubes that a service had. What fails is logged and kept, and tried again if it may go well later."""
+        """Create the cubes that a service had. What fails is logged and kept, and tried again if that may help."""
         self._engine = engine
         self._services[service.name] = service
         for cube in list(self._journal.cubes()):

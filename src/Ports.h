@@ -23,7 +23,7 @@ struct PortState {
   const nlohmann::json &getBase() const { return base; }
 };
 
-class Ports : public polycube::service::Port {
+class Ports final : public polycube::service::Port {
  public:
   Ports(polycube::service::Cube<Ports> &cube, std::shared_ptr<polycube::service::PortIface> host,
         const PortState &state);

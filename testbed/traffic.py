@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from dataclasses import dataclass
 
 from testbed.lab import Lab, run
@@ -43,3 +44,23 @@ class Holder:
 
     def close(self) -> None:
         self._lab.stop(self._process)
+
+
+class Newcomers(threading.Thread):
+    """Opens new connections all the time; `lost` is how many nobody has answered."""
+
+    def __init__(self, namespace: str, address: str, port: int) -> None:
+        super().__init__()
+        self._where = (namespace, "http", address, port)
+        self._ended = False
+        self.opened = self.lost = 0
+
+    def run(self) -> None:
+        while not self._ended:
+            answers = new_sessions(*self._where, 20)
+            self.opened += sum(answers.values())
+            self.lost += answers.get("", 0)
+
+    def end(self) -> None:
+        self._ended = True
+        self.join()

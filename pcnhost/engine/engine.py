@@ -23,8 +23,9 @@ from pcnhost.engine.links import Links
 from pcnhost.engine.monitor import NetdevMonitor
 from pcnhost.engine.netdev import ENTRIES, Netdevs
 from pcnhost.engine.netlink import Netlink
-from pcnhost.engine.panel import LAYOUT, PINS, Panel
+from pcnhost.engine.panel import LAYOUT, Panel
 from pcnhost.engine.port import Port
+from pcnhost.engine.removal import OWN, remove_state
 from pcnhost.engine.slowpath import PacketOutDevice, SlowPath
 from pcnhost.errors import HostError
 from pcnhost.names import check_name
@@ -32,7 +33,6 @@ from pcnhost.names import check_name
 MAX_CUBES = 1022
 
 _STATE_DIR = Path("/sys/fs/bpf/pcnhost")
-_OWN = (*PINS, *state.OWN)
 
 
 class Engine:
@@ -64,7 +64,7 @@ class Engine:
             self._open_state()
         except BaseException as e:
             if not self._taken_over:
-                self._remove_state()
+                remove_state(self._root, self._log)
             os.close(self._state_lock)
             if isinstance(e, CompileError):
                 raise HostError(str(e)) from None
@@ -75,7 +75,7 @@ class Engine:
         self._netdevs = Netdevs(self._root / "netdevs", self._netlink, self._log)
         if state.read_note(self._root / "layout") not in (None, LAYOUT):
             self._netdevs.sweep()
-            for name in _OWN:
+            for name in OWN:
                 state.remove(self._root / name)
         state.write_note(self._root / "layout", LAYOUT)
         self._panel = Panel(self._root)
@@ -86,10 +86,6 @@ class Engine:
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
         self._slow_path = SlowPath(self._panel, self._receiver, self._log)
         self._monitor = NetdevMonitor(self._links, self._log)
-
-    def _remove_state(self) -> None:
-        if others := state.remove_own(self._root, _OWN):
-            self._log.warning("%s stays, it holds %s", self._root, ", ".join(others))
 
     def give_up(self) -> None:
         """Like close(), for a start that fails: what was there before is as it was."""
@@ -236,7 +232,7 @@ class Engine:
         self._netlink.close()
         self._panel.close()
         if not keep_datapath:
-            self._remove_state()
+            remove_state(self._root, self._log)
         os.close(self._state_lock)
 
     def _find_port(self, path: str) -> Port:

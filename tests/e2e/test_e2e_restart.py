@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from testbed.api import Api
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
-from testbed.traffic import Holder, new_sessions
+from testbed.traffic import Holder, Newcomers, new_sessions
 
 pytestmark = pytest.mark.root
 
@@ -63,26 +62,6 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         api.delete("k8slbrp/lb1")
 
 
-class _Newcomers(threading.Thread):
-    """Opens new connections all the time; `lost` is how many nobody has answered."""
-
-    def __init__(self, namespace: str) -> None:
-        super().__init__()
-        self._namespace = namespace
-        self._ended = False
-        self.opened = self.lost = 0
-
-    def run(self) -> None:
-        while not self._ended:
-            answers = new_sessions(self._namespace, "http", VIP, 80, 20)
-            self.opened += sum(answers.values())
-            self.lost += answers.get("", 0)
-
-    def end(self) -> None:
-        self._ended = True
-        self.join()
-
-
 def test_upgrades_of_library_and_host_break_no_connection(tmp_path: Path) -> None:
     """New files, a restart: 1,000 connections live on, and new ones are opened all the time."""
     library, package = tmp_path / "libpcn-k8slbrp.so", tmp_path / "new"
@@ -106,7 +85,7 @@ def test_upgrades_of_library_and_host_break_no_connection(tmp_path: Path) -> Non
         cube = ConnectedCube("lb1", lab, api, network)
         cube.service(VIP, 80, "TCP", [1, 1, 1])
         holder = Holder(lab, network.clients[0], VIP, 80, 1000)
-        newcomers = _Newcomers(network.clients[1])
+        newcomers = Newcomers(network.clients[1], VIP, 80)
         newcomers.start()
         gaps = []
         try:

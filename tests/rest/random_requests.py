@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -11,21 +11,21 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from codegen import schema
+from codegen.schema import Node
+from testbed.host import PROJECT
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-MEMBERS = (
-    *("name", "vip", "vport", "proto", "backend", "ip", "port", "weight", "service", "ports", "type", "peer"),
-    *(
-        "ip-range",
-        "new_ip_range",
-        "src-ip-rewrite",
-        "port_mode",
-        "max-sessions",
-        "loglevel",
-        "span",
-        "shadow",
-    ),
-    *("uuid", "status", "tcubes", "service-name", "bogus", ""),
-)
+
+
+def _names(nodes: Iterable[Node]) -> Iterator[str]:
+    for node in nodes:
+        yield node.name
+        yield from _names(node.children)
+
+
+_MODEL = schema.load((PROJECT / "datamodel" / "k8slbrp.yang").read_text())
+MEMBERS = (*sorted({"name", "service-name", "bogus", "", *_names(_MODEL.children)}),)
 
 
 @dataclass(frozen=True)
