@@ -46,12 +46,13 @@ class ServicePort:
 
 @dataclass(frozen=True)
 class Service:
-    """A Kubernetes Service as far as polykube reads it; `name` is `<namespace>/<name>`."""
+    """A Kubernetes Service as far as polykube reads it, and its affinity; `name` is `<namespace>/<name>`."""
 
     name: str
     cluster_ip: str
     ports: tuple[ServicePort, ...]
     external_local: bool = False  # externalTrafficPolicy: Local
+    affinity_s: int = 0  # sessionAffinity: ClientIP, with this timeout
 
 
 # By service port and protocol: address and port of each endpoint that is ready.
@@ -116,6 +117,30 @@ class Requests:
         answer = self._session.request(method, f"{self.url}/{self.service}/{path}", data=data, timeout=60)
         self.seconds += time.perf_counter() - start
         return answer
+
+
+class Affinity:
+    """What polykube does not send: the session affinity of a Service, after its own requests."""
+
+    def __init__(self, to: Requests, node_ip: str) -> None:
+        self._to = to
+        self._node_ip = node_ip
+        self._services: set[str] = set()
+
+    def sync_service(self, service: Service) -> None:
+        if not service.affinity_s and service.name not in self._services:
+            return
+        body: dict[str, Any] = {"session-affinity": "NONE"}
+        if service.affinity_s:
+            body = {"session-affinity": "CLIENT_IP", "affinity-timeout": service.affinity_s}
+        for port in service.ports:
+            self._write(f"{self._to.internal}/service/{service.cluster_ip}/{port.port}", port, body)
+            if port.node_port:
+                self._write(f"{self._to.external}/service/{self._node_ip}/{port.node_port}", port, body)
+        self._services.add(service.name)
+
+    def _write(self, path: str, port: ServicePort, body: Any) -> None:
+        self._to.write("PATCH", f"{path}/{port.protocol}/", body)
 
 
 class _NamespaceConnection(HTTPConnection):

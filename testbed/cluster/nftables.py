@@ -73,10 +73,10 @@ class NftablesProxy:
         port: ServicePort,
     ) -> None:
         ready = self._endpoints.get(service.name, {}).get((port.port, port.protocol), [])
-        protocol = port.protocol.lower()
+        protocol, affinity = port.protocol.lower(), service.affinity_s
         key = f"{service.cluster_ip} . {protocol} . {port.port}"
         if ready:
-            chains += _chains(label, protocol, ready)
+            chains += _chains(label, protocol, ready, affinity)
             entries["services"].append(f"{key} : goto {label}")
         else:
             entries["rejected"].append(key)
@@ -87,7 +87,7 @@ class NftablesProxy:
             outside = [e for e in ready if e[0].startswith(f"10.10.{self._node.number}.")]
         key = f"{protocol} . {port.node_port}"
         if outside:
-            chains += _chains(f"{label}x", protocol, outside)
+            chains += _chains(f"{label}x", protocol, outside, affinity)
             entries["nodeports"].append(f"{key} : goto {label}x")
         else:  # other nodes may have some, so kube-proxy does not refuse
             entries["dropped" if ready else "rejected_nodeports"].append(key)
@@ -102,15 +102,25 @@ class NftablesProxy:
                     subprocess.run([*forget, *match], capture_output=True, check=False)
 
 
-def _chains(label: str, protocol: str, ready: list[tuple[str, int]]) -> list[str]:
-    """A chain that chooses an endpoint, and one for each endpoint; its own packets are masqueraded."""
-    choices = ", ".join(f"{n} : goto {label}e{n}" for n in range(len(ready)))
-    chains = [
-        f"chain {label}e{n} {{\nip saddr {address} meta mark set {_MASQUERADE}\n"
-        f"meta l4proto {protocol} dnat to {address}:{port}\n}}"
-        for n, (address, port) in enumerate(ready)
+def _chains(label: str, protocol: str, ready: list[tuple[str, int]], affinity_s: int) -> list[str]:
+    """A chain that chooses an endpoint, and one for each endpoint; its own packets are masqueraded. With affinity,
+    each endpoint has a set of the clients that it has had lately."""
+    names = [f"{label}e{n}" for n in range(len(ready))]
+    choices = ", ".join(f"{n} : goto {name}" for n, name in enumerate(names))
+    sets = [
+        f"set {name}_clients {{ type ipv4_addr; flags dynamic,timeout; timeout {affinity_s}s; }}"
+        for name in names
+        if affinity_s
     ]
-    return [*chains, f"chain {label} {{\nnumgen random mod {len(ready)} vmap {{ {choices} }}\n}}"]
+    remember = "update @{}_clients {{ ip saddr }}\n" if affinity_s else ""
+    chains = [
+        f"chain {name} {{\n{remember.format(name)}ip saddr {address} meta mark set {_MASQUERADE}\n"
+        f"meta l4proto {protocol} dnat to {address}:{port}\n}}"
+        for name, (address, port) in zip(names, ready, strict=True)
+    ]
+    recall = "".join(f"ip saddr @{name}_clients goto {name}\n" for name in names if affinity_s)
+    choose = f"chain {label} {{\n{recall}numgen random mod {len(ready)} vmap {{ {choices} }}\n}}"
+    return [*sets, *chains, choose]
 
 
 def _ruleset(chains: list[str], entries: dict[str, list[str]], cluster_ips: list[str]) -> str:

@@ -22,7 +22,7 @@ from typing import Protocol
 from testbed.host import PROJECT, service_library
 from testbed.lab import Lab, ip_batch, run
 from testbed.netns import inside
-from testbed.polykube import Cni, Endpoints, Operator, Peers, Requests, Service, pod_netdev
+from testbed.polykube import Affinity, Cni, Endpoints, Operator, Peers, Requests, Service, pod_netdev
 
 POD_NETWORK = "10.10.0.0/16"
 LAN_GATEWAY = "192.168.100.254"
@@ -192,6 +192,7 @@ class PolykubeProxy:
         self.requests = Requests(service, namespace=node.namespace)
         peers = Peers("ikl0_r0", "ekl0_r0", "eth0")
         self.operator = Operator(self.requests, node.addresses.node, node.addresses.pod_cidr, peers)
+        self.affinity = Affinity(self.requests, node.addresses.node)
         self.cni = Cni(self.requests)
 
     def start(self) -> None:
@@ -245,6 +246,7 @@ class PolykubeProxy:
 
     def sync_service(self, service: Service) -> None:
         self.operator.sync_service(service)
+        self.affinity.sync_service(service)
 
     def delete_service(self, name: str) -> None:
         self.operator.delete_service(name)

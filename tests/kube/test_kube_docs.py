@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 
-from . import test_kube_changes, test_kube_conformance
+from . import test_kube_affinity, test_kube_changes, test_kube_conformance
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "kubernetes-conformance.md"
 ROW = re.compile(
@@ -31,7 +31,7 @@ def rows() -> dict[str, re.Match[str]]:
 def enacted() -> dict[str, set[str]]:
     """By scenario: the names of the tests that enact it."""
     found: dict[str, set[str]] = defaultdict(set)
-    modules: list[ModuleType] = [test_kube_conformance, test_kube_changes]
+    modules: list[ModuleType] = [test_kube_conformance, test_kube_affinity, test_kube_changes]
     for module in modules:
         for name, function in vars(module).items():
             for mark in getattr(function, "pytestmark", []) if name.startswith("test_") else []:

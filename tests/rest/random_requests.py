@@ -49,6 +49,9 @@ NAMES = st.sampled_from(["", "web", "ü€😀", "x" * 255])
 PORTS = st.sampled_from([0, 80, 65535])
 WEIGHTS = st.sampled_from([0, 1, 3, 65535])
 BACKENDS = st.sampled_from([f"10.1.0.{n}" for n in range(1, 5)])
+AFFINITIES = st.sampled_from(["NONE", "CLIENT_IP"])
+AFFINITY_TIMEOUTS = st.sampled_from([1, 10_800, 86_400])
+SOURCES = st.sampled_from([("0.0.0.0", 0), ("10.0.0.0", 8), ("10.1.0.0", 16), ("192.0.2.7", 32)])
 RANGES = st.sampled_from(["", "10.2.0.0/24", "10.3.0.0/24", "10.4.0.0/16"])
 
 
@@ -58,6 +61,8 @@ def _entry(required: dict[str, Any], optional: dict[str, Any]) -> SearchStrategy
 
 BACKEND = _entry({"ip": BACKENDS, "port": PORTS}, {"name": NAMES, "weight": WEIGHTS})
 BACKEND_LIST = st.lists(BACKEND, max_size=3)
+SOURCE_LIST = st.lists(SOURCES.map(lambda pair: {"address": pair[0], "prefix-length": pair[1]}), max_size=3)
+OF_A_SERVICE = ("name", "backend", "session-affinity", "affinity-timeout", "source-range")
 
 
 def service_keys(vips: Sequence[str]) -> SearchStrategy[tuple[str, int, str]]:
@@ -67,7 +72,8 @@ def service_keys(vips: Sequence[str]) -> SearchStrategy[tuple[str, int, str]]:
 
 
 def _services(vips: Sequence[str]) -> SearchStrategy[dict[str, Any]]:
-    contents = _entry({}, {"name": NAMES, "backend": BACKEND_LIST})
+    settings = {"session-affinity": AFFINITIES, "affinity-timeout": AFFINITY_TIMEOUTS}
+    contents = _entry({}, {"name": NAMES, "backend": BACKEND_LIST, "source-range": SOURCE_LIST, **settings})
     return st.builds(
         lambda key, content: {"vip": key[0], "vport": key[1], "proto": key[2], **content},
         service_keys(vips),
@@ -85,7 +91,7 @@ def sensible_services(vips: Sequence[str]) -> SearchStrategy[Request]:
     def written(method: str, effect: str) -> SearchStrategy[Request]:
         def request(entry: dict[str, Any]) -> Request:
             key = (entry["vip"], entry["vport"], entry["proto"])
-            body = {name: entry[name] for name in entry if name in ("name", "backend")}
+            body = {name: entry[name] for name in entry if name in OF_A_SERVICE}
             argument: Any = [entry] if method == "POST" else entry
             return Request(method, path(key), json.dumps(body), (effect, argument))
 
@@ -94,6 +100,17 @@ def sensible_services(vips: Sequence[str]) -> SearchStrategy[Request]:
     def leaf(ip: str, key: Any, pair: tuple[str, Any]) -> Request:
         effect = ("change_backend", *key, ip, *pair)
         return Request("PATCH", path(key, "backend", ip, pair[0]), json.dumps(pair[1]), effect, 200)
+
+    def set_leaf(wanted: tuple[tuple[str, int, str], str, Any]) -> Request:
+        key, name, value = wanted
+        effect = ("change_service", *key, name, value)
+        return Request("PATCH", path(key, name), json.dumps(value), effect, 200)
+
+    def source(key: Any, pair: tuple[str, int], method: str) -> Request:
+        where = path(key, "source-range", pair[0], str(pair[1]))
+        if method == "POST":
+            return Request("POST", where, None, ("create_source_range", *key, pair))
+        return Request("DELETE", where, None, ("delete_source_range", *key, pair), 204)
 
     pairs = st.one_of(
         st.tuples(st.just("name"), NAMES),
@@ -111,6 +128,11 @@ def sensible_services(vips: Sequence[str]) -> SearchStrategy[Request]:
             keys,
             NAMES,
         ),
+        st.one_of(
+            st.tuples(keys, st.just("session-affinity"), AFFINITIES),
+            st.tuples(keys, st.just("affinity-timeout"), AFFINITY_TIMEOUTS),
+        ).map(set_leaf),
+        st.builds(source, keys, SOURCES, st.sampled_from(["POST", "DELETE"])),
         keys.map(lambda key: Request("DELETE", path(key), None, ("delete_service", *key), 204)),
         st.builds(
             lambda key, entries: Request(

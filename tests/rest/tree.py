@@ -23,7 +23,8 @@ class Conflict(Exception):
 
 @dataclass
 class Tree:
-    """`services` hold {"name", "backends": {ip: {"name", "port", "weight"}}}; `ports` hold (type, ip)."""
+    """`services` hold {"name", "backends": {ip: {"name", "port", "weight"}}, "session-affinity", "affinity-timeout",
+    "sources": {(address, length)}}; `ports` hold (type, ip)."""
 
     services: dict[Service, dict[str, Any]] = field(default_factory=dict)
     ports: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Tree:
                 b["ip"]: {k: b[k] for k in ("name", "port", "weight")} for b in service.get("backend", ())
             }
             key = (service["vip"], service["vport"], service["proto"])
-            tree.services[key] = {"name": service["name"], "backends": backends}
+            tree.services[key] = {"name": service["name"], "backends": backends, **_settings(service)}
         tree.ports = {port["name"]: (port["type"], port["ip"]) for port in cube.get("ports", ())}
         rewrite = cube["src-ip-rewrite"]
         tree.rewrite = (rewrite["ip-range"], rewrite["new_ip_range"])
@@ -75,6 +76,24 @@ class Tree:
     def rename_service(self, vip: str, vport: int, proto: str, name: str) -> None:
         for service in self._find(vip, vport, proto):
             service["name"] = name
+
+    def change_service(self, vip: str, vport: int, proto: str, leaf: str, value: Any) -> None:
+        for service in self._find(vip, vport, proto):
+            service[leaf] = value.lower() if isinstance(value, str) else value
+
+    def create_source_range(self, vip: str, vport: int, proto: str, source: tuple[str, int]) -> None:
+        found = self._find(vip, vport, proto)
+        if any(source in service["sources"] for service in found):
+            raise Conflict
+        for service in found:
+            service["sources"].add(source)
+
+    def delete_source_range(self, vip: str, vport: int, proto: str, source: tuple[str, int]) -> None:
+        found = self._find_to_delete(vip, vport, proto)
+        if any(source not in service["sources"] for service in found):
+            raise Conflict
+        for service in found:
+            service["sources"].remove(source)
 
     def delete_service(self, vip: str, vport: int, proto: str) -> None:
         self._find_to_delete(vip, vport, proto)
@@ -166,7 +185,23 @@ def _keys(vip: str, vport: int, proto: str) -> list[Service]:
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"name": entry.get("name", ""), "backends": _backends(entry.get("backend", []))}
+    ranges = entry.get("source-range", [])
+    if len({(one["address"], one["prefix-length"]) for one in ranges}) < len(ranges):
+        raise Impossible  # twice in one list
+    return {
+        "name": entry.get("name", ""),
+        "backends": _backends(entry.get("backend", [])),
+        **_settings(entry),
+    }
+
+
+def _settings(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is left out of whole answers while it is the default."""
+    return {
+        "session-affinity": entry.get("session-affinity", "none").lower(),
+        "affinity-timeout": entry.get("affinity-timeout", 10_800),
+        "sources": {(one["address"], one["prefix-length"]) for one in entry.get("source-range", ())},
+    }
 
 
 def _backends(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
