@@ -10,7 +10,8 @@ from pcnhost.engine.source import Hook
 from tests.datapath.generator import CLIENTS, PROTOCOLS, SERVER_PORTS, SERVERS, VIPS, VPORTS, Generator
 from tests.datapath.harness import Datapath, Punt, Verdict
 from tests.datapath.headers import CHECKSUM_AT, TYPE_ARP, Kind, classify, quoted_flow, word
-from tests.datapath.model import Expected, Model, Port, Service
+from tests.datapath.model import Expected, Model, Port
+from tests.datapath.model_service import Service
 from tests.datapath.tables import BACKEND, FRAGMENT_RELEASE, FRONTEND, NO_PORT, Flow, Tables
 
 BACKEND_IF = len(CLIENTS)
@@ -61,6 +62,7 @@ class World:
             else frozenset()
         )
         members = usable | drained
+        affinity, sources = rng.choice((0, 0, 20, 10_800)), self._sources()
         self.tables.set_service(
             inet_ntoa(vip),
             vport,
@@ -68,8 +70,15 @@ class World:
             [(inet_ntoa(address), port) for address, port in sorted(usable)],
             [(inet_ntoa(address), port) for address, port in sorted(members - usable)],
             chunks=rng.random() < 0.5,
+            affinity=affinity,
+            sources=[f"{inet_ntoa(network)}/{length}" for network, length in sources],
         )
-        self.model.set_service(key, Service(usable, members, rng.getrandbits(60)))
+        self.model.set_service(key, Service(usable, members, rng.getrandbits(60), affinity, sources))
+
+    def _sources(self) -> tuple[tuple[bytes, int], ...]:
+        """Most services serve everybody; of others, some serve some of the clients."""
+        networks = ((CLIENTS[0], 32), (bytes((10, 0, 0, 2)), 31), (bytes((172, 16, 0, 0)), 12))
+        return tuple(self._rng.sample(networks, self._rng.randint(1, 2))) if self._rng.random() < 0.2 else ()
 
     def _remove_service(self) -> None:
         if self.model.services:

@@ -27,6 +27,7 @@ from tests.datapath.headers import (
     quoted_flow,
     word,
 )
+from tests.datapath.model_service import Address, Affinities, Endpoint, Service, ServiceKey
 from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRAGMENT_HOLD, FRAGMENT_RELEASE, FRONTEND, REJECT
 
 SLOW_PATH_BUDGET = 256
@@ -37,9 +38,6 @@ FIRST_USER_PORT = 1024
 CLOSING = ("client closed", "server closed", "closed", "reset", "reset, client", "reset, server")
 RESET = ("reset", "reset, client", "reset, server")
 
-Address = bytes
-Endpoint = tuple[Address, int]
-ServiceKey = tuple[Address, int, int]  # address, port, protocol
 FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
 Client = tuple[Address, int, int]  # address and port on the clients' side, protocol
 
@@ -60,15 +58,6 @@ class Port:
     side: int
     out: int | None
     generation: int
-
-
-@dataclass
-class Service:
-    """`usable` backends get new sessions; `members` keep those they have. `version` counts changes."""
-
-    usable: frozenset[Endpoint]
-    members: frozenset[Endpoint]
-    version: int
 
 
 @dataclass
@@ -183,6 +172,7 @@ class Model:
     notes: dict[tuple[Address, Address, int, int, int], Note] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
     _spent: Counter[tuple[int, int]] = field(default_factory=Counter)
+    affinities: Affinities = field(default_factory=Affinities)
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
     _retired: dict[int, Client] = field(default_factory=dict)
     _retirements: int = 0
@@ -473,6 +463,8 @@ class Model:
             if flags & (SYN | ACK) == SYN | ACK or client[0] == vip[0] or not self._is_backend(*vip, proto):
                 return None
             backend, visible = vip, client
+        elif not service.serves(client[0]):
+            return self._drop(datagram.data, "source_range")
         elif not service.usable:
             self.events["rejected"] += 1
             return self._punt(datagram.data, REJECT)
@@ -490,12 +482,18 @@ class Model:
             self._take_source_port(session, made.ports[0], found)
             self._store(session, found)
             self.events["new_session"] += 1
+            if service is not None:
+                self.affinities.note((*vip, proto), service, client[0], backend, self.now)
         return Found("", session, True)
 
     def _check_choice(self, key: FlowKey, service: Service, backend: Endpoint) -> None:
         if backend not in service.usable:
             raise Violation(f"{backend} is no usable backend")
-        if self._choices.setdefault((key, service.version), backend) != backend:
+        kept = self.affinities.of((key[1], key[3], key[4]), service, key[0], self.now)
+        if kept is not None:
+            if backend != kept:
+                raise Violation(f"{backend} instead of {kept}, which the client has had last")
+        elif self._choices.setdefault((key, service.version), backend) != backend:
             raise Violation(f"{backend} instead of the backend that the same flow had before")
 
     def _take_source_port(self, session: Session, port: int, found: Found | None) -> None:
@@ -600,7 +598,7 @@ class Model:
             service = self.services.get((inner.src, sport, inner.proto))
             if port.side == BACKEND or service is None:
                 return self._untranslated(port, error)
-            if not service.usable:
+            if not service.usable or not service.serves(inner.dst):
                 return self._drop(error.data, "icmp_error")
             found = self._chosen(key, service, error, observed)
         session = found.session

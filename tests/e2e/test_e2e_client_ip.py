@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from k8slbrp.maps import source_ranges
+from k8slbrp import abi
+from k8slbrp.maps import entries, pins, source_ranges
+from pcnhost.engine import bpf
 from testbed.api import Api, ApiError
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
@@ -164,6 +167,22 @@ def test_the_timeout_is_changed_at_once(live: Live) -> None:
     assert clients.open(live, range(300)) > 200
 
 
+def leave_a_range(live: Live, client: str) -> None:
+    """As if the host had been killed while it exchanged the source ranges of the service."""
+    directory = pins(live.lab.state_dir, "lb1")
+    ((key, _),) = entries(directory / "source_ranges")
+    stray = abi.struct("source_range").from_buffer_copy(key)
+    stray.service.pad += 1
+    stray.ip, stray.prefix_length = (
+        int.from_bytes(socket.inet_aton(client)),
+        abi.CONSTANTS["SOURCE_RANGE_BITS"],
+    )
+    fd = bpf.open_pin(directory / "source_ranges")
+    assert fd is not None
+    bpf.update(fd, bytes(stray), (1).to_bytes(4, "little"))
+    os.close(fd)
+
+
 def is_served(live: Live, client: str, port: int) -> bool:
     flow = Flow(socket.inet_aton(client), socket.inet_aton(VIP), port, 80)
     return live.send(flow, SYN)[0] != VIP
@@ -177,6 +196,7 @@ def test_source_ranges_survive_a_restart(starts: Callable[[], tuple[Live, Callab
     assert live.api.get("k8slbrp/lb1/stats/drops/source-range") == 1
     before = source_ranges(live.lab.state_dir, "lb1")
     stop()
+    leave_a_range(live, "8.8.8.8")
     assert is_served(live, "192.168.7.7", 1001)
     assert not is_served(live, "10.1.1.1", 1001)
     live, _ = starts()
@@ -184,6 +204,7 @@ def test_source_ranges_survive_a_restart(starts: Callable[[], tuple[Live, Callab
     assert live.api.get(SERVICE)["source-range"] == [OFFICE]
     live.api.post(f"{SERVICE}/source-range/10.0.0.0/8")
     assert is_served(live, "10.1.1.1", 1002)
+    assert not is_served(live, "8.8.8.8", 1002)
     live.api.delete(f"{SERVICE}/source-range/192.168.0.0/16")
     assert not is_served(live, "192.168.7.7", 1002)
     assert is_served(live, "192.168.7.7", 1000), "a session that is there goes on"
