@@ -149,7 +149,8 @@ def _backends(packed: bytes) -> Iterator[tuple[Endpoint | None, bool]]:
     for at in range(0, len(packed), abi.size("backend")):
         raw = packed[at : at + abi.size("backend")]
         found = backend.from_buffer_copy(raw)
-        yield ((address(found.ip), found.port) if any(raw) else None), found.accepts == 1
+        endpoint = (address(found.ip), found.port) if any(raw) else None
+        yield endpoint, bool(found.flags & abi.CONSTANTS["BACKEND_ACCEPTS"])
 
 
 def _indexes(table: bytes, shift: int) -> Iterator[int]:

@@ -10,6 +10,7 @@
 #include "datapath/maps.h"
 #include "datapath/parse.h"
 #include "datapath/support.h"
+#include "datapath/counters.h"
 #include "datapath/action.h"
 #include "datapath/source_range.h"
 #include "datapath/select.h"
@@ -63,6 +64,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
       return is_error ? ACTION_UNMATCHED : no_such_service(pkt);
     }
     struct flow old = session.back;
+    found.counter = session.counter;
     __u32 hash = flow_hash(&tuple);
     enum opening outcome = choose_backend(&tuple, hash, now, &session);
     if (is_error) {
@@ -79,7 +81,9 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   struct exit exit = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
                       .daddr = to.daddr,
                       .port_generation = session.port_generation,
-                      .port = session.port};
+                      .port = session.port,
+                      .counter = session.counter,
+                      .from_client = found.from_client};
   pkt->exit = exit;
   bool done = is_error ? translate_icmp_error(ctx, pkt, &error, &to) : translate(ctx, pkt, &to);
   return done ? ACTION_TRANSLATED : drop(EVENT_DROP_MALFORMED);
@@ -113,7 +117,7 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   struct port *in = ports.lookup(&index);
   if (!in || in->side == SIDE_NONE) {
     decided(NO_ROLE, index);
-    return act(ctx, md, &pkt, drop(EVENT_DROP_NO_PORT));
+    return act(ctx, md, &pkt, drop(EVENT_DROP_PORT_NOT_READY), false);
   }
 
   __u32 out = go_straight(ctx, in);
@@ -121,10 +125,11 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   pkt.tuple.side = in->side;
   action_t action = decide(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);
-  if (action == ACTION_TRANSLATED) action = egress(in, &pkt.exit);
+  bool translated = action == ACTION_TRANSLATED;
+  if (translated) action = egress(in, &pkt.exit);
   if (action == ACTION_UNMATCHED) {
     decided(UNMATCHED);
     action = in->side == SIDE_FRONTEND ? in->out : backend_unmatched(ctx, &pkt, in);
   }
-  return act(ctx, md, &pkt, action);
+  return act(ctx, md, &pkt, action, translated);
 }

@@ -61,9 +61,10 @@ K8slbrp::K8slbrp(const CubeConfig &config)
     : Cube(checked(config).base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
       mode_(config.port_mode.value_or(PortMode::Multi)),
       max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
-      services_(*this),
+      traffic_(*this, max_sessions_),
+      services_(*this, traffic_),
       ports_(*this, mode_),
-      statistics_(*this) {
+      statistics_(*this, traffic_) {
   try {
     set_settings({config.timeouts ? Timeouts::from(*config.timeouts) : Timeouts{},
                   config.unserved_ports.value_or(UnservedPorts::Pass)});

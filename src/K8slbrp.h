@@ -13,6 +13,7 @@
 #include "Statistics.h"
 #include "SrcIpRewrite.h"
 #include "Timeouts.h"
+#include "TrafficTable.h"
 #include "api.h"
 
 namespace k8slbrp {
@@ -76,11 +77,11 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   ServiceBackendStatsConfig read_service_backend_stats(const ServiceKey &service,
                                                        const ServiceBackendKey &backend) override;
   StatsConfig read_stats(Depth depth) override;
-  StatsFrontendConfig read_stats_frontend() override;
-  StatsBackendConfig read_stats_backend() override;
+  StatsFrontendConfig read_stats_frontend() override { return statistics_.frontend(); }
+  StatsBackendConfig read_stats_backend() override { return statistics_.backend(); }
   StatsDropsConfig read_stats_drops() override { return statistics_.drops(); }
   StatsPuntsConfig read_stats_punts() override { return statistics_.punts(); }
-  StatsOtherConfig read_stats_other() override;
+  StatsOtherConfig read_stats_other() override { return statistics_.other(); }
   StatsSessionsConfig read_stats_sessions(Depth depth) override;
   StatsSessionsTcpConfig read_stats_sessions_tcp() override { return statistics_.tcp(); }
   StatsSessionsUdpConfig read_stats_sessions_udp() override { return statistics_.udp(); }
@@ -123,7 +124,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
     UnservedPorts unserved_ports = UnservedPorts::Pass;
   };
 
-  StatsServiceConfig stats_of(const ServiceConfig &service);
+  StatsServiceConfig stats_of(const ServiceId &id, const ServiceConfig &service);
   std::vector<StatsTableConfig> tables();
 
   void set_rewrite(const SrcIpRewrite &wanted);
@@ -135,6 +136,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   const uint32_t max_sessions_;
   SrcIpRewrite rewrite_;
   Settings settings_;
+  TrafficTable traffic_;
   Services services_;
   PortTable ports_;
   Statistics statistics_;

@@ -40,23 +40,13 @@ StatsConfig K8slbrp::read_stats(Depth depth) {
   config.new_sessions = statistics_.event(abi::EVENT_NEW_SESSION);
   config.rejected = statistics_.event(abi::EVENT_REJECTED);
   if (depth == Depth::Leaves) return config;
-  config.frontend = read_stats_frontend();
-  config.backend = read_stats_backend();
+  config.frontend = statistics_.frontend();
+  config.backend = statistics_.backend();
   config.drops = statistics_.drops();
   config.punts = statistics_.punts();
-  config.other = read_stats_other();
+  config.other = statistics_.other();
   config.sessions = statistics_.sessions();
   config.table = tables();
-  return config;
-}
-
-StatsFrontendConfig K8slbrp::read_stats_frontend() { return {}; }
-
-StatsBackendConfig K8slbrp::read_stats_backend() { return {}; }
-
-StatsOtherConfig K8slbrp::read_stats_other() {
-  StatsOtherConfig config;
-  config.active_sessions = statistics_.tally()->direct();
   return config;
 }
 
@@ -83,10 +73,13 @@ std::vector<StatsTableConfig> K8slbrp::tables() {
   add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_, cpus));
   add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_, cpus));
   add("fragments", tally->fragments(), FRAGMENT_ENTRIES(cpus));
+  add("affinities", tally->affinities(), AFFINITY_ENTRIES(max_sessions_, cpus));
+  add("source_ranges", tally->source_ranges(), MAX_SOURCE_RANGES);
   add("services", fill.services, MAX_SERVICES);
   add("vips", fill.vips, MAX_SERVICES);
   add("endpoints", fill.endpoints, MAX_ENDPOINTS);
   add("chunks", fill.chunks, MAX_CHUNKS);
+  add("traffic", traffic_.used() + 1, traffic_.limit());
   return tables;
 }
 
@@ -100,21 +93,23 @@ void K8slbrp::read_stats_table_list(const Show<StatsTableConfig> &show) {
 
 ServiceStatsConfig K8slbrp::read_service_stats(const ServiceKey &key) {
   const auto tally = statistics_.tally();
-  std::vector<ServiceId> ids;
-  std::vector<ServiceBackendConfig> backends;
-  {
+  const auto ids = [&] {
     const ReadLock lock(mutex_);
-    ids = services_.ids(key);
-    backends = services_.read(key, Depth::All).backend;
-  }
+    return services_.ids(key);
+  }();
   ServiceStatsConfig config;
-  config.active_sessions = 0;
-  for (const auto &id : ids)
-    for (const auto &backend : backends)
-      *config.active_sessions += tally->active(id, parse_ipv4("ip", backend.ip));
+  abi::traffic sum{};
+  uint32_t active = 0;
+  for (const auto &id : ids) {
+    add(sum, traffic_.of(id));
+    active += tally->active(id);
+  }
+  show_traffic(sum, config);
+  config.active_sessions = active;
   return config;
 }
 
+// A backend that has no number shows its sessions only.
 ServiceBackendStatsConfig K8slbrp::read_service_backend_stats(const ServiceKey &key,
                                                               const ServiceBackendKey &backend) {
   const auto tally = statistics_.tally();
@@ -126,41 +121,54 @@ ServiceBackendStatsConfig K8slbrp::read_service_backend_stats(const ServiceKey &
     ip = services_.backend_ip(key, backend);
   }
   ServiceBackendStatsConfig config;
-  config.active_sessions = 0;
-  for (const auto &id : ids) *config.active_sessions += tally->active(id, ip);
+  std::optional<abi::traffic> sum;
+  uint32_t active = 0;
+  for (const auto &id : ids) {
+    if (const auto figures = traffic_.of(id, ip)) add(sum ? *sum : sum.emplace(), *figures);
+    active += tally->active(id, ip);
+  }
+  if (sum) show_traffic(*sum, config);
+  config.active_sessions = active;
   return config;
 }
 
-StatsServiceConfig K8slbrp::stats_of(const ServiceConfig &service) {
+StatsServiceConfig K8slbrp::stats_of(const ServiceId &id, const ServiceConfig &service) {
   const auto tally = statistics_.tally();
   StatsServiceConfig config;
   config.vip = service.vip;
   config.vport = service.vport;
   config.proto = proto_of(service.proto);
   config.name = service.name;
-  config.active_sessions = 0;
-  const ServiceId id = [&] {
-    const ReadLock lock(mutex_);
-    return services_.ids(service.key()).front();
-  }();
+  show_traffic(traffic_.of(id), config);
+  config.active_sessions = tally->active(id);
   for (const auto &backend : service.backend) {
+    const uint32_t ip = parse_ipv4("ip", backend.ip);
     StatsServiceBackendConfig shown;
     shown.ip = backend.ip;
     shown.name = backend.name;
     shown.port = backend.port;
-    shown.active_sessions = tally->active(id, parse_ipv4("ip", backend.ip));
-    *config.active_sessions += *shown.active_sessions;
+    if (const auto figures = traffic_.of(id, ip)) show_traffic(*figures, shown);
+    shown.active_sessions = tally->active(id, ip);
     config.backend.push_back(std::move(shown));
   }
   return config;
 }
 
 StatsServiceConfig K8slbrp::read_stats_service(const StatsServiceKey &key, Depth) {
-  return stats_of(read_service(key_of(key), Depth::All));
+  const auto [id, service] = [&] {
+    const ReadLock lock(mutex_);
+    return std::pair(services_.ids(key_of(key)).front(), services_.read(key_of(key), Depth::All));
+  }();
+  return stats_of(id, service);
 }
 
 void K8slbrp::read_stats_service_list(Depth depth, const Show<StatsServiceConfig> &show) {
-  read_service_list(depth, [&](const ServiceConfig &service) { show(stats_of(service)); });
+  std::optional<ServiceId> last;
+  const auto read_next = [&] {
+    const ReadLock lock(mutex_);
+    return services_.read_next(last, depth);
+  };
+  while (const auto service = read_next()) show(stats_of(*last, *service));
 }
 
 StatsServiceBackendConfig K8slbrp::read_stats_service_backend(const StatsServiceKey &service,

@@ -42,14 +42,19 @@ class Shares {
 };
 
 // In the order of their addresses. No port is part of packets of ICMP, whatever the configuration says.
-std::vector<Member> members_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends) {
+std::vector<Member> members_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends,
+                               const std::map<uint32_t, uint16_t> &counters) {
   std::vector<Member> members;
   members.reserve(backends.size());
   const Shares shares(backends);
   for (const auto &[ip, backend] : backends) {
     const uint16_t port = id.protocol == IPPROTO_ICMP ? 0 : htons(backend.port);
     const uint16_t share = shares.of(backend);
-    members.push_back({{ip, port, share > 0}, share});
+    const auto counter = counters.find(ip);
+    const uint16_t number = counter == counters.end() ? NO_COUNTER : counter->second;
+    const auto flags =
+        static_cast<uint16_t>(number << BACKEND_COUNTER_SHIFT | (share > 0 ? BACKEND_ACCEPTS : 0));
+    members.push_back({{ip, port, flags}, share});
   }
   std::sort(members.begin(), members.end(),
             [](const Member &a, const Member &b) { return a.identity() < b.identity(); });
@@ -111,11 +116,11 @@ uint32_t chunks_of(const abi::service &entry) {
   return slots + entry.sets / kSetsOfChunk;
 }
 
-Layout::Layout(const ServiceId &id, const Service &service) {
+Layout::Layout(const ServiceId &id, const Service &service, const std::map<uint32_t, uint16_t> &counters) {
   const auto &backends = service.backends;
   if (backends.size() > kMaxBackendsOfService)
     throw bad_value("backend: a service has at most " + std::to_string(kMaxBackendsOfService) + " backends");
-  auto members = members_of(id, backends);
+  auto members = members_of(id, backends, counters);
   const auto usable =
       std::count_if(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
   const uint32_t sets = place(members);

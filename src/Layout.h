@@ -20,8 +20,9 @@ struct Layout {
   abi::service entry{};
   std::vector<abi::chunk> chunks;
 
-  // Follows from the arguments alone. Throws bad_value when there are too many backends.
-  Layout(const ServiceId &id, const Service &service);
+  // Follows from the arguments alone; `counters` are the numbers of backends, by address. Throws bad_value
+  // when there are too many backends.
+  Layout(const ServiceId &id, const Service &service, const std::map<uint32_t, uint16_t> &counters);
 
   // Makes it the version `version`, with its chunks from `first_chunk` on.
   void number(const ServiceId &id, uint32_t version, uint32_t first_chunk);

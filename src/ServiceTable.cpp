@@ -21,7 +21,7 @@ constexpr std::size_t kMaxSourceRanges = MAX_SOURCE_RANGES - kMaxRangesOfService
 ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
 
 bool same_backend(const abi::backend &a, const abi::backend &b) {
-  return a.ip == b.ip && a.port == b.port && a.accepts == b.accepts;
+  return a.ip == b.ip && a.port == b.port && a.flags == b.flags;
 }
 
 // But for their numbers.
@@ -36,8 +36,8 @@ void announce_removal(ServiceMaps &maps) { maps.removals.set(0, maps.removals.ge
 
 }  // namespace
 
-ServiceTable::ServiceTable(polycube::service::BaseCube &cube)
-    : cube_(cube), version_(std::random_device{}()) {}
+ServiceTable::ServiceTable(polycube::service::BaseCube &cube, TrafficTable &traffic)
+    : cube_(cube), traffic_(traffic), version_(std::random_device{}()) {}
 
 // --- room ---
 
@@ -156,14 +156,17 @@ ServiceTable::Change::~Change() { table_->abandon(*this); }
 void ServiceTable::Change::commit() { table_->commit(*this); }
 
 ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
+  Change change(*this);
   std::vector<Layout> layouts;
-  for (const auto &wish : wishes)
-    if (wish.service) layouts.emplace_back(wish.id, *wish.service);
+  for (const auto &wish : wishes) {
+    if (!wish.service) continue;
+    const auto &counters = change.counters_[wish.id] = traffic_.numbers(wish.id, wish.service->backends);
+    layouts.emplace_back(wish.id, *wish.service, counters);
+  }
   check_room(wishes, layouts);
 
   ServiceMaps maps(cube_);
   if (leftovers_) attempt("remove what has been left", [&] { collect(maps); });
-  Change change(*this);
   auto layout = layouts.begin();
   for (const auto &wish : wishes) {
     const bool exists = entries_.count(wish.id) > 0;
@@ -238,6 +241,10 @@ void ServiceTable::commit(Change &change) {
           [&] { sources_.settle(maps, std::move(change.sources_), change.removed_); });
   attempt("note who is a backend",
           [&] { known_.settle(maps, std::move(change.backends_), change.removed_); });
+  attempt("settle whose counters are whose", [&] {
+    for (const auto &id : change.removed_) traffic_.remove(id);
+    for (const auto &[id, numbers] : change.counters_) traffic_.settle(id, numbers);
+  });
   if (change.loses_backends_) attempt("announce a removal", [&] { announce_removal(maps); });
 }
 
@@ -263,8 +270,9 @@ void ServiceTable::undo(ServiceMaps &maps, const std::vector<ServiceId> &switche
 
 // --- after a start ---
 
-bool ServiceTable::stands(const Wish &wish, const Chunks &chunks) const {
-  const Layout layout(wish.id, *wish.service);
+bool ServiceTable::stands(const Wish &wish, const TrafficTable::Numbers &counters,
+                          const Chunks &chunks) const {
+  const Layout layout(wish.id, *wish.service, counters);
   const auto found = entries_.find(wish.id);
   if (found == entries_.end() || !same_content(found->second, layout.entry)) return false;
   if (!sources_.has(wish.id, wish.service->sources)) return false;
@@ -298,6 +306,7 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
 
 void ServiceTable::restore(const Wishes &wishes) {
   ServiceMaps maps(cube_);
+  traffic_.adopt();
   for (const auto &[key, entry] : maps.services.get_all()) {
     entries_.emplace(id_of(key), entry);
     ++services_of_vip_[key.vip];
@@ -310,8 +319,16 @@ void ServiceTable::restore(const Wishes &wishes) {
   for (const auto &wish : wishes)
     known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
   remove_leftovers(maps, wishes, chunks);
-  for (const auto &wish : wishes)
-    if (!stands(wish, chunks)) prepare({wish}).commit();
+  for (const auto &wish : wishes) {
+    const auto counters = traffic_.numbers(wish.id, wish.service->backends);
+    if (stands(wish, counters, chunks))
+      traffic_.settle(wish.id, counters);
+    else
+      prepare({wish}).commit();
+  }
+  std::set<ServiceId> wanted;
+  for (const auto &wish : wishes) wanted.insert(wish.id);
+  traffic_.keep_only(wanted);
   KnownEndpoints::Services services;
   for (const auto &wish : wishes)
     services.emplace(wish.id, KnownEndpoints::of(wish.id, wish.service->backends));

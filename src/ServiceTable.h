@@ -12,6 +12,7 @@
 #include "Service.h"
 #include "SourceRangeTable.h"
 #include "Tables.h"
+#include "TrafficTable.h"
 
 namespace k8slbrp {
 
@@ -26,7 +27,7 @@ class ServiceTable {
   };
   using Wishes = std::vector<Wish>;  // each service once
 
-  explicit ServiceTable(polycube::service::BaseCube &cube);
+  ServiceTable(polycube::service::BaseCube &cube, TrafficTable &traffic);
 
   // A change that is ready but not in force: all it needs beside what there is already has its place in the
   // maps. It goes away without a trace unless it is committed.
@@ -49,6 +50,7 @@ class ServiceTable {
     std::map<ServiceId, abi::service> written_;
     KnownEndpoints::Services backends_;
     SourceRangeTable::Sets sources_;
+    std::map<ServiceId, TrafficTable::Numbers> counters_;
     std::vector<uint32_t> new_vips_;
     bool loses_backends_ = false;
   };
@@ -81,11 +83,12 @@ class ServiceTable {
   void undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept;
   void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
   void remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks);
-  bool stands(const Wish &wish, const Chunks &chunks) const;
+  bool stands(const Wish &wish, const TrafficTable::Numbers &counters, const Chunks &chunks) const;
   template <class Call>
   bool attempt(const char *what, Call call) noexcept;
 
   polycube::service::BaseCube &cube_;
+  TrafficTable &traffic_;
   std::map<ServiceId, abi::service> entries_;
   KnownEndpoints known_;
   SourceRangeTable sources_;

@@ -22,7 +22,7 @@ class Services {
   // What a request wants of the services it names: their new content, or nullopt for "gone".
   using Changes = std::map<ServiceId, std::optional<Service>>;
 
-  explicit Services(polycube::service::BaseCube &cube) : table_(cube) {}
+  Services(polycube::service::BaseCube &cube, TrafficTable &traffic) : table_(cube, traffic) {}
 
   // Each returns the checked changes of one request, or throws.
   Changes create(const std::vector<ServiceConfig> &configs) const;

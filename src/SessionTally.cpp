@@ -6,14 +6,18 @@
 namespace k8slbrp {
 namespace {
 
-uint32_t count_fragments(polycube::service::BaseCube &cube) {
+// Entries of a map of which the control plane keeps no count.
+template <class Key, class Value>
+uint32_t count_entries(polycube::service::BaseCube &cube, const char *name) {
   constexpr uint32_t kBatch = 1024;
-  std::vector<abi::fragment_key> keys(kBatch);
-  std::vector<abi::fragment> values(kBatch);
-  uint32_t sum = 0, cursor = 0;
+  std::vector<Key> keys(kBatch);
+  std::vector<Value> values(kBatch);
+  Key cursor{};
+  uint32_t sum = 0;
   for (bool first = true, more = true; more; first = false) {
-    uint32_t count = kBatch, next = 0;
-    auto table = cube.get_raw_table("fragments");
+    uint32_t count = kBatch;
+    Key next{};
+    auto table = cube.get_raw_table(name);
     more = table.get_batch(keys.data(), values.data(), &count, first ? nullptr : &cursor, &next) == 0;
     cursor = next;
     sum += count;
@@ -30,13 +34,17 @@ std::size_t SessionTally::Hash::operator()(const Backend &backend) const {
   return hash * 0xbf58476d1ce4e5b9ULL >> 16;
 }
 
-SessionTally::SessionTally(polycube::service::BaseCube &cube) : fragments_(count_fragments(cube)) {
+SessionTally::SessionTally(polycube::service::BaseCube &cube)
+    : fragments_(count_entries<abi::fragment_key, abi::fragment>(cube, "fragments")),
+      affinities_(count_entries<abi::affinity_key, abi::affinity>(cube, "affinities")),
+      source_ranges_(count_entries<abi::source_range, uint32_t>(cube, "source_ranges")) {
   SessionClock clock(cube);
   for (SessionWalk walk(cube); walk.next();)
     for (const auto &entry : walk.entries()) {
       clock.at_least(entry.session.last_seen);
       add(entry, clock);
     }
+  for (const auto &[backend, count] : active_) of_services_[backend.service] += count;
 }
 
 void SessionTally::add(const SessionEntry &entry, const SessionClock &clock) {
@@ -58,6 +66,11 @@ uint32_t SessionTally::in_state(uint8_t protocol, std::initializer_list<abi::ses
   uint32_t sum = 0;
   for (const auto state : states) sum += states_[protocol][state];
   return sum;
+}
+
+uint32_t SessionTally::active(const ServiceId &service) const {
+  const auto found = of_services_.find(service);
+  return found == of_services_.end() ? 0 : found->second;
 }
 
 uint32_t SessionTally::active(const ServiceId &service, uint32_t backend) const {

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -19,11 +20,15 @@ class SessionTally {
 
   uint32_t in_state(uint8_t protocol, std::initializer_list<abi::session_state> states) const;
   uint32_t expired() const { return expired_; }
-  // Sessions in use: of a backend, by its address, of a service, and of those that no service has.
+  // Sessions in use: of a service, of one of its backends, by address, and of those to a backend's own
+  // address.
+  uint32_t active(const ServiceId &service) const;
   uint32_t active(const ServiceId &service, uint32_t backend) const;
   uint32_t direct() const { return direct_; }
   uint32_t entries(SessionMap map) const { return entries_[static_cast<std::size_t>(map)]; }
   uint32_t fragments() const { return fragments_; }
+  uint32_t affinities() const { return affinities_; }
+  uint32_t source_ranges() const { return source_ranges_; }
 
  private:
   struct Backend {
@@ -43,9 +48,12 @@ class SessionTally {
   std::array<uint32_t, kSessionMaps.size()> entries_{};
   std::array<std::array<uint32_t, SETTINGS_STATES>, SETTINGS_PROTOCOLS> states_{};
   std::unordered_map<Backend, uint32_t, Hash> active_;
+  std::map<ServiceId, uint32_t> of_services_;
   uint32_t expired_ = 0;
   uint32_t direct_ = 0;
   uint32_t fragments_ = 0;
+  uint32_t affinities_ = 0;
+  uint32_t source_ranges_ = 0;
 };
 
 // The last tally, if it is not old. The walk takes none of the cube's locks: nobody who changes something

@@ -26,19 +26,23 @@ enum slowpath_reason {
 /* Indexes of the `events` counters. */
 enum event {
   EVENT_NEW_SESSION = 0,
-  EVENT_DROP_MALFORMED = 1,     /* headers truncated or inconsistent */
-  EVENT_DROP_NO_PORT = 2,       /* no port on the other side, or none with the destination address */
-  EVENT_DROP_FRAGMENT = 3,      /* later fragment of a datagram that is dropped */
-  EVENT_DROP_ICMP_ERROR = 4,    /* ICMP error about a service without usable backend */
-  EVENT_RATE_LIMITED = 5,       /* slow path budget used up */
-  EVENT_REJECTED = 6,           /* no usable backend, or no such service: answered by the slow path */
-  EVENT_DROP_SOURCE_PORTS = 7,  /* no free source port towards the chosen backend */
-  EVENT_DROP_TABLE_CHANGED = 8, /* slots or sessions changed while a packet was looking */
-  EVENT_DROP_NO_SESSION = 9,    /* answer of a service's backend that belongs to no session */
-  EVENT_TABLE_BUSY = 10,        /* the kernel had no free entry for a new session at that moment */
-  EVENT_FRAGMENT_HELD = 11,     /* later fragment that came before the first one: given to the slow path */
-  EVENT_DROP_SOURCE_RANGE = 12, /* a new session from where the service serves nobody */
-  EVENT_COUNT = 13,
+  EVENT_DROP_MALFORMED = 1,       /* headers truncated or inconsistent */
+  EVENT_DROP_NO_PORT = 2,         /* no port on the other side, or none with the destination address */
+  EVENT_DROP_FRAGMENT = 3,        /* later fragment of a datagram that is dropped */
+  EVENT_DROP_ICMP_ERROR = 4,      /* ICMP error about a service without usable backend */
+  EVENT_RATE_LIMITED = 5,         /* slow path budget used up */
+  EVENT_REJECTED = 6,             /* no usable backend, or no such service: answered by the slow path */
+  EVENT_DROP_SOURCE_PORTS = 7,    /* no free source port towards the chosen backend */
+  EVENT_DROP_TABLE_CHANGED = 8,   /* slots or sessions changed while a packet was looking */
+  EVENT_DROP_NO_SESSION = 9,      /* answer of a service's backend that belongs to no session */
+  EVENT_TABLE_BUSY = 10,          /* the kernel had no free entry for a new session at that moment */
+  EVENT_FRAGMENT_HELD = 11,       /* later fragment that came before the first one: given to the slow path */
+  EVENT_DROP_SOURCE_RANGE = 12,   /* a new session from where the service serves nobody */
+  EVENT_DROP_PORT_NOT_READY = 13, /* came in by a port without role */
+  EVENT_DROP_SLOW_PATH_FULL = 14, /* the control plane does not keep up */
+  EVENT_DROP_NO_PEER = 15,        /* XDP: the port where it should leave has no peer */
+  EVENT_NOT_PROMOTED = 16,        /* no free entry for an answered session: it stays one without answer */
+  EVENT_COUNT = 17,
 };
 
 /* Upper bounds of the maps that grow with use. */
@@ -56,6 +60,66 @@ enum event {
 #define FLOW_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 2, cpus)
 #define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
 #define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
+
+/*
+ * Counters: each CPU has its own, so that none waits for another.
+ *
+ * traffic[n]: what the backend with this number has exchanged with clients, of one service. Sessions carry
+ * the number. NO_COUNTER is shared by all that have none: connections to a backend's own address, and
+ * backends for which there was none left.
+ */
+#define NO_COUNTER 0
+#define MAX_COUNTERS 32768 /* as many as a backend's flags can tell apart */
+#define COUNTERS(sessions) \
+  ((sessions) / 16 < 1024 ? 1024 : (sessions) / 16 > MAX_COUNTERS ? MAX_COUNTERS : (sessions) / 16)
+
+struct traffic {
+  __u64 packets_in; /* from clients */
+  __u64 bytes_in;
+  __u64 packets_out; /* to clients */
+  __u64 bytes_out;
+  __u64 new_sessions;
+};
+
+/*
+ * totals[side][fate]: all other packets, by the side where they came in. What was translated is the sum of
+ * `traffic`: the packets from clients came in by FRONTEND ports, those to clients by the BACKEND port, but
+ * for FATE_HAIRPIN, which are among the latter and came in by FRONTEND ports.
+ */
+enum fate { FATE_PASSED = 0, FATE_DROPPED = 1, FATE_SLOW_PATH = 2, FATE_HAIRPIN = 3, FATE_COUNT = 4 };
+
+#define TOTALS 12 /* sides, SIDE_NONE among them, and fates */
+
+struct total {
+  __u64 packets;
+  __u64 bytes;
+};
+
+/* services: proto is an IP protocol; vport is 0 for ICMP. */
+struct service_key {
+  __be32 vip;
+  __be16 vport;
+  __u8 proto;
+  __u8 pad;
+};
+
+/* counter_owners: whose a number of `traffic` is; kept by and for the control plane. */
+struct counter_owner {
+  struct service_key service; /* all zero: of a service that is no more */
+  __be32 backend;
+};
+
+/*
+ * removed_traffic: what backends that a service had before have exchanged, once their numbers are used again;
+ * with a key of all zero, those of services that are no more. `from` or `number`: the figures that stand
+ * there are contained already.
+ */
+struct removed_traffic {
+  struct traffic traffic;
+  struct service_key from;
+  __u32 number;
+  __u32 pad;
+};
 
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
@@ -78,20 +142,15 @@ struct src_ip_rewrite {
   __u32 enabled;
 };
 
-/* services: proto is an IP protocol; vport is 0 for ICMP. */
-struct service_key {
-  __be32 vip;
-  __be16 vport;
-  __u8 proto;
-  __u8 pad;
-};
-
-/* A backend of a service, and whether it gets new sessions. */
+/* A backend of a service, whether it gets new sessions, and where its traffic is counted. */
 struct backend {
   __be32 ip;
   __be16 port;
-  __u16 accepts; /* 0: it has weight 0 */
+  __u16 flags; /* BACKEND_ACCEPTS, and the number of its counters above */
 };
+
+#define BACKEND_ACCEPTS 1 /* else it has weight 0, or drains */
+#define BACKEND_COUNTER_SHIFT 1
 
 /*
  * A service chooses by `slots` slots, each of which holds the index of a backend; the hash of a flow picks
@@ -258,7 +317,8 @@ struct session {
   __u16 port;            /* FRONTEND port of the client */
   __u8 state;            /* enum session_state */
   __u8 flags;            /* SESSION_* */
-  __u32 pad;
+  __u16 counter;         /* in `traffic` */
+  __u16 pad;
 };
 
 /* This entry of `flows` is for the server's packets. */
@@ -290,7 +350,10 @@ struct fragment {
   __u32 last_seen;
   __u32 port_generation; /* of port */
   __u16 port;            /* FRONTEND port of the client; NO_PORT: by destination address */
-  __u16 verdict;         /* enum fragment_verdict */
+  __u8 verdict;          /* enum fragment_verdict */
+  __u8 from_client;      /* of the session */
+  __u16 counter;         /* of the session, in `traffic` */
+  __u16 pad;
 };
 
 /* settings[0]: idle timeouts in seconds, by protocol and state; whether a VIP's ports without service refuse.
@@ -311,10 +374,12 @@ struct clock {
   __u32 pad;
 };
 
-/* limits[slowpath_reason]: what this CPU gave to the control plane in the current tick. */
+/* limits[slowpath_reason]: what this CPU gave to the control plane, in the current tick and ever. */
 struct limit {
   __u32 tick;
   __u32 count;
+  __u64 given;
+  __u64 omitted; /* copies of packets that went their way, for which there was no budget or no room */
 };
 
 #ifdef __cplusplus
@@ -339,11 +404,16 @@ ABI_ASSERT(sizeof(struct flow_key) == 16);
 ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
 ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
 ABI_ASSERT(sizeof(struct fragment_key) == 12);
-ABI_ASSERT(sizeof(struct fragment) == 20);
+ABI_ASSERT(sizeof(struct fragment) == 24);
 ABI_ASSERT(sizeof(struct settings) == 2056);
 ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
 ABI_ASSERT(sizeof(struct clock) == 16);
-ABI_ASSERT(sizeof(struct limit) == 8);
+ABI_ASSERT(sizeof(struct limit) == 24);
+ABI_ASSERT(sizeof(struct traffic) == 40);
+ABI_ASSERT(sizeof(struct total) == 16 && TOTALS == 3 * FATE_COUNT);
+ABI_ASSERT(sizeof(struct counter_owner) == 12);
+ABI_ASSERT(sizeof(struct removed_traffic) == 56);
+ABI_ASSERT(MAX_COUNTERS - 1 <= 0xffff >> BACKEND_COUNTER_SHIFT);
 
 #ifdef __cplusplus
 }  // namespace k8slbrp::abi

@@ -36,45 +36,73 @@ static __always_inline bool within_budget(__u32 reason) {
   return limit->count++ < SLOW_PATH_BUDGET;
 }
 
-/* Gives a copy to the control plane, and tells which datagram it belongs to. */
-static __always_inline void give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+/* Gives a copy to the control plane, and tells which datagram it belongs to. False when it has no room. */
+static __always_inline bool give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                       __u32 reason) {
   __u32 datagram[3] = {pkt->tuple.saddr, pkt->tuple.daddr,
                        (__u32)pkt->tuple.side << 24 | (__u32)pkt->tuple.proto << 16 | pkt->ip_id};
-  pcn_pkt_controller_with_metadata(ctx, md, reason, datagram); /* its verdict is none on the original */
+  /* Its verdict is none on the original. */
+  if (pcn_pkt_controller_with_metadata(ctx, md, reason, datagram)) return false;
+  struct limit *limit = limits.lookup(&reason);
+  if (limit) limit->given++;
+  return true;
 }
 
+/* The same of a packet that goes its way: without the copy, if the control plane has enough to do. */
+static __always_inline void offer_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                       __u32 reason) {
+  if (within_budget(reason) && give_copy(ctx, md, pkt, reason)) return;
+  struct limit *limit = limits.lookup(&reason);
+  if (limit) limit->omitted++;
+}
+
+static __always_inline int drop_now(const struct packet *pkt, __u32 length, __u32 event) {
+  count_event(event);
+  if (pkt->tuple.side != SIDE_NONE) count_fate(pkt->tuple.side, FATE_DROPPED, length);
+  return RX_DROP;
+}
+
+/* The control plane gets the packet instead of a port. */
+static __always_inline int hand_over(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                     __u32 length, __u32 reason) {
+  if (reason != REASON_FRAGMENT_HOLD && !within_budget(reason)) /* the former has been asked already */
+    return drop_now(pkt, length, EVENT_RATE_LIMITED);
+  if (!give_copy(ctx, md, pkt, reason)) return drop_now(pkt, length, EVENT_DROP_SLOW_PATH_FULL);
+  count_fate(pkt->tuple.side, FATE_SLOW_PATH, length);
+  return RX_DROP;
+}
+
+/* Sends the packet out, translated or as it came. */
 static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md, __u32 out) {
   int verdict = pcn_pkt_redirect(ctx, md, out);
 #ifdef POLYCUBE_XDP
   /* A port without peer yields XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
-  if (!verdict) return RX_DROP;
+  if (!verdict) {
+    count_event(EVENT_DROP_NO_PEER);
+    return RX_DROP;
+  }
 #endif
   return verdict;
 }
 
 static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                               action_t action) {
-  if (pkt->releases && within_budget(REASON_FRAGMENT_RELEASE))
-    give_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
+                               action_t action, bool translated) {
+  __u32 length = packet_length(ctx), reason = action >> ACTION_REASON_SHIFT, out = action & ACTION_PORT;
+  if (pkt->releases) offer_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {
-    decided(DROPPED, action & ACTION_PORT);
-    count_event(action & ACTION_PORT);
-    return RX_DROP;
+    decided(DROPPED, out);
+    return drop_now(pkt, length, out);
   }
-  if (action & ACTION_COPY) {
-    __u32 reason = action >> ACTION_REASON_SHIFT;
-    decided(CONTROL_PLANE, reason);
-    if (reason == REASON_FRAGMENT_HOLD || within_budget(reason)) /* the former has been asked already */
-      give_copy(ctx, md, pkt, reason);
-    else
-      count_event(EVENT_RATE_LIMITED);
-  }
-  __u32 out = action & ACTION_PORT;
+  if (action & ACTION_COPY) decided(CONTROL_PLANE, reason);
+  if (out == NOWHERE) return hand_over(ctx, md, pkt, length, reason);
+  if (action & ACTION_COPY) offer_copy(ctx, md, pkt, reason);
   if (out == NO_PORT) {
     decided(NO_PORT);
-    count_event(EVENT_DROP_NO_PORT);
+    return drop_now(pkt, length, EVENT_DROP_NO_PORT);
   }
-  if (out == NO_PORT || out == NOWHERE) return RX_DROP;
+  if (translated) count_translated(pkt->exit.counter, pkt->exit.from_client, length);
+  bool is_hairpin_answer = translated && !pkt->exit.from_client && pkt->tuple.side == SIDE_FRONTEND;
+  if (!translated || is_hairpin_answer)
+    count_fate(pkt->tuple.side, translated ? FATE_HAIRPIN : FATE_PASSED, length);
   return send_out(ctx, md, out);
 }

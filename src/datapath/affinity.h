@@ -34,11 +34,13 @@ static __always_inline enum membership recall_backend(struct session *session, _
   const struct affinity *last = &copy.affinity;
   if (last->check != affinity_check(&key, last->ip, last->port)) return NOT_A_MEMBER;
   if ((__s32)(now - last->last_opened) > (__s32)seconds) return NOT_A_MEMBER;
-  enum membership membership = membership_of(&key.service, last->ip, last->port);
+  __u16 counter = NO_COUNTER;
+  enum membership membership = membership_of(&key.service, last->ip, last->port, &counter);
   if (membership != MEMBER_ACCEPTS) return membership;
   decided(AFFINITY, now - last->last_opened, last->ip, last->port);
   session->back.server = last->ip;
   session->back.server_port = last->port;
+  session->counter = counter;
   return membership;
 }
 

@@ -39,6 +39,8 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
       .last_seen = now,
       .port_generation = pkt->exit.port_generation,
       .port = pkt->exit.port,
+      .counter = pkt->exit.counter,
+      .from_client = pkt->exit.from_client,
       .verdict = translated                   ? FRAGMENT_TRANSLATE
                  : action == ACTION_UNMATCHED ? FRAGMENT_PASS
                                               : FRAGMENT_DROP,
@@ -69,7 +71,9 @@ static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct p
   struct exit as_the_first = {.saddr = note->saddr,
                               .daddr = note->daddr,
                               .port_generation = note->port_generation,
-                              .port = note->port};
+                              .port = note->port,
+                              .counter = note->counter,
+                              .from_client = note->from_client};
   pkt->exit = as_the_first;
   rewrite_addresses(ip, pkt->exit.saddr, pkt->exit.daddr);
   return ACTION_TRANSLATED;

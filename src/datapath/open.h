@@ -22,6 +22,7 @@ static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32
   if (choice == CHOICE_CHANGED) return TABLE_CHANGED;
   session->back.server = chosen.backend.ip;
   session->back.server_port = chosen.backend.port;
+  session->counter = chosen.backend.flags >> BACKEND_COUNTER_SHIFT;
   session->front = flow_of(tuple, true);
   if (chosen.affinity && recall_backend(session, tuple->proto, chosen.affinity, now) == MEMBERSHIP_CHANGED)
     return TABLE_CHANGED;
@@ -44,6 +45,7 @@ static __always_inline enum opening choose_itself(const struct packet *pkt, stru
   decided(DIRECT, tuple->daddr, tuple->dport);
   session->front = session->back = flow_of(tuple, true);
   session->flags = SESSION_DIRECT;
+  session->counter = NO_COUNTER;
   return OPENED;
 }
 
@@ -103,16 +105,20 @@ static __always_inline enum opening store_beside_others(struct session *session,
   return by_client || claim_flow(&request, session, true) ? OPENED : TABLE_CHANGED;
 }
 
-/* What becomes of the answers to the session that a client flow had before. */
-static __always_inline void leave(const struct flow *back, bool ended, struct session *session, __u8 proto) {
+/* What becomes of the answers to the session that a client flow had before, with `back` as its backend's
+ * flow.
+ */
+static __always_inline void leave(const struct flow *back, const struct lookup *found,
+                                  struct session *session, __u8 proto) {
   struct session old = *session;
   old.back = *back;
+  old.counter = found->counter;
   old.check = check_of(&old);
   struct flow_key answer = answer_of(&old, proto);
   /* Of TCP, the new backend and the old one must not both speak as the service. */
   if (proto == PROTO_TCP)
     flows.delete(&answer);
-  else if (!ended)
+  else if (!found->ended)
     store_flow(&answer, &old, false);
 }
 
@@ -138,9 +144,10 @@ static __always_inline enum opening store_session(struct session *session, const
       !may_have_flows(&key, session->last_seen)) {
     session->check = check_of(session);
     write_state(found->entry, session);
+    if (!DRY_RUN) found->entry->counter = session->counter;
     return OPENED;
   }
   enum opening outcome = store_beside_others(session, proto, hash);
-  if (!same && outcome == OPENED) leave(old, found->ended, session, proto);
+  if (!same && outcome == OPENED) leave(old, found, session, proto);
   return outcome;
 }

@@ -19,6 +19,8 @@ struct exit {
   __be32 daddr;
   __u32 port_generation; /* of port */
   __u32 port;
+  __u16 counter;
+  bool from_client;
 };
 
 struct packet {

@@ -68,41 +68,47 @@ static __always_inline bool read_backend(const struct service *service, __u32 in
 /* MEMBERSHIP_CHANGED: the control plane has replaced the backends meanwhile. */
 enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEMBERSHIP_CHANGED = 3 };
 
+/* Each tells `counter` that of the backend it finds. */
 static __always_inline enum membership find_among(const struct backend *backends, int count, __be32 ip,
-                                                  __be16 port) {
+                                                  __be16 port, __u16 *counter) {
 #pragma unroll
   for (int i = 0; i < count; i++)
-    if (backends[i].ip == ip && backends[i].port == port)
-      return backends[i].accepts ? MEMBER_ACCEPTS : MEMBER_DRAINING;
+    if (backends[i].ip == ip && backends[i].port == port) {
+      __u16 flags = *(const volatile __u16 *)&backends[i].flags;
+      *counter = flags >> BACKEND_COUNTER_SHIFT;
+      return flags & BACKEND_ACCEPTS ? MEMBER_ACCEPTS : MEMBER_DRAINING;
+    }
   return NOT_A_MEMBER;
 }
 
 static __always_inline enum membership find_in_set(const struct service *service, __u32 set, __be32 ip,
-                                                   __be16 port) {
+                                                   __be16 port, __u16 *counter) {
   __u32 segment = service->first_chunk, first = set * BACKENDS_PER_SET;
   __u32 number = first_chunk_of_backends(service) + first / BACKENDS_PER_CHUNK;
   struct chunk *chunk = chunks.lookup(&number);
   if (!chunk) return MEMBERSHIP_CHANGED;
   const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_SET)];
-  enum membership membership = find_among(members, BACKENDS_PER_SET, ip, port);
+  enum membership membership = find_among(members, BACKENDS_PER_SET, ip, port, counter);
   return is_of_segment(chunk, segment) ? membership : MEMBERSHIP_CHANGED;
 }
 
-static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port) {
-  if (service->sets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port);
+static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port,
+                                                    __u16 *counter) {
+  if (service->sets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port, counter);
   __u32 hash = backend_hash(ip, port), sets = service->sets;
-  enum membership membership = find_in_set(service, backend_set(hash, 0, sets), ip, port);
+  enum membership membership = find_in_set(service, backend_set(hash, 0, sets), ip, port, counter);
   if (membership != NOT_A_MEMBER) return membership;
-  return find_in_set(service, backend_set(hash, 1, sets), ip, port);
+  return find_in_set(service, backend_set(hash, 1, sets), ip, port, counter);
 }
 
 /* Whether a backend is the service's, and gets new sessions. */
-static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port) {
+static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port,
+                                                     __u16 *counter) {
   struct service *service = services.lookup((struct service_key *)key);
   if (!service) return NOT_A_MEMBER;
   __u32 version = LOAD_ONCE(service->version);
   if (!is_version(service, key, version)) return MEMBERSHIP_CHANGED;
-  enum membership membership = find_backend(service, ip, port);
+  enum membership membership = find_backend(service, ip, port, counter);
   return is_version(service, key, version) ? membership : MEMBERSHIP_CHANGED;
 }
 

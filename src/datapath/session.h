@@ -146,7 +146,8 @@ static __always_inline __u8 next_state(const struct session *session, const stru
 static __always_inline enum membership membership_in(const struct session *session, __u8 proto) {
   struct service_key key = {
       .vip = session->front.server, .vport = session->front.server_port, .proto = proto};
-  return membership_of(&key, session->back.server, session->back.server_port);
+  __u16 counter;
+  return membership_of(&key, session->back.server, session->back.server_port, &counter);
 }
 
 /*

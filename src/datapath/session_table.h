@@ -24,6 +24,7 @@ struct lookup {
   bool vacant;           /* no session of this client port was found */
   bool ended;            /* it has timed out */
   bool changed;          /* an entry was overwritten while it was read */
+  __u16 counter;         /* of the session that was found */
 };
 
 static __always_inline struct client_key client_key_of(struct flow_key *tuple) {
@@ -140,7 +141,7 @@ static __always_inline void promote(struct session *session, __u8 proto) {
   session->flags &= ~SESSION_FROM_SERVER;
   int failed = clients.insert(&key, session);
   if (!failed) openings.delete(&key);
-  if (failed && failed != -EEXIST) count_event(EVENT_TABLE_BUSY);
+  if (failed && failed != -EEXIST) count_event(EVENT_NOT_PROMOTED);
 }
 
 /*

@@ -70,13 +70,16 @@ static __always_inline __u32 go_straight(struct CTXTYPE *ctx, const struct port 
     if (is_server_known(&pkt.tuple) || may_have_flows(&key, now)) return NOT_STRAIGHT;
     if (from_client && refuses_unserved()) return NOT_STRAIGHT;
     __u32 out = from_client || !in->multi ? in->out : frontend_of(pkt.tuple.daddr);
-    return out == NO_PORT ? NOT_STRAIGHT : out;
+    if (out == NO_PORT) return NOT_STRAIGHT;
+    count_fate(pkt.tuple.side, FATE_PASSED, packet_length(ctx));
+    return out;
   }
   if (!copy_session(entry, &session) || !matches(&session, &pkt.tuple, from_client)) return NOT_STRAIGHT;
   if (!is_steady(&session, pkt.tuple.proto, from_client, now)) return NOT_STRAIGHT;
   struct translation to = translation_of(&session, from_client);
   struct exit exit = {.daddr = to.daddr, .port_generation = session.port_generation, .port = session.port};
   __u32 out = egress(in, &exit);
-  if (out == NO_PORT) return NOT_STRAIGHT;
-  return translate(ctx, &pkt, &to) ? out : NOT_STRAIGHT;
+  if (out == NO_PORT || !translate(ctx, &pkt, &to)) return NOT_STRAIGHT;
+  count_translated(session.counter, from_client, packet_length(ctx));
+  return out;
 }

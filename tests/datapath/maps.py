@@ -48,7 +48,15 @@ def per_cpu_sums(fd: int, entries: int) -> list[int]:
     return answer
 
 
-def clear_per_cpu(fd: int, entries: int) -> None:
-    """Zeroes an array with 8 bytes for each CPU."""
+def per_cpu_structs(fd: int, index: int, layout: str) -> tuple[int, ...]:
+    """The members of one entry of an array with a struct for each CPU, each summed up over the CPUs."""
+    size = struct.calcsize(layout)
+    raw = bpf.lookup(fd, struct.pack("=I", index), size * bpf.possible_cpus())
+    assert raw is not None
+    return tuple(sum(members) for members in zip(*struct.iter_unpack(layout, raw), strict=True))
+
+
+def clear_per_cpu(fd: int, entries: int, size: int = 8) -> None:
+    """Zeroes the first entries of an array with `size` bytes for each CPU, a multiple of 8."""
     for index in range(entries):
-        bpf.update(fd, struct.pack("=I", index), bytes(8 * bpf.possible_cpus()))
+        bpf.update(fd, struct.pack("=I", index), bytes(size * bpf.possible_cpus()))

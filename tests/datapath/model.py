@@ -188,7 +188,7 @@ class Model:
         """What must become of `frame`, given that the datapath has made `observed` of it."""
         port = self.ports.get(in_port)
         if port is None:
-            return self._drop(frame, "no_port")
+            return self._drop(frame, "port_not_ready")
         data = bytearray(frame)
         kind, l3, datagram = classify(data)
         if kind is Kind.MALFORMED:
@@ -223,9 +223,10 @@ class Model:
     def _punt(self, frame: bytes | bytearray, reason: int) -> Expected:
         return Expected(None, bytes(frame), self._within_budget(reason))
 
-    def _within_budget(self, reason: int) -> int | None:
+    def _within_budget(self, reason: int, event: str = "rate_limited") -> int | None:
         if self._spent[reason, self.now] >= SLOW_PATH_BUDGET:
-            self.events["rate_limited"] += 1
+            if event:
+                self.events[event] += 1
             return None
         self._spent[reason, self.now] += 1
         return reason
@@ -630,7 +631,7 @@ class Model:
         if port.side == FRONTEND:
             expected = self._send(port.out, data)
             if self.rewrite and word(data, l3 + 6) == 2 and self._is_in(sender, self.rewrite[0]):
-                expected.punt = self._within_budget(ARP_REPLY)
+                expected.punt = self._within_budget(ARP_REPLY, "")
             return expected
         if self.rewrite and self._is_in(target, self.rewrite[2]):
             network, mask, _ = self.rewrite

@@ -22,6 +22,7 @@ BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
 BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
 EVENTS = tuple(name.removeprefix("drop_") for name in abi.names("EVENT_")[:-1])
 SESSION_TABLES = ("clients", "openings", "flows")
+COUNTERS_OF_TESTS = 8  # of `traffic`
 MORE_TABLES = ("affinities", "source_ranges")
 
 TIMEOUTS = {
@@ -124,9 +125,10 @@ def _check_of(key: bytes) -> int:
     return ((vip << 32 | vport << 16 | proto) * 0x9E3779B97F4A7C15 & 2**64 - 1) >> 32
 
 
-def _packed(endpoint: Endpoint, accepts: bool) -> bytes:
+def _packed(endpoint: Endpoint, accepts: bool, counter: int = 0) -> bytes:
     """struct backend."""
-    return ip(endpoint[0]) + endpoint[1].to_bytes(2) + struct.pack("=H", accepts)
+    flags = accepts | counter << abi.CONSTANTS["BACKEND_COUNTER_SHIFT"]
+    return ip(endpoint[0]) + endpoint[1].to_bytes(2) + struct.pack("=H", flags)
 
 
 def _hash_of(endpoint: Endpoint) -> int:
@@ -192,6 +194,7 @@ class Tables:
     _members: dict[bytes, set[Endpoint]] = field(default_factory=dict)
     _known: dict[int, int] = field(default_factory=dict)
     _source_sets: dict[bytes, int] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)  # of services set from now on: by backend
 
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
@@ -216,6 +219,9 @@ class Tables:
         self._known.clear()
         maps.clear_per_cpu(self.datapath.maps["retired_next"], 1)
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
+        maps.clear_per_cpu(self.datapath.maps["traffic"], COUNTERS_OF_TESTS, abi.size("traffic"))
+        maps.clear_per_cpu(self.datapath.maps["totals"], abi.CONSTANTS["TOTALS"], abi.size("total"))
+        self.counters.clear()
         self.reset_limits()
         self._segments.clear()
         self._members.clear()
@@ -299,7 +305,10 @@ class Tables:
         table = (
             _slot_chunks([usable[slot % len(usable)] for slot in range(slots)], shift) if slots > 1 else []
         )
-        values = [_packed(endpoint, number < len(backends)) for number, endpoint in enumerate(members)]
+        values = [
+            _packed(endpoint, number < len(backends), self.counters.get(endpoint[0], 0))
+            for number, endpoint in enumerate(members)
+        ]
         stored = _backend_chunks(dict(zip(indexes, values, strict=True)), sets)
         segment = self._write_chunks(table + stored)
         inline = b"" if chunks else b"".join(values)
@@ -446,5 +455,18 @@ class Tables:
         totals = maps.per_cpu_sums(self.datapath.maps["events"], len(EVENTS))
         return {name: total for name, total in zip(EVENTS, totals, strict=True) if total}
 
+    def traffic(self, counter: int) -> tuple[int, ...]:
+        """Packets and bytes from clients, the same to clients, and new sessions."""
+        return maps.per_cpu_structs(self.datapath.maps["traffic"], counter, "=5Q")
+
+    def total(self, side: int, fate: str) -> tuple[int, ...]:
+        """Packets and bytes: those that came in from a side and were `passed`, `dropped`, …"""
+        index = side * abi.CONSTANTS["FATE_COUNT"] + abi.CONSTANTS[f"FATE_{fate.upper()}"]
+        return maps.per_cpu_structs(self.datapath.maps["totals"], index, "=2Q")
+
+    def copies(self, reason: int) -> tuple[int, ...]:
+        """Packets for this reason: given to the control plane, and gone their way without."""
+        return maps.per_cpu_structs(self.datapath.maps["limits"], reason, "=8x2Q")
+
     def reset_limits(self) -> None:
-        maps.clear_per_cpu(self.datapath.maps["limits"], abi.CONSTANTS["REASON_COUNT"])
+        maps.clear_per_cpu(self.datapath.maps["limits"], abi.CONSTANTS["REASON_COUNT"], abi.size("limit"))

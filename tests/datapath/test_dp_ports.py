@@ -31,7 +31,7 @@ def answered(lab: Lab, exchange: Exchange, port: int) -> None:
 def test_unknown_input_port(lab: Lab, port: int) -> None:
     packet = frame(CLIENT, STRANGER, tcp(1, 2))
     assert_dropped(lab.datapath.send(port, packet))
-    assert lab.tables.events() == {"no_port": 1}
+    assert lab.tables.events() == {"port_not_ready": 1}
 
 
 def test_no_backend_port(lab: Lab) -> None:

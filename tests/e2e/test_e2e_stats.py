@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from testbed import topology
+from testbed.api import Api
+from testbed.host import SERVICE_LIBRARY, start_host
+from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 from testbed.traffic import Holder, new_sessions
 
@@ -35,6 +40,79 @@ def test_state_is_read_by_its_own_path_only(multi: ConnectedCube) -> None:
         assert multi.api.get(f"{cube}/stats/table/services/entries") == 1
     finally:
         multi.api.delete(path)
+
+
+TRAFFIC = ("packets-in", "bytes-in", "packets-out", "bytes-out", "new-sessions")
+
+
+def traffic(api: Api, path: str) -> dict[str, int]:
+    stats = api.get(f"{path}/stats")
+    return {name: stats[name] for name in TRAFFIC}
+
+
+def counted(api: Api, cube: str) -> int:
+    """All packets that the cube says it has seen."""
+    stats = api.get(f"{cube}/stats")
+    return sum(
+        count for side in ("frontend", "backend") for name, count in stats[side].items() if "packets" in name
+    )
+
+
+def test_traffic(any_cube: ConnectedCube) -> None:
+    path = any_cube.service(VIP, 80, "TCP", [1, 1])
+    cube = f"k8slbrp/{any_cube.name}"
+    api, backends = any_cube.api, any_cube.network.server_ips[:2]
+    answers = new_sessions(any_cube.network.clients[0], "http", VIP, 80, 30)
+    whole = traffic(api, path)
+    parts = [traffic(api, f"{path}/backend/{ip}") for ip in backends]
+    assert whole["new-sessions"] == 30
+    assert [part["new-sessions"] for part in parts] == [answers["server1"], answers["server2"]]
+    for name in TRAFFIC:
+        assert whole[name] == sum(part[name] for part in parts) > 0
+    assert whole["packets-in"] >= 4 * 30 and whole["bytes-in"] >= 54 * whole["packets-in"]
+    (listed,) = (s for s in api.get(f"{cube}/stats/service") if isinstance(s, dict))
+    assert {name: listed[name] for name in TRAFFIC} == whole
+
+    # A backend that goes leaves what it has counted to the service; one that comes back goes on.
+    api.delete(f"{path}/backend/{backends[0]}")
+    assert traffic(api, path) == whole
+    api.post(f"{path}/backend/{backends[0]}", {"port": 8080, "weight": 0})
+    assert traffic(api, f"{path}/backend/{backends[0]}") == parts[0]
+    # A service that is made anew begins anew; the cube's totals go on.
+    before = api.get(f"{cube}/stats/frontend")["translated-packets"]
+    api.delete(path)
+    assert api.get(f"{cube}/stats/frontend")["translated-packets"] >= before
+    any_cube.service(VIP, 80, "TCP", [1])
+    assert set(traffic(api, path).values()) == {0}
+    api.delete(path)
+
+
+def test_counters_survive_a_reload_and_a_restart(tmp_path: Path) -> None:
+    with Lab() as lab:
+        network = topology.build(lab, clients=1, servers=2)
+        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
+        options.append(f"k8slbrp={SERVICE_LIBRARY}")
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        topology.create_multi(api, "lb1", network)
+        cube = ConnectedCube("lb1", lab, api, network)
+        path = cube.service(VIP, 80, "TCP", [1, 1])
+        holder = Holder(lab, network.clients[0], VIP, 80, 20)
+        api.delete(f"{path}/backend/{network.server_ips[0]}")
+        before, seen = traffic(api, path), counted(api, "k8slbrp/lb1")
+        api.patch("k8slbrp/lb1/loglevel", "DEBUG")
+        assert traffic(api, path) == before
+
+        lab.stop(host)
+        assert holder.check().broken == 0  # counted while no host runs
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        after = traffic(api, path)
+        assert after["new-sessions"] == before["new-sessions"] == 20
+        assert after["packets-in"] >= before["packets-in"] + 20
+        assert after["packets-out"] >= before["packets-out"] + 20
+        assert counted(api, "k8slbrp/lb1") >= seen + 40
+        assert traffic(api, f"{path}/backend/{network.server_ips[1]}")["new-sessions"] in range(1, 20)
+        holder.close()
+        api.delete("k8slbrp/lb1")
 
 
 def test_active_sessions(multi: ConnectedCube) -> None:

@@ -271,6 +271,7 @@ struct Members<k8slbrp::StatsDropsConfig> {
     visitor.output("no-session", config.no_session);
     visitor.output("table-busy", config.table_busy);
     visitor.output("source-range", config.source_range);
+    visitor.output("no-peer", config.no_peer);
   }
 };
 

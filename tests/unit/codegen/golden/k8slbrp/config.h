@@ -299,6 +299,7 @@ struct StatsDropsConfig {
   std::optional<uint64_t> no_session;  // read-only
   std::optional<uint64_t> table_busy;  // read-only
   std::optional<uint64_t> source_range;  // read-only
+  std::optional<uint64_t> no_peer;  // read-only
 };
 void write(codegen::Text &text, const StatsDropsConfig &config);
 void write_leaf(codegen::Text &text, const StatsDropsConfig &config, const char *leaf);

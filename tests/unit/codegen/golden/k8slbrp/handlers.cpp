@@ -450,6 +450,7 @@ READ(read_k8slbrp_stats_drops_table_changed_by_id_handler, kStatsDrops.read_leaf
 READ(read_k8slbrp_stats_drops_no_session_by_id_handler, kStatsDrops.read_leaf(request, "no-session"))
 READ(read_k8slbrp_stats_drops_table_busy_by_id_handler, kStatsDrops.read_leaf(request, "table-busy"))
 READ(read_k8slbrp_stats_drops_source_range_by_id_handler, kStatsDrops.read_leaf(request, "source-range"))
+READ(read_k8slbrp_stats_drops_no_peer_by_id_handler, kStatsDrops.read_leaf(request, "no-peer"))
 READ(read_k8slbrp_stats_punts_by_id_handler, kStatsPunts.read_all(request))
 READ(read_k8slbrp_stats_punts_flood_by_id_handler, kStatsPunts.read_leaf(request, "flood"))
 READ(read_k8slbrp_stats_punts_reject_by_id_handler, kStatsPunts.read_leaf(request, "reject"))

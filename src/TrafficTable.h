@@ -1,0 +1,96 @@
+// Which counters of the map `traffic` are whose, and what they say.
+#pragma once
+
+#include <polycube/services/base_cube.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "Service.h"
+#include "datapath/abi.h"
+
+namespace k8slbrp {
+
+void add(abi::traffic &sum, const abi::traffic &figures);
+
+// A backend of a service has a number as long as it is the service's backend; sessions carry it. When it has
+// gone, sessions still do: so its number is used again only after none has been seen for a while, and what it
+// has counted by then goes on as the service's. The kernel keeps all of this: an owner for each number in
+// `counter_owners`, and the figures of those gone in `removed_traffic`.
+//
+// Thread-safe. Those who change services also hold the configuration lock.
+class TrafficTable {
+ public:
+  using Backends = std::map<uint32_t, Backend>;
+  using Numbers = std::map<uint32_t, uint16_t>;  // by address; NO_COUNTER where there is none left
+  using Clock = std::chrono::steady_clock;
+
+  TrafficTable(polycube::service::BaseCube &cube, uint32_t max_sessions);
+
+  // Takes over what an earlier run has left in the maps.
+  void adopt();
+
+  // The numbers of these backends of a service. Those that are new get theirs, which will be free again
+  // unless settle() confirms them.
+  Numbers numbers(const ServiceId &service, const Backends &backends);
+  // These are the service's backends now; it is no more; no others than these are services.
+  void settle(const ServiceId &service, const Numbers &backends);
+  void remove(const ServiceId &service);
+  void keep_only(const std::set<ServiceId> &services);
+
+  // Of a service, with all backends it has ever had; of a backend, if it has a number.
+  abi::traffic of(const ServiceId &service);
+  std::optional<abi::traffic> of(const ServiceId &service, uint32_t backend);
+  // Of all that have no number; of everybody.
+  abi::traffic others();
+  abi::traffic all();
+
+  std::size_t used() const;
+  uint32_t limit() const { return limit_; }
+
+  // How long no session may have had a number before it is used again: longer than notes of fragments live.
+  static constexpr std::chrono::seconds kQuarantine{60};
+
+ private:
+  struct Owner {
+    ServiceId service;  // all zero: one that is no more
+    uint32_t backend = 0;
+    bool operator<(const Owner &other) const {
+      return std::tie(service, backend) < std::tie(other.service, other.backend);
+    }
+  };
+  // A number whose backend has gone.
+  struct Leaving {
+    Clock::time_point since;
+    std::optional<Clock::time_point> unseen_since;
+  };
+
+  std::vector<uint16_t> owned_by(const ServiceId &service) const;
+  uint16_t take(const Owner &owner);
+  void own(uint16_t number, const Owner &owner);
+  void leave(uint16_t number);
+  void make_room(std::size_t wanted);
+  void reuse(uint16_t number);
+  void add_removed(const ServiceId &service, const abi::traffic &figures, uint16_t number,
+                   const ServiceId &from);
+  abi::traffic read(uint16_t number) const;
+
+  polycube::service::BaseCube &cube_;
+  const uint32_t limit_;
+  mutable std::mutex mutex_;
+  std::map<uint16_t, Owner> owners_;
+  std::map<Owner, uint16_t> numbers_;  // of services that are there
+  std::map<uint16_t, Leaving> leaving_;
+  std::map<ServiceId, abi::traffic> removed_;
+  std::set<uint16_t> moved_;  // what they have counted is in `removed_`, and could not be cleared
+  uint16_t last_ = NO_COUNTER;
+  Clock::time_point looked_{};
+};
+
+}  // namespace k8slbrp
