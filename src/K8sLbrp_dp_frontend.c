@@ -23,6 +23,7 @@ static __always_inline enum opening open_session(const struct packet *pkt, enum 
   if (outcome != OPENED) return outcome;
   decided(NEW_SESSION);
   count_event(EVENT_NEW_SESSION);
+  if (proto == PROTO_TCP && !(pkt->tcp_flags & TCP_SYN)) count_change(CHANGE_RESUMED);
   count_new_session(session);
   if (session->flags & SESSION_AFFINITY) remember_backend(session, proto);
   return OPENED;

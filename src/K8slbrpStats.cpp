@@ -38,6 +38,7 @@ auto find_entry(Entries &&entries, const Key &key) {
 StatsConfig K8slbrp::read_stats(Depth depth) {
   StatsConfig config;
   config.new_sessions = statistics_.event(abi::EVENT_NEW_SESSION);
+  config.resumed_sessions = statistics_.resumed_sessions();
   config.rejected = statistics_.event(abi::EVENT_REJECTED);
   if (depth == Depth::Leaves) return config;
   config.frontend = statistics_.frontend();
@@ -71,6 +72,8 @@ std::vector<StatsTableConfig> K8slbrp::tables() {
   };
   add("clients", tally->entries(SessionMap::Clients), CLIENT_ENTRIES(max_sessions_, cpus));
   add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_, cpus));
+  tables[0].evicted = tally->evicted().clients;
+  tables[1].evicted = tally->evicted().openings;
   add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_, cpus));
   add("fragments", tally->fragments(), FRAGMENT_ENTRIES(cpus));
   add("affinities", tally->affinities(), AFFINITY_ENTRIES(max_sessions_, cpus));
@@ -185,6 +188,8 @@ void K8slbrp::read_stats_service_backend_list(const StatsServiceKey &service,
 
 nlohmann::json K8slbrp::sessions_find(const SessionsFindInput &input) { return find_sessions(*this, input); }
 
-nlohmann::json K8slbrp::sessions_end(const SessionsEndInput &input) { return end_sessions(*this, input); }
+nlohmann::json K8slbrp::sessions_end(const SessionsEndInput &input) {
+  return end_sessions(*this, statistics_.evictions(), input);
+}
 
 }  // namespace k8slbrp

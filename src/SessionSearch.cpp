@@ -182,15 +182,18 @@ class SessionMaps {
   void remove(const SessionEntry &entry) {
     const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
     const abi::client_key client{front.client, front.client_port, entry.proto, 0};
-    if (entry.map == SessionMap::Openings) openings_.remove(client);
-    if (entry.map == SessionMap::Clients) clients_.remove(client);
+    if (entry.map == SessionMap::Openings) removed_.openings += openings_.remove(client);
+    if (entry.map == SessionMap::Clients) removed_.clients += clients_.remove(client);
     const bool sees_client = front.client == back.client && front.client_port == back.client_port;
     if (entry.map != SessionMap::Flows && sees_client) return;
     flows_.remove(flow_of_request(entry));
     flows_.remove(flow_of_answer(entry));
   }
 
+  const Evictions::Sessions &removed() const { return removed_; }
+
  private:
+  Evictions::Sessions removed_;
   HashMap<abi::client_key, abi::session> openings_;
   HashMap<abi::flow_key, abi::session> flows_;
   HashMap<abi::client_key, abi::session> clients_;
@@ -198,7 +201,8 @@ class SessionMaps {
 
 }  // namespace
 
-nlohmann::json end_sessions(polycube::service::BaseCube &cube, const SessionsEndInput &input) {
+nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
+                            const SessionsEndInput &input) {
   const Selection selection(input);
   SessionClock clock(cube);
   uint32_t ended = 0;
@@ -210,6 +214,7 @@ nlohmann::json end_sessions(polycube::service::BaseCube &cube, const SessionsEnd
       maps.remove(entry);
       if (entry.counts()) ++ended;
     }
+    evictions.removed(maps.removed());
   }
   nlohmann::json answer;
   answer["ended"] = ended;

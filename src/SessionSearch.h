@@ -3,12 +3,14 @@
 
 #include <polycube/services/base_cube.h>
 
+#include "Evictions.h"
 #include "config.h"
 
 namespace k8slbrp {
 
 // They walk through the tables and take none of the cube's locks.
 nlohmann::json find_sessions(polycube::service::BaseCube &cube, const SessionsFindInput &input);
-nlohmann::json end_sessions(polycube::service::BaseCube &cube, const SessionsEndInput &input);
+nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
+                            const SessionsEndInput &input);
 
 }  // namespace k8slbrp

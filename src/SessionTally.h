@@ -9,6 +9,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "Evictions.h"
 #include "Service.h"
 #include "SessionWalk.h"
 
@@ -16,7 +17,7 @@ namespace k8slbrp {
 
 class SessionTally {
  public:
-  explicit SessionTally(polycube::service::BaseCube &cube);
+  SessionTally(polycube::service::BaseCube &cube, Evictions &evictions);
 
   uint32_t in_state(uint8_t protocol, std::initializer_list<abi::session_state> states) const;
   uint32_t expired() const { return expired_; }
@@ -26,6 +27,7 @@ class SessionTally {
   uint32_t active(const ServiceId &service, uint32_t backend) const;
   uint32_t direct() const { return direct_; }
   uint32_t entries(SessionMap map) const { return entries_[static_cast<std::size_t>(map)]; }
+  const Evictions::Sessions &evicted() const { return evicted_; }
   uint32_t fragments() const { return fragments_; }
   uint32_t affinities() const { return affinities_; }
   uint32_t source_ranges() const { return source_ranges_; }
@@ -51,6 +53,7 @@ class SessionTally {
   std::map<ServiceId, uint32_t> of_services_;
   uint32_t expired_ = 0;
   uint32_t direct_ = 0;
+  Evictions::Sessions evicted_;
   uint32_t fragments_ = 0;
   uint32_t affinities_ = 0;
   uint32_t source_ranges_ = 0;
@@ -60,7 +63,7 @@ class SessionTally {
 // waits for it, and who asks meanwhile gets its result.
 class LastTally {
  public:
-  explicit LastTally(polycube::service::BaseCube &cube) : cube_(cube) {}
+  LastTally(polycube::service::BaseCube &cube, Evictions &evictions) : cube_(cube), evictions_(evictions) {}
   std::shared_ptr<const SessionTally> get();
 
  private:
@@ -68,6 +71,7 @@ class LastTally {
   static constexpr std::chrono::seconds kMaxAge{1};
 
   polycube::service::BaseCube &cube_;
+  Evictions &evictions_;
   std::mutex mutex_;
   std::shared_ptr<const SessionTally> tally_;
   Clock::time_point since_;

@@ -11,6 +11,11 @@ uint64_t Statistics::event(abi::event event) const {
   return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
 }
 
+uint64_t Statistics::resumed_sessions() const {
+  const auto cpus = cube_.get_percpuarray_table<uint64_t>("table_changes").get(abi::CHANGE_RESUMED);
+  return std::accumulate(cpus.begin(), cpus.end(), uint64_t{0});
+}
+
 abi::total Statistics::total(abi::side side, abi::fate fate) const {
   abi::total sum{};
   const auto cpus = cube_.get_percpuarray_table<abi::total>("totals").get(side * abi::FATE_COUNT + fate);

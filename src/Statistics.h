@@ -27,7 +27,7 @@ void show_traffic(const abi::traffic &figures, Config &config) {
 class Statistics {
  public:
   Statistics(polycube::service::BaseCube &cube, TrafficTable &traffic)
-      : cube_(cube), traffic_(traffic), tally_(cube) {}
+      : cube_(cube), traffic_(traffic), evictions_(cube), tally_(cube, evictions_) {}
 
   StatsFrontendConfig frontend() const;
   StatsBackendConfig backend();
@@ -35,6 +35,7 @@ class Statistics {
   StatsDropsConfig drops() const;
   StatsPuntsConfig punts() const;
   uint64_t event(abi::event event) const;
+  uint64_t resumed_sessions() const;
 
   StatsSessionsTcpConfig tcp();
   StatsSessionsUdpConfig udp();
@@ -42,6 +43,7 @@ class Statistics {
   StatsSessionsConfig sessions();
 
   std::shared_ptr<const SessionTally> tally() { return tally_.get(); }
+  Evictions &evictions() { return evictions_; }
 
  private:
   abi::total total(abi::side side, abi::fate fate) const;
@@ -50,6 +52,7 @@ class Statistics {
 
   polycube::service::BaseCube &cube_;
   TrafficTable &traffic_;
+  Evictions evictions_;
   LastTally tally_;
   std::mutex mutex_;
   abi::total backend_translated_{};  // as last shown

@@ -30,11 +30,14 @@ class HashMap {
     }
   }
 
-  void remove(const Key &key) {
+  // Whether it was there.
+  bool remove(const Key &key) {
     try {
       table_.remove(key);
+      return true;
     } catch (const std::runtime_error &failure) {
       if (!says(failure, "No such file or directory")) throw;
+      return false;
     }
   }
 

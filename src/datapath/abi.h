@@ -82,6 +82,27 @@ struct traffic {
 };
 
 /*
+ * table_changes[]: entries that the datapath has made and removed in `openings` and `clients`. Those that are
+ * there no more although nobody has removed them, the kernel has evicted.
+ */
+enum table_change {
+  CHANGE_OPENING_ADDED = 0,
+  CHANGE_OPENING_REMOVED = 1,
+  CHANGE_CLIENT_ADDED = 2,
+  CHANGE_CLIENT_REMOVED = 3,
+  CHANGE_RESUMED = 4, /* a TCP session found in the middle: it was evicted here, or has begun elsewhere */
+  CHANGE_COUNT = 5,
+};
+
+/* evictions[0]: what the control plane knows of them. */
+struct evictions {
+  __u64 openings_removed; /* entries that it has removed itself */
+  __u64 clients_removed;
+  __u64 openings_evicted; /* as it has last shown */
+  __u64 clients_evicted;
+};
+
+/*
  * totals[side][fate]: all other packets, by the side where they came in. What was translated is the sum of
  * `traffic`: the packets from clients came in by FRONTEND ports, those to clients by the BACKEND port, but
  * for FATE_HAIRPIN, which are among the latter and came in by FRONTEND ports.
@@ -114,6 +135,8 @@ struct counter_owner {
  * with a key of all zero, those of services that are no more. `from` or `number`: the figures that stand
  * there are contained already.
  */
+#define MAX_REMOVED_TRAFFIC 16384 /* with more, numbers are not used again */
+
 struct removed_traffic {
   struct traffic traffic;
   struct service_key from;
@@ -410,6 +433,7 @@ ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
 ABI_ASSERT(sizeof(struct clock) == 16);
 ABI_ASSERT(sizeof(struct limit) == 24);
 ABI_ASSERT(sizeof(struct traffic) == 40);
+ABI_ASSERT(sizeof(struct evictions) == 32);
 ABI_ASSERT(sizeof(struct total) == 16 && TOTALS == 3 * FATE_COUNT);
 ABI_ASSERT(sizeof(struct counter_owner) == 12);
 ABI_ASSERT(sizeof(struct removed_traffic) == 56);

@@ -5,6 +5,11 @@ static __always_inline struct traffic *traffic_of(__u16 counter) {
   return traffic.lookup(&index);
 }
 
+static __always_inline void count_change(__u32 change) {
+  __u64 *counter = table_changes.lookup(&change);
+  if (counter) (*counter)++;
+}
+
 static __always_inline void count_new_session(const struct session *session) {
   struct traffic *counters = traffic_of(session->counter);
   if (counters) counters->new_sessions++;

@@ -29,9 +29,12 @@ BPF_LPM_TRIE(source_ranges, struct source_range, __u32, MAX_SOURCE_RANGES);
 BPF_TABLE("lru_hash", struct fragment_key, struct fragment, fragments, FRAGMENT_ENTRIES(CPUS));
 BPF_ARRAY(clock, struct clock, 1);
 BPF_PERCPU_ARRAY(traffic, struct traffic, COUNTERS(SESSION_ENTRIES));
+BPF_PERCPU_ARRAY(table_changes, __u64, CHANGE_COUNT);
+BPF_ARRAY(evictions, struct evictions, 1);
 BPF_PERCPU_ARRAY(totals, struct total, TOTALS);
-BPF_F_TABLE("hash", __u32, struct counter_owner, counter_owners, MAX_COUNTERS, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct service_key, struct removed_traffic, removed_traffic, MAX_SERVICES + 1,
+BPF_F_TABLE("hash", __u32, struct counter_owner, counter_owners, COUNTERS(SESSION_ENTRIES),
+            BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct service_key, struct removed_traffic, removed_traffic, MAX_REMOVED_TRAFFIC,
             BPF_F_NO_PREALLOC);
 BPF_PERCPU_ARRAY(events, __u64, EVENT_COUNT);
 BPF_PERCPU_ARRAY(limits, struct limit, REASON_COUNT);

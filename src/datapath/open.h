@@ -131,7 +131,7 @@ static __always_inline enum opening store_session(struct session *session, const
   session->check = check_of(session);
   if (found->vacant && sees_client(session)) {
     struct client_key key = client_of(session, proto);
-    int failed = openings.insert(&key, session);
+    int failed = add_opening(&key, session);
     if (failed != -EEXIST) return failed ? TABLE_BUSY : OPENED;
   }
   if (!found->entry) return store_beside_others(session, proto, hash);

@@ -42,5 +42,5 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
     struct flow_key answers = answer_of(&finished, oldest.proto);
     flows.delete(&answers);
   }
-  clients.delete(&oldest);
+  if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
 }

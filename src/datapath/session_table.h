@@ -126,6 +126,20 @@ static __always_inline void write_state(struct session *entry, const struct sess
   entry->state = session->state;
 }
 
+static __always_inline void remove_client(struct client_key *key) {
+  if (!clients.delete(key)) count_change(CHANGE_CLIENT_REMOVED);
+}
+
+static __always_inline void remove_opening(struct client_key *key) {
+  if (!openings.delete(key)) count_change(CHANGE_OPENING_REMOVED);
+}
+
+static __always_inline int add_opening(struct client_key *key, struct session *session) {
+  int failed = openings.insert(key, session);
+  if (!failed) count_change(CHANGE_OPENING_ADDED);
+  return failed;
+}
+
 /* Stores or renews the entry of one direction. */
 static __always_inline void store_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
@@ -140,7 +154,10 @@ static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_of(session, proto);
   session->flags &= ~SESSION_FROM_SERVER;
   int failed = clients.insert(&key, session);
-  if (!failed) openings.delete(&key);
+  if (!failed) {
+    count_change(CHANGE_CLIENT_ADDED);
+    remove_opening(&key);
+  }
   if (failed && failed != -EEXIST) count_event(EVENT_NOT_PROMOTED);
 }
 
@@ -230,8 +247,8 @@ static __always_inline enum claim claim_on(struct flow_key *answer, const struct
 static __always_inline void forget(struct flow_key *answer, enum table where) {
   struct client_key key = client_key_of(answer);
   if (where == TABLE_FLOWS) flows.delete(answer);
-  if (where == TABLE_CLIENTS) clients.delete(&key);
-  if (where == TABLE_OPENINGS) openings.delete(&key);
+  if (where == TABLE_CLIENTS) remove_client(&key);
+  if (where == TABLE_OPENINGS) remove_opening(&key);
 }
 
 enum placement { PLACED_BY_CLIENT, PLACED_BY_FLOW, PLACE_BUSY };
@@ -245,7 +262,7 @@ static __always_inline enum placement place(struct session *session, __u8 proto)
   if (old && !gives_way(old, session, proto, true)) return PLACED_BY_FLOW;
   int failed = replaces ? clients.update(&key, session)
                : old    ? openings.update(&key, session)
-                        : openings.insert(&key, session);
+                        : add_opening(&key, session);
   if (failed == -EEXIST) return PLACED_BY_FLOW;
   return failed ? PLACE_BUSY : PLACED_BY_CLIENT;
 }

@@ -221,6 +221,7 @@ class Tables:
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         maps.clear_per_cpu(self.datapath.maps["traffic"], COUNTERS_OF_TESTS, abi.size("traffic"))
         maps.clear_per_cpu(self.datapath.maps["totals"], abi.CONSTANTS["TOTALS"], abi.size("total"))
+        maps.clear_per_cpu(self.datapath.maps["table_changes"], abi.CONSTANTS["CHANGE_COUNT"])
         self.counters.clear()
         self.reset_limits()
         self._segments.clear()
@@ -458,6 +459,12 @@ class Tables:
     def traffic(self, counter: int) -> tuple[int, ...]:
         """Packets and bytes from clients, the same to clients, and new sessions."""
         return maps.per_cpu_structs(self.datapath.maps["traffic"], counter, "=5Q")
+
+    def changes(self) -> dict[str, int]:
+        """What has become of entries for clients, as far as it is not zero."""
+        names = abi.names("CHANGE_")[:-1]
+        totals = maps.per_cpu_sums(self.datapath.maps["table_changes"], len(names))
+        return {name: total for name, total in zip(names, totals, strict=True) if total}
 
     def total(self, side: int, fate: str) -> tuple[int, ...]:
         """Packets and bytes: those that came in from a side and were `passed`, `dropped`, …"""

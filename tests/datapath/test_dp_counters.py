@@ -184,3 +184,15 @@ def test_a_port_without_role(lab: Lab) -> None:
     lab.datapath.send(9, frame(CLIENT, STRANGER, tcp(1, 2)))
     assert lab.tables.events() == {"port_not_ready": 1}
     assert all(lab.tables.total(side, "dropped") == (0, 0) for side in (0, FRONTEND, BACKEND))
+
+
+def test_sessions_found_in_the_middle(lab: Lab) -> None:
+    """Where sessions begin without a SYN, they have been evicted: or have begun on another node."""
+    served(lab)
+    request(lab, TCP_EXCHANGE)
+    answer(lab, TCP_EXCHANGE)
+    assert lab.tables.changes() == {"opening_added": 1, "opening_removed": 1, "client_added": 1}
+    lab.tables.forget(TCP_EXCHANGE.forward_flow())
+    request(lab, TCP_EXCHANGE, flags="A")
+    request(lab, TCP_EXCHANGE, sport=CLIENT_PORT + 1)
+    assert lab.tables.changes()["resumed"] == 1

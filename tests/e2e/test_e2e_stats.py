@@ -160,6 +160,8 @@ def test_find_and_end(multi: ConnectedCube) -> None:
         first, second = multi.network.server_ips[:2]
         of_first = [session for session in found if session["backend"] == first]
         assert multi.api.post(f"{sessions}/end", {**selection, "backend": first}) == {"ended": len(of_first)}
+        tables = {t["name"]: t for t in multi.api.get(f"k8slbrp/{multi.name}/stats/table") if "name" in t}
+        assert tables["clients"]["evicted"] == 0  # what has been ended, the kernel has not evicted
         left = multi.api.post(f"{sessions}/find", selection)["session"]
         assert {session["backend"] for session in left} == {second}
         assert len(left) == 25 - len(of_first)

@@ -116,6 +116,9 @@ def test_totals_equal_an_independent_count(host: Host, track: Track) -> None:
         assert sum(part[f"packets-{direction}"] for part in parts) == whole["translated-packets"]
     assert sum(part["new-sessions"] for part in parts) == stats["new-sessions"] > 0
     assert stats["other"]["packets-in"] == 0
+    tables = {table["name"]: table for table in stats["table"]}
+    assert tables["openings"]["evicted"] > 10 * tables["openings"]["limit"]
+    assert stats["resumed-sessions"] > 0
     for entry in services:
         for name in ("packets-in", "bytes-in", "packets-out", "bytes-out", "new-sessions"):
             assert entry[name] == sum(part[name] for part in entry.get("backend", []))

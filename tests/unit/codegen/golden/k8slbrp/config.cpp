@@ -396,6 +396,7 @@ struct Members<k8slbrp::StatsConfig> {
   template <typename Value, typename Visitor>
   static void visit(Value &config, Visitor &visitor) {
     visitor.output("new-sessions", config.new_sessions);
+    visitor.output("resumed-sessions", config.resumed_sessions);
     visitor.output("rejected", config.rejected);
     visitor.container("frontend", config.frontend);
     visitor.container("backend", config.backend);

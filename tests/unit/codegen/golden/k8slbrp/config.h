@@ -420,6 +420,7 @@ void write_leaf(codegen::Text &text, const StatsServiceConfig &config, const cha
 // stats
 struct StatsConfig {
   std::optional<uint64_t> new_sessions;  // read-only
+  std::optional<uint64_t> resumed_sessions;  // read-only
   std::optional<uint64_t> rejected;  // read-only
   std::optional<StatsFrontendConfig> frontend;
   std::optional<StatsBackendConfig> backend;

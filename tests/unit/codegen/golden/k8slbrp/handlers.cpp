@@ -418,6 +418,7 @@ READ(read_k8slbrp_timeouts_icmp_by_id_handler, kTimeouts.read_leaf(request, "icm
 WRITE(update_k8slbrp_timeouts_icmp_by_id_handler, kTimeouts.update_leaf(request, "icmp"))
 READ(read_k8slbrp_stats_by_id_handler, kStats.read_all(request))
 READ(read_k8slbrp_stats_new_sessions_by_id_handler, kStats.read_leaf(request, "new-sessions"))
+READ(read_k8slbrp_stats_resumed_sessions_by_id_handler, kStats.read_leaf(request, "resumed-sessions"))
 READ(read_k8slbrp_stats_rejected_by_id_handler, kStats.read_leaf(request, "rejected"))
 READ(read_k8slbrp_stats_frontend_by_id_handler, kStatsFrontend.read_all(request))
 READ(read_k8slbrp_stats_frontend_translated_packets_by_id_handler, kStatsFrontend.read_leaf(request, "translated-packets"))

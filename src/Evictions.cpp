@@ -1,0 +1,41 @@
+#include "Evictions.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace k8slbrp {
+
+uint64_t Evictions::change(abi::table_change change) const {
+  const auto cpus = cube_.get_percpuarray_table<uint64_t>("table_changes").get(change);
+  return std::accumulate(cpus.begin(), cpus.end(), uint64_t{0});
+}
+
+Evictions::Sessions Evictions::made() const {
+  return {change(abi::CHANGE_OPENING_ADDED), change(abi::CHANGE_CLIENT_ADDED)};
+}
+
+Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &there) {
+  const std::lock_guard lock(mutex_);
+  auto table = cube_.get_array_table<abi::evictions>("evictions");
+  auto known = table.get(0);
+  const auto missing = [](uint64_t made, uint64_t accounted) {
+    return made > accounted ? made - accounted : 0;
+  };
+  const uint64_t openings = change(abi::CHANGE_OPENING_REMOVED) + known.openings_removed + there.openings;
+  const uint64_t clients = change(abi::CHANGE_CLIENT_REMOVED) + known.clients_removed + there.clients;
+  known.openings_evicted = std::max<uint64_t>(known.openings_evicted, missing(made.openings, openings));
+  known.clients_evicted = std::max<uint64_t>(known.clients_evicted, missing(made.clients, clients));
+  table.set(0, known);
+  return {known.openings_evicted, known.clients_evicted};
+}
+
+void Evictions::removed(const Sessions &sessions) {
+  const std::lock_guard lock(mutex_);
+  auto table = cube_.get_array_table<abi::evictions>("evictions");
+  auto known = table.get(0);
+  known.openings_removed += sessions.openings;
+  known.clients_removed += sessions.clients;
+  table.set(0, known);
+}
+
+}  // namespace k8slbrp
