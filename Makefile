@@ -7,8 +7,8 @@ STAMP   := $(VENV)/.setup
 WHEELS  := build/wheels/.complete
 # What building and running need, and what the tests use besides.
 PACKAGES := python3-venv python3-bpfcc build-essential cmake pkg-config libtins-dev libspdlog-dev nlohmann-json3-dev \
-            libbpf-dev iproute2 iputils-ping procps clang-format-14 uuid-dev bpftool curl iperf3 traceroute openssl \
-            arping ethtool nftables haproxy conntrack chromium help2man dpkg-dev logrotate prometheus
+            libbpf-dev iproute2 iputils-ping procps clang-format-14 clang-14 libclang-rt-14-dev uuid-dev bpftool curl \
+            iperf3 traceroute openssl arping ethtool nftables haproxy conntrack chromium help2man dpkg-dev logrotate prometheus
 
 # All targets that `make help` shows.
 .PHONY: all $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
@@ -59,6 +59,12 @@ crash: build ## kill the host 500 times under writers and live connections: noth
 
 faults: build ## 200,000 requests in which any map update, attachment or allocation of the host may fail; half an hour
 	FAULT_REQUESTS=$${FAULT_REQUESTS:-200000} scripts/isolated.sh $(PYTHON) -m pytest -q -s --timeout 7200 tests/faults
+
+sanitize: $(STAMP) ## service and bridge under ASan, UBSan and TSan, eight clients and packets, five minutes each
+	SANITIZE_SECONDS=$${SANITIZE_SECONDS:-300} scripts/isolated.sh $(PYTHON) -m pytest -q -s --timeout 7200 tests/sanitize
+
+fuzz: $(STAMP) ## the handlers under libFuzzer for ten minutes; what it finds new is added to the corpus
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/fuzz
 
 $(WHEELS): pyproject.toml $(STAMP)
 	$(VENV)/bin/pip wheel -q --disable-pip-version-check -w build/wheels .

@@ -1,0 +1,69 @@
+"""The handlers of the service under libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer, from a kept corpus.
+
+FUZZ_SECONDS is how long; `make fuzz` takes ten minutes and adds what it has found to the corpus."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testbed.host import PROJECT
+
+HERE = Path(__file__).parent
+CORPUS = HERE / "corpus"
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
+KEEPS = "FUZZ_SECONDS" in os.environ
+COMPILER = "clang++-14"
+
+pytestmark = pytest.mark.timeout(1800 + 2 * SECONDS)
+
+
+def fuzzer() -> Path:
+    build = PROJECT / "build" / "fuzz"
+    build.mkdir(parents=True, exist_ok=True)
+    options = [f"-DCMAKE_CXX_COMPILER={COMPILER}", "-DFUZZ=ON", "-DSANITIZE=fuzzer-no-link,address,undefined"]
+    options += ["-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O1", f"-DPython3_EXECUTABLE={sys.executable}"]
+    with (build / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (
+            ["cmake", "-S", PROJECT, "-B", build, *options],
+            ["cmake", "--build", build, "-j", "2", "--target", "fuzz"],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return build / "tests" / "fuzz" / "fuzz"
+
+
+def run(program: Path, *arguments: object) -> str:
+    environment = {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    command = [str(argument) for argument in (program, *arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-10000:]
+    return done.stderr
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"{COMPILER} is not there (make setup)")
+def test_handlers_stand_any_bytes(tmp_path: Path) -> None:
+    program = fuzzer()
+    found = tmp_path / "found"
+    found.mkdir()
+    options = ["-max_len=2048", "-timeout=20", "-rss_limit_mb=2048", f"-dict={HERE / 'words.dict'}"]
+    options += [f"-artifact_prefix={tmp_path}/", "-print_final_stats=1"]
+    said = run(program, *options, f"-max_total_time={SECONDS}", found, CORPUS)
+    print("\n".join(line for line in said.splitlines() if line.startswith("stat::")))
+    if KEEPS:
+        merged = tmp_path / "merged"
+        merged.mkdir()
+        run(program, *options, "-merge=1", merged, CORPUS, found)
+        for old in CORPUS.iterdir():
+            old.unlink()
+        for one in merged.iterdir():
+            shutil.copy(one, CORPUS)
