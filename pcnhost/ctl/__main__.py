@@ -34,6 +34,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl top [--help]                      what a cube does, now
        pcnctl sessions [--help]                 who talks to whom
        pcnctl explain [--help]                  what becomes of a packet, and why
+       pcnctl trace [--help]                    the same of the next real ones
        pcnctl --version
        pcnctl doctor                            has the host what it needs?
        pcnctl check CUBE                        does it do what it shall?

@@ -15,12 +15,13 @@ from typing import Any
 from pcnhost.engine import bpf, state
 from pcnhost.engine.decisions import Record
 from pcnhost.engine.events import CubeEvents, Receiver
-from pcnhost.engine.explain import Explainer
+from pcnhost.engine.explain import Explainer, Variant
 from pcnhost.engine.links import Links
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_maps
 from pcnhost.engine.port import Port
 from pcnhost.engine.program import Program, Surroundings, build
 from pcnhost.engine.source import LOG_LEVELS, MAX_PORTS, MAX_PROGRAMS, Hook, Scope, cflags
+from pcnhost.engine.trace import Busy, Flow, Trace, Traced
 from pcnhost.errors import HostError
 from pcnhost.names import check_name
 
@@ -81,6 +82,8 @@ class Cube:
         self._programs_lock = threading.RLock()
         self._programs: dict[Slot, Program] = {}
         self._explainer: tuple[Program, Explainer] | None = None
+        self._one_trace = threading.Lock()
+        self._traced = False  # the switch of a trace stands before the first program
         self._ports: Mapping[str, Port] = MappingProxyType({})
         # Port numbers given by an earlier process to ports that are not back yet.
         self._remembered = {name: int(index) for name, index in state.read_notes(directory / "ports").items()}
@@ -146,6 +149,7 @@ class Cube:
                 if slot == (EGRESS, 0):
                     self._links.egress_changed(self)
             self._forget_public(program)
+            program.close_loaded()
             program.drop_maps(keep={})
             state.remove(self._directory / _slot_directory(slot))
 
@@ -168,20 +172,58 @@ class Cube:
             explainer = self._current_explainer()
             return explainer.ask(port.index, frame, lambda index: names.get(index, f"number {index}"))
 
-    def _current_explainer(self) -> Explainer:
+    def trace(self, flow: Flow, packets: int, seconds: float) -> list[Traced]:
+        """The next packets of a flow, with the decisions they took; waits for that many, or for that long.
+
+        Raises HostError, when another trace of the cube is at work, too."""
+        if not self._one_trace.acquire(blocking=False):
+            raise Busy(f"another trace of cube {self.name} is at work")
+        try:
+            with self._programs_lock:
+                program, name, flags, maps = self._variant()
+                trace = Trace(
+                    Variant(name, program.full_text(), program.source, self.hook, flags, maps),
+                    flow,
+                    packets,
+                    self._maps["ingress_programs"],
+                    self._log,
+                )
+                self._enter_by(trace.switch)
+                self._traced = True
+            try:
+                trace.wait(seconds)
+            finally:
+                with self._programs_lock:
+                    self._traced = False
+                    if current := self._programs.get((INGRESS, 0)):
+                        self._enter_by(current.loaded[self.hook])
+                    trace.close()
+            names = {port.index: port.name for port in self._ports.values()}
+            return trace.packets(lambda index: names.get(index, f"number {index}"))
+        finally:
+            self._one_trace.release()
+
+    def _enter_by(self, program_fd: int) -> None:
+        bpf.update(self._panel.nodes(self.hook), bpf.u32(self.index(INGRESS)), bpf.u32(program_fd))
+
+    def _variant(self) -> tuple[Program, str, list[str], dict[str, int]]:
+        """The first program, and what a variant of it needs: a name, flags and maps. Raises HostError."""
         self._check_present()
         slot = (INGRESS, 0)
         program = self._programs.get(slot)
         if program is None:
             raise HostError(f"Cube {self.name} has no program")
-        if self._explainer and self._explainer[0] is program:
-            return self._explainer[1]
-        self._close_explainer()
         around = self._surroundings(slot)
         maps = {name: own.fd for name, own in program.own.items()}
         maps |= {**around.builtin, **program.externs}
-        flags = cflags(self.hook, self.name, self.id, False, "OFF")
-        explainer = Explainer(around.name, program.full_text(), program.source, self.hook, flags, maps)
+        return program, around.name, cflags(self.hook, self.name, self.id, False, "OFF"), maps
+
+    def _current_explainer(self) -> Explainer:
+        program, name, flags, maps = self._variant()
+        if self._explainer and self._explainer[0] is program:
+            return self._explainer[1]
+        self._close_explainer()
+        explainer = Explainer(Variant(name, program.full_text(), program.source, self.hook, flags, maps))
         self._explainer = program, explainer
         return explainer
 
@@ -209,8 +251,8 @@ class Cube:
                 self._put(slot, hook, fd)
             if first_egress:
                 self._links.egress_changed(self)
-        program.close_loaded()
         if previous:
+            previous.close_loaded()
             previous.drop_maps(keep=program.own)
         self._log.debug("%s: %s program %d is in place", self.name, direction, index)
 
@@ -246,7 +288,7 @@ class Cube:
     def _put(self, slot: Slot, hook: Hook, program_fd: int) -> None:
         direction, index = slot
         bpf.update(self._arrays(slot)[hook], bpf.u32(index), bpf.u32(program_fd))
-        if index == 0:
+        if index == 0 and not (self._traced and direction == INGRESS):
             bpf.update(self._panel.nodes(hook), bpf.u32(self.index(direction)), bpf.u32(program_fd))
 
     def _clear_arrays(self, slot: Slot) -> None:
@@ -365,6 +407,7 @@ class Cube:
                     self._clear_arrays((direction, index))
             for program in self._programs.values():
                 self._forget_public(program)
+                program.close_loaded()
                 program.drop_maps(keep={})
             self._programs = {}
             self._close_maps()
@@ -374,6 +417,7 @@ class Cube:
         """Closes what this process holds; packets keep flowing."""
         with self._programs_lock, self._lock:
             for program in self._programs.values():
+                program.close_loaded()
                 program.drop_maps(keep={}, unpin=False)
             self._programs = {}
             self._close_maps()

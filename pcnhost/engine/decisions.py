@@ -18,8 +18,9 @@ _PART = re.compile(r'"([^"\n]*)"')
 _VALUE = re.compile(r"\{([\w-]+):([^}]+)\}")
 
 MOST = 24
-_HEAD = struct.Struct("=III")  # struct _pcn_record of wrapper_common.h
+_HEAD = struct.Struct("=7I")  # struct _pcn_record of wrapper_common.h
 _DECISION = struct.Struct("=5I")
+HEAD_BYTES = _HEAD.size
 RECORD_BYTES = _HEAD.size + MOST * _DECISION.size
 
 
@@ -54,9 +55,24 @@ def sentences(text: str) -> list[Sentence]:
     return [Sentence(name, "".join(_PART.findall(parts))) for name, parts in entries]
 
 
+@dataclass(frozen=True)
+class TraceHead:
+    """What a record of a trace begins with. `entering`: the packet as it enters, without decisions."""
+
+    entering: bool
+    cpu: int
+    in_port: int
+    length: int
+
+
+def head(record: bytes) -> TraceHead:
+    kind, cpu, in_port, length, *_ = _HEAD.unpack_from(record)
+    return TraceHead(kind == 1, cpu, in_port, length)
+
+
 def decode(record: bytes, known: Sequence[Sentence], port_name: Callable[[int], str]) -> Record:
     """`port_name` tells what the cube calls its port of a number."""
-    count, out, reason = _HEAD.unpack_from(record)
+    *_, count, out, reason = _HEAD.unpack_from(record)
     decisions = []
     for at in range(min(count, MOST)):
         number, *values = _DECISION.unpack_from(record, _HEAD.size + at * _DECISION.size)

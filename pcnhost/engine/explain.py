@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pcnhost.engine import bpf, decisions, source, testrun
 from pcnhost.engine.compile import CompileError, Module, compile_text, with_calls_replaced
@@ -19,8 +19,6 @@ from pcnhost.engine.decisions import Record, Sentence
 from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
 from pcnhost.engine.source import Hook, Source
 from pcnhost.errors import HostError
-
-DEFINES = ("-DPCN_DECISIONS", "-DPCN_DRY_RUN")
 
 # By their numbers in the kernel: map_lookup_elem, ktime_get_ns, get_prandom_u32, get_smp_processor_id, what reads or
 # changes a packet, jiffies64.
@@ -36,21 +34,41 @@ class CannotExplain(HostError):
     """The program of the cube has no sentences."""
 
 
-class Explainer:
-    """For one version of a program. `maps` are all that it uses, by name. Raises HostError, OSError."""
+@dataclass(frozen=True)
+class Variant:
+    """A program that is to be compiled once more: its text, and all maps that it uses, by name."""
 
-    def __init__(
-        self, name: str, text: str, parsed: Source, hook: Hook, flags: list[str], maps: Mapping[str, int]
-    ) -> None:
-        self.sentences: list[Sentence] = decisions.sentences(parsed.text)
-        if not self.sentences:
+    name: str
+    text: str
+    parsed: Source
+    hook: Hook
+    flags: list[str]
+    maps: Mapping[str, int]
+
+    def sentences(self) -> list[Sentence]:
+        """Raises CannotExplain."""
+        found = decisions.sentences(self.parsed.text)
+        if not found:
             raise CannotExplain("the program of this cube cannot explain what it does")
-        self._hook = hook
+        return found
+
+    def compiled(self, *defines: str) -> Module:
+        """Raises HostError."""
         try:
-            module = compile_text(source.complete(text, hook), [*flags, *DEFINES])
+            flags = [*self.flags, *(f"-D{define}" for define in defines)]
+            return compile_text(source.complete(self.text, self.hook), flags)
         except CompileError as e:
             raise HostError(f"the explaining variant does not compile: {e}") from None
-        with closing(module):
+
+
+class Explainer:
+    """For one version of a program. Raises HostError, OSError."""
+
+    def __init__(self, variant: Variant) -> None:
+        self.sentences: list[Sentence] = variant.sentences()
+        self._hook = hook = variant.hook
+        name, maps = variant.name, variant.maps
+        with closing(variant.compiled("PCN_DECISIONS", "PCN_DRY_RUN")) as module:
             private = {table for table, fd in module.tables.items() if bpf.map_spec(fd).type in _PER_CPU}
             shared = {
                 table: fd for table, fd in maps.items() if table in module.tables and table not in private

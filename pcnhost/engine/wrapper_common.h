@@ -46,6 +46,10 @@ struct _pcn_decision {
 };
 
 struct _pcn_record {
+  u32 kind; /* of traces */
+  u32 cpu;
+  u32 in_port;
+  u32 length; /* of the part of the packet that comes with it */
   u32 count;
   u32 out;
   u32 reason;
@@ -82,9 +86,56 @@ static __always_inline void _pcn_goes_up(u16 reason) {
   struct _pcn_record *record = _pcn_the_record();
   if (record) record->reason = reason + 1;
 }
+
+#ifdef PCN_TRACE
+/* A traced packet makes two records: as it enters, without decisions, and as it is when all is decided. */
+#define _PCN_ENTERS 1
+#define _PCN_DECIDED 2
+#define _PCN_SHOWN 128
+
+BPF_PERF_OUTPUT(_pcn_traces);
+BPF_TABLE("array", u32, u64, _pcn_budget, 1);
+
+static __always_inline u32 _pcn_shown(struct CTXTYPE *ctx) {
+#ifdef POLYCUBE_XDP
+  u32 length = ctx->data_end - ctx->data;
+#else
+  u32 length = ctx->len;
+#endif
+  return length < _PCN_SHOWN ? length : _PCN_SHOWN;
+}
+
+static __always_inline void _pcn_trace_begin(struct CTXTYPE *ctx, u16 in_port) {
+  struct _pcn_record *record = _pcn_the_record();
+  u32 zero = 0;
+  u64 *left = _pcn_budget.lookup(&zero);
+  if (!record || !left) return;
+  record->kind = 0;
+  record->count = record->out = record->reason = 0;
+  if (!*left) return;
+  (*left)--;
+  record->kind = _PCN_ENTERS;
+  record->cpu = bpf_get_smp_processor_id();
+  record->in_port = in_port;
+  record->length = _pcn_shown(ctx);
+  _pcn_traces.perf_submit_skb(ctx, record->length, record, offsetof(struct _pcn_record, decisions));
+}
+
+static __always_inline void _pcn_trace_end(struct CTXTYPE *ctx) {
+  struct _pcn_record *record = _pcn_the_record();
+  if (!record || record->kind != _PCN_ENTERS) return;
+  record->kind = _PCN_DECIDED;
+  record->length = _pcn_shown(ctx);
+  _pcn_traces.perf_submit_skb(ctx, record->length, record, sizeof(*record));
+}
+#endif
 #else
 #define _pcn_leaves(port) ((void)0)
 #define _pcn_goes_up(reason) ((void)0)
+#endif
+#ifndef PCN_TRACE
+#define _pcn_trace_begin(ctx, in_port) ((void)0)
+#define _pcn_trace_end(ctx) ((void)0)
 #endif
 
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md);

@@ -51,7 +51,9 @@ int handle_rx_wrapper(struct CTXTYPE *skb) {
       .cube_id = CUBE_ID, .in_port = skb->cb[0] >> 16, .packet_len = skb->len, .traffic_class = skb->mark};
   skb->cb[0] = (u32)md.in_port << 16 | CUBE_ID;
 
+  _pcn_trace_begin(skb, md.in_port);
   int result = handle_rx(skb, &md);
+  _pcn_trace_end(skb);
   skb->mark = md.traffic_class;
   switch (result) {
 #if POLYCUBE_PROGRAM_TYPE == 1

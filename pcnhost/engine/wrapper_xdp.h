@@ -44,7 +44,9 @@ int handle_rx_xdp_wrapper(struct CTXTYPE *ctx) {
   md.cube_id = CUBE_ID;
   md.packet_len = ctx->data_end - ctx->data;
 
+  _pcn_trace_begin(ctx, md.in_port);
   int result = handle_rx(ctx, &md);
+  _pcn_trace_end(ctx);
   switch (result) {
     case RX_OK:
 #if POLYCUBE_PROGRAM_TYPE == 1
@@ -65,6 +67,7 @@ int handle_rx_xdp_wrapper(struct CTXTYPE *ctx) {
 #if POLYCUBE_PROGRAM_TYPE == 0
 static __always_inline int pcn_pkt_redirect(struct CTXTYPE *ctx, struct pkt_metadata *md, u32 port) {
   _pcn_leaves(port);
+  _pcn_trace_end(ctx); /* sending may be the last that this program does */
   int verdict = _pcn_send(ctx, md, _POLYCUBE_peers.lookup(&port));
   return verdict == XDP_DROP ? RX_DROP : verdict;
 }

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from urllib.parse import unquote_plus
 
 from pcnhost import __version__
-from pcnhost.engine import Engine
+from pcnhost.engine import Cube, Engine
 from pcnhost.engine.explain import CannotExplain
+from pcnhost.engine.trace import Busy
 from pcnhost.library import ErrorTag
 from pcnhost.names import decode_name
 from pcnhost.rest import help as cli_help
@@ -25,6 +26,7 @@ from pcnhost.rest.resources import host_call
 from pcnhost.rest.rules import shown
 from pcnhost.rest.services import Service, Services
 from pcnhost.rest.status import status
+from pcnhost.rest.trace import trace
 from pcnhost.rest.writes import Writes
 
 Endpoint = Callable[[Call], Answer]
@@ -42,7 +44,7 @@ ROOT_NAMES = (
     "topology",
 )
 SERIES = 10_000  # of one cube's services and backends, at most, in the metrics
-NAMES = frozenset({*ROOT_NAMES, "metrics", "status", "explain"})
+NAMES = frozenset({*ROOT_NAMES, "metrics", "status", "explain", "trace"})
 
 
 class Daemon:
@@ -74,6 +76,7 @@ class Daemon:
             ("metrics", 0): {"GET": self._metrics},
             ("status", 0): {"GET": self._status},
             ("explain", 1): {"GET": self._explain},
+            ("trace", 1): {"POST": self._trace},
         }
 
     # --- root
@@ -299,12 +302,19 @@ class Daemon:
         return Answer(200, jsontext.indented(status(self._writes, list(self._engine.cubes.values()))))
 
     def _explain(self, call: Call) -> Answer:
+        return self._ask(call, lambda cube: explanation(cube, call.request))
+
+    def _trace(self, call: Call) -> Answer:
+        body = call.object_body()
+        return self._ask(call, lambda cube: trace(cube, body))
+
+    def _ask(self, call: Call, question: Callable[[Cube], Json]) -> Answer:
         cube = self._engine.cubes.get(decode_name(call.segments[1]))
         if cube is None:
             raise bad_request("Cube does not exist")
         try:
-            return Answer(200, jsontext.indented(explanation(cube, call.request)))
-        except CannotExplain as e:
+            return Answer(200, jsontext.indented(question(cube)))
+        except (CannotExplain, Busy) as e:
             raise bad_request(str(e)) from None
 
 

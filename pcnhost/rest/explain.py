@@ -30,15 +30,19 @@ def explanation(cube: Cube, request: Request) -> Json:
         "cube": cube.name,
         "port": port.name,
         "packet": str(packet),
-        "decisions": [
-            {"decision": decision.name, "text": decision.text, "values": dict(decision.values)}
-            for decision in record.decisions
-        ],
-        **_end(cube, record, frame),
+        "decisions": told(record),
+        **ending(cube, record, frame),
     }
 
 
-def _end(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
+def told(record: Record) -> Json:
+    return [
+        {"decision": decision.name, "text": decision.text, "values": dict(decision.values)}
+        for decision in record.decisions
+    ]
+
+
+def ending(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
     """What becomes of the packet: `leaves`, `control-plane` or `dropped`."""
     if record.out is None:
         if record.reason is not None:
@@ -72,7 +76,7 @@ def _parameters(request: Request) -> Mapping[str, str]:
 
 
 def _port(cube: Cube, given: Mapping[str, str]) -> Port:
-    name = _needed(given, "port")
+    name = needed(given, "port")
     if name not in cube.ports:
         raise bad_request(
             f"port: {name[:100]} is no port of {cube.name}, allowed: {', '.join(cube.ports) or 'none'}"
@@ -81,23 +85,23 @@ def _port(cube: Cube, given: Mapping[str, str]) -> Port:
 
 
 def _packet(given: Mapping[str, str]) -> Packet:
-    protocol = _needed(given, "protocol").upper()
+    protocol = needed(given, "protocol").upper()
     if protocol not in frames.PROTOCOLS:
-        raise _impossible("protocol", given["protocol"], ", ".join(frames.PROTOCOLS))
-    ends = _address(given, "source"), _address(given, "destination")
+        raise impossible("protocol", given["protocol"], ", ".join(frames.PROTOCOLS))
+    ends = address(given, "source"), address(given, "destination")
     if protocol != "TCP" and "flags" in given:
         raise bad_request(f"flags are those of TCP, not of {protocol}")
     if protocol == "ICMP":
         _without(given, protocol, "sport", "dport")
-        identifier = _number(given, "id", lowest=1)
+        identifier = number(given, "id", 1)
         reply = given.get("reply", "false")
         if reply not in ("true", "false"):
-            raise _impossible("reply", reply, "true, false")
+            raise impossible("reply", reply, "true, false")
         numbers = (0, identifier) if reply == "true" else (identifier, 0)
         return Packet(protocol, ends[0], numbers[0], ends[1], numbers[1])
     _without(given, protocol, "id", "reply")
     flags = _flags(given.get("flags", "SYN")) if protocol == "TCP" else ()
-    return Packet(protocol, ends[0], _number(given, "sport"), ends[1], _number(given, "dport"), flags)
+    return Packet(protocol, ends[0], number(given, "sport"), ends[1], number(given, "dport"), flags)
 
 
 def _without(given: Mapping[str, str], protocol: str, *names: str) -> None:
@@ -106,23 +110,23 @@ def _without(given: Mapping[str, str], protocol: str, *names: str) -> None:
             raise bad_request(f"{name} is none of {protocol}")
 
 
-def _needed(given: Mapping[str, str], name: str) -> str:
+def needed(given: Mapping[str, str], name: str) -> str:
     if not given.get(name):
         raise bad_request(f"{name} is missing")
     return given[name]
 
 
-def _address(given: Mapping[str, str], name: str) -> str:
+def address(given: Mapping[str, str], name: str) -> str:
     try:
-        return str(ipaddress.IPv4Address(_needed(given, name)))
+        return str(ipaddress.IPv4Address(needed(given, name)))
     except ValueError:
-        raise _impossible(name, given[name], "IPv4 addresses") from None
+        raise impossible(name, given[name], "IPv4 addresses") from None
 
 
-def _number(given: Mapping[str, str], name: str, lowest: int = 0) -> int:
-    text = _needed(given, name)
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= HIGHEST_PORT):
-        raise _impossible(name, text, f"{lowest}..{HIGHEST_PORT}")
+def number(given: Mapping[str, str], name: str, lowest: int = 0, highest: int = HIGHEST_PORT) -> int:
+    text = needed(given, name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= highest):
+        raise impossible(name, text, f"{lowest}..{highest}")
     return int(text)
 
 
@@ -130,9 +134,9 @@ def _flags(text: str) -> tuple[str, ...]:
     flags = text.upper().split(",") if text else []
     for flag in flags:
         if flag not in frames.TCP_FLAGS:
-            raise _impossible("flags", flag, ", ".join(frames.TCP_FLAGS))
+            raise impossible("flags", flag, ", ".join(frames.TCP_FLAGS))
     return tuple(name for name in frames.TCP_FLAGS if name in flags)
 
 
-def _impossible(name: str, value: str, allowed: str) -> Refused:
+def impossible(name: str, value: str, allowed: str) -> Refused:
     return bad_request(f"{name}: {value[:100]} is not possible, allowed: {allowed}")

@@ -22,6 +22,7 @@ VIEWS = {
     "top": "What a cube does, now",
     "sessions": "Who talks to whom",
     "explain": "What a cube would do with a packet, and why",
+    "trace": "What becomes of the next packets of a flow",
 }
 """The word of each, which is its module's name, too, and what it shows."""
 

@@ -28,12 +28,12 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
         return 0
     print(f"{shown['packet']} enters {shown['cube']} by port {shown['port']}")
     for number, decision in enumerate(shown["decisions"], 1):
-        print(_wrapped(f"{number:2}. {decision['text']}", console.width, "    "))
-    print(_wrapped(shown["text"], console.width, ""))
+        print(wrapped(f"{number:2}. {decision['text']}", console.width, "    "))
+    print(wrapped(shown["text"], console.width, ""))
     return 0
 
 
-def _wrapped(text: str, width: int, indent: str) -> str:
+def wrapped(text: str, width: int, indent: str) -> str:
     return textwrap.fill(text, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True)
 
 

@@ -1,0 +1,149 @@
+"""Follows the next packets of a flow through a cube's program, while it forwards.
+
+Two programs come for that time: a variant of the cube's own that tells its decisions (PCN_TRACE), and a switch before
+both, which sends packets of the flow to the variant and all others to the program as it is. Without a trace there is
+neither. Should the host end meanwhile, the variant goes with it, and the switch sends all to the program."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib import resources
+
+from pcnhost.engine import bpf, decisions
+from pcnhost.engine.compile import CompileError, compile_text
+from pcnhost.engine.decisions import Record
+from pcnhost.engine.explain import Variant
+from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
+from pcnhost.engine.slowpath import PerfReader
+from pcnhost.errors import HostError
+
+_PAGES = 64
+
+
+class Busy(HostError):
+    """One trace of a cube at a time."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Packets from `source` to `destination`, and those to `source`; None is any address or port. ICMP: the identifier
+    is `sport`."""
+
+    protocol: int
+    source: str
+    sport: int | None = None
+    destination: str | None = None
+    dport: int | None = None
+
+    def defines(self) -> list[str]:
+        values = {"PROTOCOL": self.protocol}
+        for name, address in (("SOURCE", self.source), ("DESTINATION", self.destination)):
+            (number,) = struct.unpack("=I", socket.inet_aton(address or "0.0.0.0"))
+            values |= {name: number, f"{name}_MASK": 0xFFFFFFFF if address else 0}
+        for name, port in (("SPORT", self.sport), ("DPORT", self.dport)):
+            values |= {name: socket.htons(port or 0), f"{name}_MASK": 0 if port is None else 0xFFFF}
+        return [f"-D{name}={value}" for name, value in values.items()]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """`entered` and `left` are the beginnings of the frame, `moment` is in seconds since the epoch."""
+
+    moment: float
+    port: str
+    entered: bytes
+    record: Record
+    left: bytes
+
+
+@dataclass
+class _Collected:
+    wanted: int
+    entering: dict[int, bytes] = field(default_factory=dict)  # by CPU
+    found: list[tuple[float, bytes, bytes]] = field(default_factory=list)
+    complete: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, record: bytes) -> None:
+        head = decisions.head(record)
+        if head.entering:
+            at = decisions.HEAD_BYTES
+            self.entering[head.cpu] = record[at : at + head.length]
+        elif entered := self.entering.pop(head.cpu, None):
+            self.found.append((time.time(), entered, record))
+            if len(self.found) >= self.wanted:
+                self.complete.set()
+
+
+class Trace:
+    """Made before the switch is put in place, closed after it has been taken away. Raises HostError, OSError.
+
+    `switch` is the descriptor of the program to enter by; it sends on to the first of `programs`, a prog array."""
+
+    def __init__(
+        self, variant: Variant, flow: Flow, packets: int, programs: int, log: logging.Logger
+    ) -> None:
+        self._sentences = variant.sentences()
+        self._collected = _Collected(packets)
+        with closing(variant.compiled("PCN_DECISIONS", "PCN_TRACE")) as module:
+            bpf.update(module.tables["_pcn_budget"], bpf.u32(0), packets.to_bytes(8, "little"))
+            insns = module.linked(FUNCTIONS[variant.hook], dict(variant.maps))
+            program = _load(variant, insns)
+            try:
+                self._traced = bpf.create_map("traced", bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 1))
+                bpf.update(self._traced, bpf.u32(0), bpf.u32(program))
+            finally:
+                os.close(program)
+            try:
+                self.switch = _switch(variant, flow, {"ingress_programs": programs, "traced": self._traced})
+                self._traces = os.dup(module.tables["_pcn_traces"])
+                self._reader = PerfReader(self._traces, _PAGES, "trace", self._collected.take, log)
+            except BaseException:
+                os.close(self._traced)
+                raise
+
+    def wait(self, seconds: float) -> None:
+        self._collected.complete.wait(seconds)
+
+    def close(self) -> None:
+        self._reader.close()
+        for fd in (self.switch, self._traced, self._traces):
+            os.close(fd)
+
+    def packets(self, port_name: Callable[[int], str]) -> list[Traced]:
+        found: Sequence[tuple[float, bytes, bytes]] = self._collected.found[: self._collected.wanted]
+        return [
+            Traced(
+                moment,
+                port_name(decisions.head(record).in_port),
+                entered,
+                decisions.decode(record, self._sentences, port_name),
+                record[decisions.RECORD_BYTES :][: decisions.head(record).length],
+            )
+            for moment, entered, record in found
+        ]
+
+
+def _switch(variant: Variant, flow: Flow, maps: dict[str, int]) -> int:
+    text = (resources.files(__package__) / "trace_switch.h").read_text()
+    try:
+        module = compile_text(text, [*variant.flags, *flow.defines()])
+    except CompileError as e:
+        raise HostError(f"the switch of the trace does not compile: {e}") from None
+    with closing(module):
+        return _load(variant, module.linked("trace_switch", maps))
+
+
+def _load(variant: Variant, insns: bytes) -> int:
+    try:
+        return bpf.load_program(PROGRAM_TYPES[variant.hook], variant.name, insns)
+    except bpf.ProgramRejected as e:
+        last = "\n".join(e.log.strip().splitlines()[-3:])
+        raise HostError(f"a program of the trace is refused: {e.strerror}: {last}") from None
