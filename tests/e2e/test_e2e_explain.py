@@ -122,9 +122,8 @@ class World:
         for name in before:
             assert before[name] == after[name], f"explaining has changed {name}"
         if exact:
-            assert told == again
-        decisions = [decision["decision"] for decision in told["decisions"]]
-        assert [name for name in decisions if name in expected] == list(expected), told
+            assert (told["text"], names(told)) == (again["text"], names(again))
+        assert [name for name in names(told) if name in expected] == list(expected), told
         counted = self.events()
         for wire in self.wires.values():
             wire.drain()
@@ -167,6 +166,10 @@ def world(request: pytest.FixtureRequest, api: Api, lab: Lab) -> Iterator[World]
         for wire in wires.values():
             wire.close()
         api.delete("k8slbrp/lb1")
+
+
+def names(told: dict[str, Any]) -> list[str]:
+    return [decision["decision"] for decision in told["decisions"]]
 
 
 def service(world: World, vport: int, proto: str = "TCP", backends: tuple[str, ...] = BACKENDS) -> str:
