@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pcnhost.ctl.client import Client
+from pcnhost.ctl.views import VIEWS
 from pcnhost.ctl.words import COMMANDS
 
 # A word that ends in `=` is to be continued and gets no blank after it. To bash, a colon starts a new word.
@@ -30,6 +31,8 @@ HINT_PADDING = " "
 def candidates(client: Client, words: Sequence[str]) -> list[str]:
     """What the last of the words (maybe empty) may become. Raises Unreachable."""
     *before, current = words or [""]
+    if before[:1] and before[0] in VIEWS:
+        return _cubes(client, current) if len(before) == 1 else []
     command = next((word for word in before if word in COMMANDS), "")
     path = [word for word in before if word not in COMMANDS and "=" not in word and not word.startswith("-")]
     leaf, equals, value = current.partition("=")
@@ -43,8 +46,14 @@ def candidates(client: Client, words: Sequence[str]) -> list[str]:
     offered = reply.json() if reply.ok else None
     if not isinstance(offered, list):
         return []
-    texts = [str(word) for word in offered]
+    texts = [*map(str, offered), *([] if before else VIEWS)]
     if len(texts) == 1 and texts[0].startswith("<"):
         # Two candidates make bash show them instead of typing them.
         return [] if value or current else [texts[0], HINT_PADDING]
     return sorted({word for word in texts if word.startswith(value if equals else current)})
+
+
+def _cubes(client: Client, current: str) -> list[str]:
+    listed = client.send("GET", ("cubes",)).json() or {}
+    names = (str(cube["name"]) for all_ in listed.values() for cube in all_)
+    return sorted(name for name in names if name.startswith(current))

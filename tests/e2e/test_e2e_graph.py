@@ -95,3 +95,9 @@ def test_backends_that_get_no_new_sessions(cube: ConnectedCube) -> None:
     assert shown[0].startswith("10.20.0.1:8080    0%")
     assert shown[1].split() == ["10.20.0.2:8080", "0%", "DRAINING"]
     assert shown[2].split() == ["10.20.0.3:8080", "100%", "STANDBY"]
+
+
+def test_completion(cube: ConnectedCube) -> None:
+    assert ctl(cube.api, "--complete", "gr").split() == ["graph"]
+    assert ctl(cube.api, "--complete", "explain", "mu").split() == ["multi"]
+    assert ctl(cube.api, "--complete", "explain", "multi", "--").split() == []
