@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -188,20 +189,25 @@ class Cube:
                     self._maps["ingress_programs"],
                     self._log,
                 )
-                self._enter_by(trace.switch)
-                self._traced = True
-            try:
-                trace.wait(seconds)
-            finally:
-                with self._programs_lock:
-                    self._traced = False
-                    if current := self._programs.get((INGRESS, 0)):
-                        self._enter_by(current.loaded[self.hook])
-                    trace.close()
+            with closing(trace):
+                try:
+                    with self._programs_lock:
+                        self._check_present()
+                        self._traced = True
+                        self._enter_by(trace.switch)
+                    trace.wait(seconds)
+                finally:
+                    self._end_trace()
             names = {port.index: port.name for port in self._ports.values()}
             return trace.packets(lambda index: names.get(index, f"number {index}"))
         finally:
             self._one_trace.release()
+
+    def _end_trace(self) -> None:
+        with self._programs_lock:
+            if self._traced and (program := self._programs.get((INGRESS, 0))):
+                self._enter_by(program.loaded[self.hook])
+            self._traced = False
 
     def _enter_by(self, program_fd: int) -> None:
         bpf.update(self._panel.nodes(self.hook), bpf.u32(self.index(INGRESS)), bpf.u32(program_fd))
@@ -416,6 +422,7 @@ class Cube:
     def leave(self) -> None:
         """Closes what this process holds; packets keep flowing."""
         with self._programs_lock, self._lock:
+            self._end_trace()
             for program in self._programs.values():
                 program.close_loaded()
                 program.drop_maps(keep={}, unpin=False)

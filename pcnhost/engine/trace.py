@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -92,30 +92,28 @@ class Trace:
     ) -> None:
         self._sentences = variant.sentences()
         self._collected = _Collected(packets)
-        with closing(variant.compiled("PCN_DECISIONS", "PCN_TRACE")) as module:
+        with closing(variant.compiled("PCN_DECISIONS", "PCN_TRACE")) as module, ExitStack() as undo:
             bpf.update(module.tables["_pcn_budget"], bpf.u32(0), packets.to_bytes(8, "little"))
-            insns = module.linked(FUNCTIONS[variant.hook], dict(variant.maps))
-            program = _load(variant, insns)
+            traced = bpf.create_map("traced", bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 1))
+            undo.callback(os.close, traced)
+            program = _load(variant, module.linked(FUNCTIONS[variant.hook], dict(variant.maps)))
             try:
-                self._traced = bpf.create_map("traced", bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 1))
-                bpf.update(self._traced, bpf.u32(0), bpf.u32(program))
+                bpf.update(traced, bpf.u32(0), bpf.u32(program))
             finally:
                 os.close(program)
-            try:
-                self.switch = _switch(variant, flow, {"ingress_programs": programs, "traced": self._traced})
-                self._traces = os.dup(module.tables["_pcn_traces"])
-                self._reader = PerfReader(self._traces, _PAGES, "trace", self._collected.take, log)
-            except BaseException:
-                os.close(self._traced)
-                raise
+            self.switch = _switch(variant, flow, {"ingress_programs": programs, "traced": traced})
+            undo.callback(os.close, self.switch)
+            traces = os.dup(module.tables["_pcn_traces"])
+            undo.callback(os.close, traces)
+            reader = PerfReader(traces, _PAGES, "trace", self._collected.take, log)
+            undo.callback(reader.close)
+            self._held = undo.pop_all()
 
     def wait(self, seconds: float) -> None:
         self._collected.complete.wait(seconds)
 
     def close(self) -> None:
-        self._reader.close()
-        for fd in (self.switch, self._traced, self._traces):
-            os.close(fd)
+        self._held.close()
 
     def packets(self, port_name: Callable[[int], str]) -> list[Traced]:
         found: Sequence[tuple[float, bytes, bytes]] = self._collected.found[: self._collected.wanted]
