@@ -18,7 +18,7 @@ _PART = re.compile(r'"([^"\n]*)"')
 _VALUE = re.compile(r"\{([\w-]+):([^}]+)\}")
 
 MOST = 24
-_HEAD = struct.Struct("=7I")  # struct _pcn_record of wrapper_common.h
+_HEAD = struct.Struct("=28x8I")  # struct _pcn_record of wrapper_common.h
 _DECISION = struct.Struct("=5I")
 HEAD_BYTES = _HEAD.size
 RECORD_BYTES = _HEAD.size + MOST * _DECISION.size
@@ -63,6 +63,11 @@ class TraceHead:
     cpu: int
     in_port: int
     length: int
+
+
+def told_by_each_cpu(packets: int) -> bytes:
+    """The record of a CPU that may tell so many packets of a trace."""
+    return _HEAD.pack(0, 0, 0, 0, packets, 0, 0, 0).ljust(-(-RECORD_BYTES // 8) * 8, b"\0")
 
 
 def head(record: bytes) -> TraceHead:

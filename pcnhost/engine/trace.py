@@ -93,7 +93,8 @@ class Trace:
         self._sentences = variant.sentences()
         self._collected = _Collected(packets)
         with closing(variant.compiled("PCN_DECISIONS", "PCN_TRACE")) as module, ExitStack() as undo:
-            bpf.update(module.tables["_pcn_budget"], bpf.u32(0), packets.to_bytes(8, "little"))
+            budget = decisions.told_by_each_cpu(packets) * bpf.possible_cpus()
+            bpf.update(module.tables["_pcn_records"], bpf.u32(0), budget)
             traced = bpf.create_map("traced", bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 1))
             undo.callback(os.close, traced)
             program = _load(variant, module.linked(FUNCTIONS[variant.hook], dict(variant.maps)))

@@ -36,8 +36,8 @@ BPF_TABLE("array", u32, struct _POLYCUBE_peer_info, egress_next, _POLYCUBE_MAX_P
 BPF_PERF_OUTPUT(pcn_controller);
 
 #ifdef PCN_DECISIONS
-/* What a program says of one packet: the decisions it took, with their values, and where it sent it. Numbers of
- * ports and reasons are one more than they are: 0 stands for none. */
+/* What a program says of one packet: the decisions it took, with their values, and where it sent it. Numbers
+ * of ports and reasons are one more than they are: 0 stands for none. */
 #define _PCN_MAX_DECISIONS 24
 
 struct _pcn_decision {
@@ -46,10 +46,12 @@ struct _pcn_decision {
 };
 
 struct _pcn_record {
-  u32 kind; /* of traces */
+  struct pkt_metadata metadata; /* not on the stack; first, so that both have one pointer */
+  u32 kind;                     /* of traces */
   u32 cpu;
   u32 in_port;
   u32 length; /* of the part of the packet that comes with it */
+  u32 left;   /* how many packets this CPU may still tell */
   u32 count;
   u32 out;
   u32 reason;
@@ -94,7 +96,6 @@ static __always_inline void _pcn_goes_up(u16 reason) {
 #define _PCN_SHOWN 128
 
 BPF_PERF_OUTPUT(_pcn_traces);
-BPF_TABLE("array", u32, u64, _pcn_budget, 1);
 
 static __always_inline u32 _pcn_shown(struct CTXTYPE *ctx) {
 #ifdef POLYCUBE_XDP
@@ -105,37 +106,39 @@ static __always_inline u32 _pcn_shown(struct CTXTYPE *ctx) {
   return length < _PCN_SHOWN ? length : _PCN_SHOWN;
 }
 
-static __always_inline void _pcn_trace_begin(struct CTXTYPE *ctx, u16 in_port) {
-  struct _pcn_record *record = _pcn_the_record();
-  u32 zero = 0;
-  u64 *left = _pcn_budget.lookup(&zero);
-  if (!record || !left) return;
-  record->kind = 0;
-  record->count = record->out = record->reason = 0;
-  if (!*left) return;
-  (*left)--;
+static __always_inline void _pcn_trace_begin(struct CTXTYPE *ctx, struct _pcn_record *record) {
+  record->kind = record->count = record->out = record->reason = 0;
+  if (!record->left) return;
+  record->left--;
   record->kind = _PCN_ENTERS;
   record->cpu = bpf_get_smp_processor_id();
-  record->in_port = in_port;
+  record->in_port = record->metadata.in_port;
   record->length = _pcn_shown(ctx);
   _pcn_traces.perf_submit_skb(ctx, record->length, record, offsetof(struct _pcn_record, decisions));
 }
 
-static __always_inline void _pcn_trace_end(struct CTXTYPE *ctx) {
-  struct _pcn_record *record = _pcn_the_record();
+static __always_inline void _pcn_trace_end(struct CTXTYPE *ctx, struct _pcn_record *record) {
   if (!record || record->kind != _PCN_ENTERS) return;
   record->kind = _PCN_DECIDED;
   record->length = _pcn_shown(ctx);
   _pcn_traces.perf_submit_skb(ctx, record->length, record, sizeof(*record));
 }
 #endif
+
+#define _PCN_METADATA(md, dropped)                 \
+  struct _pcn_record *_record = _pcn_the_record(); \
+  if (!_record) return dropped;                    \
+  struct pkt_metadata *md = &_record->metadata
 #else
+#define _PCN_METADATA(md, dropped) \
+  struct pkt_metadata _metadata;   \
+  struct pkt_metadata *md = &_metadata
 #define _pcn_leaves(port) ((void)0)
 #define _pcn_goes_up(reason) ((void)0)
 #endif
 #ifndef PCN_TRACE
-#define _pcn_trace_begin(ctx, in_port) ((void)0)
-#define _pcn_trace_end(ctx) ((void)0)
+#define _pcn_trace_begin(ctx, record) ((void)0)
+#define _pcn_trace_end(ctx, record) ((void)0)
 #endif
 
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md);

@@ -47,23 +47,24 @@ static __always_inline int forward(struct CTXTYPE *skb, u32 port) {
 #endif
 
 int handle_rx_wrapper(struct CTXTYPE *skb) {
-  struct pkt_metadata md = {
+  _PCN_METADATA(md, TC_ACT_SHOT);
+  *md = (struct pkt_metadata){
       .cube_id = CUBE_ID, .in_port = skb->cb[0] >> 16, .packet_len = skb->len, .traffic_class = skb->mark};
-  skb->cb[0] = (u32)md.in_port << 16 | CUBE_ID;
+  skb->cb[0] = (u32)md->in_port << 16 | CUBE_ID;
 
-  _pcn_trace_begin(skb, md.in_port);
-  int result = handle_rx(skb, &md);
-  _pcn_trace_end(skb);
-  skb->mark = md.traffic_class;
+  _pcn_trace_begin(skb, _record);
+  int result = handle_rx(skb, md);
+  _pcn_trace_end(skb, _record);
+  skb->mark = md->traffic_class;
   switch (result) {
 #if POLYCUBE_PROGRAM_TYPE == 1
     case RX_OK:
-      return forward(skb, md.in_port);
+      return forward(skb, md->in_port);
 #else
     case RX_OK:
       return TC_ACT_OK;
     case RX_REDIRECT:
-      return forward(skb, md.reason);
+      return forward(skb, md->reason);
 #endif
     default:
       return TC_ACT_SHOT;
@@ -107,6 +108,9 @@ static __always_inline int pcn_pkt_drop(struct CTXTYPE *skb, struct pkt_metadata
 static __always_inline int pcn_pkt_controller(struct CTXTYPE *skb, struct pkt_metadata *md, u16 reason) {
   /* The copy for user space is taken from the frame's bytes: a tag held beside them has to be among them. */
   _pcn_goes_up(reason);
+#ifdef PCN_DRY_RUN
+  return 0;
+#endif
   u32 tagged = skb->vlan_present, tag = skb->vlan_tci, proto = skb->vlan_proto;
   if (tagged) bpf_skb_vlan_push(skb, proto, tag);
   md->cube_id = CUBE_ID;

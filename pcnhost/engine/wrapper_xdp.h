@@ -40,19 +40,20 @@ int handle_rx_xdp_wrapper(struct CTXTYPE *ctx) {
   u32 zero = 0;
   struct pkt_metadata *saved = port_md.lookup(&zero);
   if (!saved) return XDP_DROP;
-  struct pkt_metadata md = *saved;
-  md.cube_id = CUBE_ID;
-  md.packet_len = ctx->data_end - ctx->data;
+  _PCN_METADATA(md, XDP_DROP);
+  *md = *saved;
+  md->cube_id = CUBE_ID;
+  md->packet_len = ctx->data_end - ctx->data;
 
-  _pcn_trace_begin(ctx, md.in_port);
-  int result = handle_rx(ctx, &md);
-  _pcn_trace_end(ctx);
+  _pcn_trace_begin(ctx, _record);
+  int result = handle_rx(ctx, md);
+  _pcn_trace_end(ctx, _record);
   switch (result) {
     case RX_OK:
 #if POLYCUBE_PROGRAM_TYPE == 1
     {
-      u32 port = md.in_port;
-      return _pcn_send(ctx, &md, egress_next.lookup(&port));
+      u32 port = md->in_port;
+      return _pcn_send(ctx, md, egress_next.lookup(&port));
     }
 #else
       return XDP_PASS;
@@ -67,7 +68,7 @@ int handle_rx_xdp_wrapper(struct CTXTYPE *ctx) {
 #if POLYCUBE_PROGRAM_TYPE == 0
 static __always_inline int pcn_pkt_redirect(struct CTXTYPE *ctx, struct pkt_metadata *md, u32 port) {
   _pcn_leaves(port);
-  _pcn_trace_end(ctx); /* sending may be the last that this program does */
+  _pcn_trace_end(ctx, _pcn_the_record()); /* sending may be the last that this program does */
   int verdict = _pcn_send(ctx, md, _POLYCUBE_peers.lookup(&port));
   return verdict == XDP_DROP ? RX_DROP : verdict;
 }
@@ -97,6 +98,9 @@ static __always_inline int pcn_pkt_drop(struct CTXTYPE *ctx, struct pkt_metadata
 
 static __always_inline int pcn_pkt_controller(struct CTXTYPE *ctx, struct pkt_metadata *md, u16 reason) {
   _pcn_goes_up(reason);
+#ifdef PCN_DRY_RUN
+  return 0;
+#endif
   md->cube_id = CUBE_ID;
   md->packet_len = ctx->data_end - ctx->data;
   md->reason = reason;
