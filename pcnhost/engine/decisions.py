@@ -18,7 +18,7 @@ _PART = re.compile(r'"([^"\n]*)"')
 _VALUE = re.compile(r"\{([\w-]+):([^}]+)\}")
 
 MOST = 24
-_HEAD = struct.Struct("=28x8I")  # struct _pcn_record of wrapper_common.h
+_HEAD = struct.Struct("=32xQ8I")  # struct _pcn_record of wrapper_common.h
 _DECISION = struct.Struct("=5I")
 HEAD_BYTES = _HEAD.size
 RECORD_BYTES = _HEAD.size + MOST * _DECISION.size
@@ -60,6 +60,7 @@ class TraceHead:
     """What a record of a trace begins with. `entering`: the packet as it enters, without decisions."""
 
     entering: bool
+    moment: int  # nanoseconds of the monotonic clock
     cpu: int
     in_port: int
     length: int
@@ -67,12 +68,12 @@ class TraceHead:
 
 def told_by_each_cpu(packets: int) -> bytes:
     """The record of a CPU that may tell so many packets of a trace."""
-    return _HEAD.pack(0, 0, 0, 0, packets, 0, 0, 0).ljust(-(-RECORD_BYTES // 8) * 8, b"\0")
+    return _HEAD.pack(0, 0, 0, 0, 0, packets, 0, 0, 0).ljust(-(-RECORD_BYTES // 8) * 8, b"\0")
 
 
 def head(record: bytes) -> TraceHead:
-    kind, cpu, in_port, length, *_ = _HEAD.unpack_from(record)
-    return TraceHead(kind == 1, cpu, in_port, length)
+    moment, kind, cpu, in_port, length, *_ = _HEAD.unpack_from(record)
+    return TraceHead(kind == 1, moment, cpu, in_port, length)
 
 
 def decode(record: bytes, known: Sequence[Sentence], port_name: Callable[[int], str]) -> Record:

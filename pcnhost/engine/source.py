@@ -97,7 +97,7 @@ def _wrapper(hook: Hook) -> str:
 
 
 @cache
-def _epoch_base() -> int:
+def epoch_base() -> int:
     """Nanoseconds between the Unix epoch and the zero of the monotonic clock."""
     return time.time_ns() - time.monotonic_ns()
 
@@ -113,7 +113,7 @@ def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str
         "_POLYCUBE_MAX_NODES": MAX_NODES,
         "_POLYCUBE_MAX_BPF_PROGRAMS": MAX_PROGRAMS,
         "_POLYCUBE_MAX_PORTS": MAX_PORTS,
-        "_EPOCH_BASE": f"{_epoch_base()}ULL",
+        "_EPOCH_BASE": f"{epoch_base()}ULL",
         "CUBE_ID": cube_id,
         "LOG_LEVEL": f"LOG_{loglevel}",
         "CTXTYPE": "__sk_buff" if hook is Hook.TC else "xdp_md",

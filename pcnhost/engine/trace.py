@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from importlib import resources
@@ -23,9 +23,11 @@ from pcnhost.engine.decisions import Record
 from pcnhost.engine.explain import Variant
 from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
 from pcnhost.engine.slowpath import PerfReader
+from pcnhost.engine.source import epoch_base
 from pcnhost.errors import HostError
 
 _PAGES = 64
+_SETTLE_S = 0.1  # for packets that other CPUs have seen before
 
 
 class Busy(HostError):
@@ -68,7 +70,7 @@ class Traced:
 class _Collected:
     wanted: int
     entering: dict[int, bytes] = field(default_factory=dict)  # by CPU
-    found: list[tuple[float, bytes, bytes]] = field(default_factory=list)
+    found: list[tuple[bytes, bytes]] = field(default_factory=list)  # as it enters, and the record
     complete: threading.Event = field(default_factory=threading.Event)
 
     def take(self, record: bytes) -> None:
@@ -77,7 +79,7 @@ class _Collected:
             at = decisions.HEAD_BYTES
             self.entering[head.cpu] = record[at : at + head.length]
         elif entered := self.entering.pop(head.cpu, None):
-            self.found.append((time.time(), entered, record))
+            self.found.append((entered, record))
             if len(self.found) >= self.wanted:
                 self.complete.set()
 
@@ -111,22 +113,24 @@ class Trace:
             self._held = undo.pop_all()
 
     def wait(self, seconds: float) -> None:
-        self._collected.complete.wait(seconds)
+        if self._collected.complete.wait(seconds):
+            time.sleep(_SETTLE_S)
 
     def close(self) -> None:
         self._held.close()
 
     def packets(self, port_name: Callable[[int], str]) -> list[Traced]:
-        found: Sequence[tuple[float, bytes, bytes]] = self._collected.found[: self._collected.wanted]
+        found = [(decisions.head(record), entered, record) for entered, record in self._collected.found]
+        found.sort(key=lambda one: one[0].moment)  # each CPU tells its own in order
         return [
             Traced(
-                moment,
-                port_name(decisions.head(record).in_port),
+                (epoch_base() + head.moment) / 1e9,
+                port_name(head.in_port),
                 entered,
                 decisions.decode(record, self._sentences, port_name),
-                record[decisions.RECORD_BYTES :][: decisions.head(record).length],
+                record[decisions.RECORD_BYTES :][: head.length],
             )
-            for moment, entered, record in found
+            for head, entered, record in found[: self._collected.wanted]
         ]
 
 

@@ -47,7 +47,8 @@ struct _pcn_decision {
 
 struct _pcn_record {
   struct pkt_metadata metadata; /* not on the stack; first, so that both have one pointer */
-  u32 kind;                     /* of traces */
+  u64 moment;
+  u32 kind; /* of traces */
   u32 cpu;
   u32 in_port;
   u32 length; /* of the part of the packet that comes with it */
@@ -65,18 +66,26 @@ static __always_inline struct _pcn_record *_pcn_the_record(void) {
   return _pcn_records.lookup(&zero);
 }
 
-static __always_inline void _pcn_note(u32 number, u32 a, u32 b, u32 c, u32 d) {
+static __always_inline struct _pcn_decision *_pcn_next_decision(u32 number) {
   struct _pcn_record *record = _pcn_the_record();
-  if (!record || record->count >= _PCN_MAX_DECISIONS) return;
+  if (!record || record->count >= _PCN_MAX_DECISIONS) return 0;
   struct _pcn_decision *decision = &record->decisions[record->count++ % 32];
   decision->number = number;
-  decision->values[0] = a;
-  decision->values[1] = b;
-  decision->values[2] = c;
-  decision->values[3] = d;
+  return decision;
 }
 
-#define _PCN_FIVE(number, a, b, c, d, ...) _pcn_note(number, a, b, c, d)
+/* The values are looked at after the kernel has been called, so that none needs a place on the stack
+ * meanwhile. */
+#define _PCN_FIVE(number, a, b, c, d, ...)                        \
+  do {                                                            \
+    struct _pcn_decision *_decision = _pcn_next_decision(number); \
+    if (_decision) {                                              \
+      _decision->values[0] = (a);                                 \
+      _decision->values[1] = (b);                                 \
+      _decision->values[2] = (c);                                 \
+      _decision->values[3] = (d);                                 \
+    }                                                             \
+  } while (0)
 #define pcn_decided(...) _PCN_FIVE(__VA_ARGS__, 0, 0, 0, 0, 0)
 
 static __always_inline void _pcn_leaves(u32 port) {
@@ -111,6 +120,7 @@ static __always_inline void _pcn_trace_begin(struct CTXTYPE *ctx, struct _pcn_re
   if (!record->left) return;
   record->left--;
   record->kind = _PCN_ENTERS;
+  record->moment = bpf_ktime_get_ns();
   record->cpu = bpf_get_smp_processor_id();
   record->in_port = record->metadata.in_port;
   record->length = _pcn_shown(ctx);
