@@ -107,6 +107,8 @@ class LoadBalancers:
             self._counter("polycube_cube_punts", text, ("cube", "reason"), (cube.name, reason), count)
         of_cube = (("cube",), (cube.name,))
         self._counter("polycube_cube_new_sessions", "Sessions opened", *of_cube, stats.get("new-sessions"))
+        text = "TCP sessions found in the middle: evicted before, or begun elsewhere"
+        self._counter("polycube_cube_resumed_sessions", text, *of_cube, stats.get("resumed-sessions"))
         text = "Requests to be refused: no usable backend, or no such service"
         self._counter("polycube_cube_rejected_requests", text, *of_cube, stats.get("rejected"))
         self._sessions(cube, stats.get("sessions", {}))
