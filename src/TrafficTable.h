@@ -55,7 +55,7 @@ class TrafficTable {
   uint32_t limit() const { return limit_; }
 
   // How long no session may have had a number before it is used again: longer than notes of fragments live.
-  static constexpr std::chrono::seconds kQuarantine{60};
+  static constexpr std::chrono::seconds kQuarantine{35};
 
  private:
   struct Owner {

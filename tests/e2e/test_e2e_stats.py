@@ -115,6 +115,41 @@ def test_counters_survive_a_reload_and_a_restart(tmp_path: Path) -> None:
         api.delete("k8slbrp/lb1")
 
 
+def test_counters_are_used_again(tmp_path: Path) -> None:
+    """More backends come and go than there are counters: none of the figures changes its owner."""
+    quarantine = 36  # seconds; twice as long no session may have had a number
+    with Lab() as lab:
+        network = topology.build(lab, clients=1, servers=2)
+        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
+        options.append(f"k8slbrp={SERVICE_LIBRARY}")
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        topology.create_multi(api, "lb1", network, **{"max-sessions": 1024})
+        path = ConnectedCube("lb1", lab, api, network).service(VIP, 80, "TCP", [1, 1])
+        new_sessions(network.clients[0], "http", VIP, 80, 40)
+        whole = traffic(api, path)
+        total = api.get("k8slbrp/lb1/stats/frontend/translated-packets")
+        api.delete(f"{path}/backend/{network.server_ips[0]}")
+        assert api.post("k8slbrp/lb1/sessions/end", {"vip": VIP})["ended"] == 40
+        others = "k8slbrp/lb1/service/10.96.9.9/80/TCP"
+        api.post(others)
+        entries = []
+        for number in range(8):
+            if number > 4:
+                time.sleep(quarantine)
+            backends = [{"ip": f"10.77.{number}.{n}", "port": 80} for n in range(1, 201)]
+            api.put(f"{others}/backend", backends)
+            entries.append(api.get("k8slbrp/lb1/stats/table/traffic/entries"))
+        assert max(entries) <= 1024 and entries[-1] < max(entries)
+        assert traffic(api, path) == whole
+        assert set(traffic(api, f"{others}/backend/10.77.7.9").values()) == {0}
+        lab.stop(host)
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        assert traffic(api, path) == whole
+        for service in (others, path):
+            api.delete(service)
+            assert api.get("k8slbrp/lb1/stats/frontend/translated-packets") == total
+
+
 def test_active_sessions(multi: ConnectedCube) -> None:
     path = multi.service(VIP, 80, "TCP", [1, 1])
     cube = f"k8slbrp/{multi.name}"
