@@ -31,10 +31,9 @@ void PortTable::apply(const PortSet &wanted) {
     add_missing(wanted);
     switch_to(wanted);
   } catch (const std::runtime_error &refusal) {
+    go_back(before);  // at once: a copy of the text needs memory
     // What the host refuses about a port is for the client to correct: a peer that is in use, for example.
-    const std::string reason = refusal.what();
-    go_back(before);
-    throw bad_value(reason);
+    throw bad_value(refusal.what());
   } catch (...) {
     go_back(before);
     throw;
