@@ -24,8 +24,9 @@ from pcnhost.engine.panel import ingress_node, target
 from pcnhost.engine.source import MAX_NODES, Hook
 from tests.datapath.headers import ACK
 
-# How many packets each race sends at least, in all; `make race` asks for many more.
+# How many packets each kind of race sends at least, and how many updates of maps; `make race` asks for many more.
 PACKETS = int(os.environ.get("RACE_PACKETS", "6000000"))
+UPDATES = int(os.environ.get("RACE_UPDATES", "150000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
@@ -141,21 +142,22 @@ class Track:
         bpf.update(self._module.tables["course"], bpf.u32(0), b"".join(courses))
         over = threading.Event()
         with ThreadPoolExecutor(len(scripts) + 1) as pool:
-            others = [pool.submit(self._send, cpu, over.is_set) for cpu in cpus[1 : len(scripts)]]
-            beside_it = pool.submit(_pinned, cpus[len(scripts)], beside, over.is_set) if beside else None
+            parts = others = [pool.submit(self._send, cpu, over.is_set) for cpu in cpus[1 : len(scripts)]]
+            if beside:
+                parts = [*others, pool.submit(_pinned, cpus[len(scripts)], beside, over.is_set)]
             sent = 0
 
             def done() -> bool:
                 nonlocal sent
                 sent += _IN_ONE_RUN
-                return enough(sent) or any(other.done() for other in others)
+                return enough(sent) or any(part.done() for part in parts)
 
             try:
                 tally = pool.submit(self._send, cpus[0], done).result()
             finally:
                 over.set()
-            if beside_it:
-                beside_it.result()
+            for part in parts:
+                part.result()
             return [tally, *(other.result() for other in others)]
 
     def _send(self, cpu: int, done: Callable[[], bool]) -> Tally:
