@@ -45,8 +45,9 @@ test: build $(WHEELS) ## all proofs; TESTS="tests/unit -k maglev" runs a part, J
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)
 
-soak: build ## services and backends come and go 100,000 times: memory stays flat, no map entry is left behind
+soak: build ## services come and go 100,000 times: memory stays flat, no map entry is left; and 300,000 random requests
 	SOAK_CYCLES=100000 $(PYTHON) -m pytest -q -s tests/rest/test_soak.py
+	PROPERTY_TIMES=10 $(PYTHON) -m pytest -q -s --timeout 7200 tests/rest/test_property.py
 
 hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the promise of docs/security.md
 	HOSTILE_SECONDS=60 $(PYTHON) -m pytest -q -s tests/rest/test_hostile.py

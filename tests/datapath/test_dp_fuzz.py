@@ -15,7 +15,7 @@ from pcnhost.engine.source import Hook
 from tests.datapath.fuzz import Fuzzer
 from tests.datapath.harness import Datapath
 
-PACKETS = int(os.environ.get("FUZZ_PACKETS", "30000"))
+PACKETS = int(os.environ.get("FUZZ_PACKETS", "15000"))
 FIXED_SEED = 20240229
 RANDOM_SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(1 << 32)))
 

@@ -21,7 +21,7 @@ from tests.datapath.generator import CLIENTS, Generator, Injected
 from tests.datapath.harness import Datapath, Verdict, Way
 from tests.datapath.headers import ACK, Kind, classify
 
-PACKETS = int(os.environ.get("FUZZ_PACKETS", "30000"))
+PACKETS = int(os.environ.get("FUZZ_PACKETS", "15000"))
 COMPARE_EVERY = 1000
 TABLES = ("clients", "openings", "flows", "fragments", "affinities")
 

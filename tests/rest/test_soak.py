@@ -15,7 +15,7 @@ from k8slbrp.maps import service_entries
 from testbed.host import resident_kb
 from tests.rest.conftest import OwnHost
 
-CYCLES = int(os.environ.get("SOAK_CYCLES", "2000"))
+CYCLES = int(os.environ.get("SOAK_CYCLES", "1000"))
 WARM_UP = CYCLES // 10
 SAMPLES = 20
 GROWTH = 1.05
