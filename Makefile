@@ -52,8 +52,8 @@ soak: build ## services come and go 100,000 times: memory stays flat, no map ent
 hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the promise of docs/security.md
 	HOSTILE_SECONDS=60 $(PYTHON) -m pytest -q -s tests/rest/test_hostile.py
 
-race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updates of services; some minutes
-	RACE_PACKETS=200000000 RACE_UPDATES=5000000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
+race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updates of services, floods; half an hour
+	RACE_PACKETS=200000000 RACE_UPDATES=5000000 FLOOD_PACKETS=10000000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
 
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
 	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py

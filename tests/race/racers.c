@@ -31,6 +31,7 @@ struct step {
   u32 serial_mask;
   u32 in_port;
   u32 tcp_flags;
+  u32 proto;
 };
 
 /* What a CPU does: `count` steps of the script from `first` on, over and over. */
@@ -85,6 +86,7 @@ static __always_inline int write_next(void *data, void *end) {
   now->entered = step->enters;
   if (step->serial_mask) now->entered.saddr |= bpf_htonl(now->serial & step->serial_mask);
   if (!addresses_at(data, end, &now->entered, true)) return -1;
+  *(u8 *)(data + 23) = step->proto;
   *(u8 *)(data + 47) = step->tcp_flags;
   return step->in_port;
 }

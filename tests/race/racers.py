@@ -30,7 +30,7 @@ UPDATES = int(os.environ.get("RACE_UPDATES", "150000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
-_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIII")
+_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIII")
 _COURSE = struct.Struct("=IIII 12x I")
 _RESULT = struct.Struct("=QQI4s4s2s2s")
 _RESULT_BYTES = -(-_RESULT.size // 8) * 8
@@ -51,7 +51,7 @@ def _port(number: int) -> bytes:
 
 @dataclass(frozen=True)
 class Step:
-    """A TCP packet of a script, and how it has to leave if it leaves at all.
+    """A packet of a script, of TCP or UDP, and how it has to leave if it leaves at all.
 
     `to` is the destination it must have, an address or a network ("10.20.0.0/16"), and a port. `source` is the
     source it must have; None: the one it came with. `clients`: of how many clients the packets are, a power
@@ -67,6 +67,7 @@ class Step:
     source: tuple[str, int] | None = None
     flags: int = ACK
     clients: int = 1
+    proto: int = socket.IPPROTO_TCP
 
     def pack(self) -> bytes:
         network, _, bits = self.to[0].partition("/")
@@ -77,7 +78,7 @@ class Step:
             *(_port(self.sport), _port(self.dport)),
             *(socket.inet_aton(source), socket.inet_aton(network)),
             *(_port(sport), _port(self.to[1])),
-            *(mask.to_bytes(4, "big"), self.clients - 1, self.in_port, self.flags),
+            *(mask.to_bytes(4, "big"), self.clients - 1, self.in_port, self.flags, self.proto),
         )
 
 
