@@ -56,7 +56,7 @@ def _program(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
     report: dict[str, Any] = {}
     created = _ms(api.post, cube, {"port_mode": "MULTI"})
     report["create a cube, ms"] = stats.summary([created])
-    memory = {"idle": _memory(running)}
+    uses = {"idle": memory(running)}
 
     one_by_one = (services.service(number, BACKENDS) for number in range(scale.single))
     times = [_ms(api.post, _path(body), {"backend": body["backend"]}) for body in one_by_one]
@@ -66,7 +66,7 @@ def _program(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
     for batch in services.batches(scale.single, scale.services - scale.single, BACKENDS):
         rates.append(len(batch) / _ms(api.post, f"{cube}/service", batch) * 1e3)
     report["services in lists, per s"] = stats.summary(rates)
-    memory[f"{scale.services} services"] = _memory(running)
+    uses[f"{scale.services} services"] = memory(running)
 
     report["one endpoint change, ms"] = _endpoint_changes(running, scale)
     report["read all services, ms"] = stats.summary([_ms(api.get, f"{cube}/service") for _ in range(3)])
@@ -74,8 +74,8 @@ def _program(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
     report["attach a pod, ms"] = _attach(lab, running, scale)
 
     services.create(api, CUBE, scale.services, scale.most - scale.services, BACKENDS)
-    memory[f"{scale.most} services"] = _memory(running)
-    report["memory, MiB"] = memory
+    uses[f"{scale.most} services"] = memory(running)
+    report["memory, MiB"] = uses
     removed = _ms(api.delete, f"{cube}/service")
     report["services removed all at once, per s"] = stats.summary([scale.most / removed * 1e3])
     return report
@@ -144,7 +144,7 @@ def _attach(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
     return {"attach": stats.summary(coming), "detach": stats.summary(leaving)}
 
 
-def _memory(running: Host) -> dict[str, Any]:
+def memory(running: Host) -> dict[str, Any]:
     """Kernel memory by map, and the resident memory of the host and of its compiler, a process of its own."""
     maps = {path.name: _map_mib(path) for path in sorted(running.map_path(CUBE, "").iterdir())}
     host = running.process.pid

@@ -30,10 +30,10 @@ def service(number: int, backends: int, proto: str = "TCP") -> Body:
     }
 
 
-def batches(first: int, count: int, backends: int) -> Iterator[list[Body]]:
-    """TCP services `first`, `first` + 1, … in lists of BATCH."""
+def batches(first: int, count: int, backends: int, size: int = BATCH) -> Iterator[list[Body]]:
+    """TCP services `first`, `first` + 1, … in lists of `size`."""
     bodies = (service(number, backends) for number in range(first, first + count))
-    while batch := list(islice(bodies, BATCH)):
+    while batch := list(islice(bodies, size)):
         yield batch
 
 

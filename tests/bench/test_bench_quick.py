@@ -107,6 +107,14 @@ def test_control_plane_figures(results: dict[str, Any]) -> None:
     assert [use["maps"] for use in uses] == sorted(use["maps"] for use in uses)
 
 
+def test_growth_figures(results: dict[str, Any]) -> None:
+    part = results["growth"]
+    assert all(figures["maps"] > 0 for figures in part["clusters"].values())
+    assert part["read a whole cube"].keys() == {"20 services", "50 services"}
+    for counts in part["one change, ms"].values():
+        assert counts.keys() == {"10 services", "100 services"}
+
+
 def test_consistency_rows(results: dict[str, Any]) -> None:
     rows = {row["backends"]: row for row in results["consistency"]["rows"]}
     assert rows.keys() == {2, 10, 20}
