@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -274,6 +275,68 @@ def test_fragments_in_any_order(scene: Scene, sender: str, order: tuple[int, ...
     assert data == payload
     if sender == "server":
         assert peer == (VIP, 80)
+
+
+# --- row 7: what a virtual address does not serve is refused at once, if its cube says so ---
+
+
+@pytest.fixture
+def refusing(scene: Scene) -> Iterator[Scene]:
+    """A cube whose virtual addresses are nobody's; one has a TCP service on port 80 and nothing else."""
+    scene.serve(VIP, "TCP")
+    scene.api.patch(f"{CUBE}/unserved-ports", "reject")
+    yield scene
+    scene.api.patch(f"{CUBE}/unserved-ports", "pass")
+
+
+def test_a_tcp_port_without_service_is_refused(refusing: Scene) -> None:
+    started = time.monotonic()
+    with pytest.raises(ConnectionRefusedError):
+        refusing.connect((VIP, 81))
+    assert time.monotonic() - started < 1
+    listening = refusing.listener()
+    client = refusing.connect((VIP, 80))
+    exchange(client, refusing.accept(listening)[0])
+
+
+def test_a_udp_port_without_service_is_unreachable(refusing: Scene) -> None:
+    client = refusing.open(refusing.client, socket.SOCK_DGRAM)
+    client.connect((VIP, 53))
+    client.send(b"anybody?")
+    with pytest.raises(ConnectionRefusedError):
+        client.recv(100)
+
+
+def test_a_ping_without_service_is_refused(refusing: Scene) -> None:
+    command = ["ip", "netns", "exec", refusing.client, "ping", "-c", "1", "-W", "5", VIP]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Unreachable" in done.stdout, done.stdout
+
+
+def test_refusals_are_limited_and_never_answered(refusing: Scene) -> None:
+    """A flood gets no more answers than the slow path's budget. An RST gets none: two refusers would go on for ever."""
+    raw = refusing.open(refusing.client, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    answers = refusing.open(refusing.client, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    answers.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+
+    def refused(flags: str, count: int) -> int:
+        packet = bytearray(bytes(IP(src=refusing.client_ip, dst=VIP) / TCP(dport=81, flags=flags)))
+        for port in range(10_000, 10_000 + count):
+            packet[20:22] = port.to_bytes(2)  # and the checksum is wrong, which is the receiver's business
+            raw.sendto(packet, (VIP, 0))
+        time.sleep(1)
+        seen = 0
+        while select.select([answers], [], [], 0)[0]:
+            answer = IP(answers.recv(100))
+            seen += answer.src == VIP and answer[TCP].sport == 81 and "R" in answer[TCP].flags
+        return seen
+
+    assert refused("R", 50) == 0
+    started = time.monotonic()
+    most = 20_000
+    seen = refused("S", most)
+    ticks = int(time.monotonic() - started) + 2
+    assert 100 < seen <= ticks * 256 * (os.cpu_count() or 1) < most
 
 
 # --- row 9: whoever needs another source port gets one at the first SYN ---
