@@ -159,6 +159,7 @@ def backend(place: Place, index: int, **members: int) -> None:
     def change(raw: bytearray) -> None:
         one = abi.struct("service").from_buffer(raw).backends[index]
         for name, value in members.items():
+            getattr(one, name)  # a name that the struct does not have is no fault
             setattr(one, name, value)
 
     place.change("services", key_of(VIP, 80, 6), change)
@@ -275,7 +276,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         "belongs to service",
     ),
     "backend gone": (
-        lambda p: backend(p, 0, ip=0, port=0, accepts=0),
+        lambda p: backend(p, 0, ip=0, port=0, flags=0),
         "is configured, but not in the maps",
     ),
     "backend of nobody": (
@@ -284,11 +285,11 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
     ),
     "backend with another port": (lambda p: backend(p, 0, port=81), ":81 is in the maps, but not configured"),
     "drained backend that accepts": (
-        lambda p: backend(p, 4, accepts=1),
+        lambda p: backend(p, 4, flags=1),
         "may get new sessions, but shall not",
     ),
     "backend that does not accept": (
-        lambda p: backend(p, 0, accepts=0),
+        lambda p: backend(p, 0, flags=0),
         "may not get new sessions, but shall",
     ),
     "slot that leads nowhere": (
