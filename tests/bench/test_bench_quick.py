@@ -94,7 +94,9 @@ def test_cpu_time_of_connections(results: dict[str, Any]) -> None:
     for ways in results["end_to_end"]["CPU time of a new connection, us"].values():
         assert ways.keys() == WAYS
         assert ways["nftables"]["netfilter"] > 1
-        assert ways["cube_tc"]["BPF"] > ways["nftables"].get("BPF", 0)
+        # So few connections leave few samples, sometimes none of one of the programs.
+        cubes = max(ways[way].get("BPF", 0) for way in ("cube_tc", "cube_xdp"))
+        assert cubes > ways["nftables"].get("BPF", 0)
         assert all(spent["TCP and sockets"] > sum(spent.values()) / 5 for spent in ways.values())
 
 
