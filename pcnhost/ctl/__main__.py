@@ -33,7 +33,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
        pcnctl graph [--help]                    cubes and services as a picture
        pcnctl top [--help]                      what a cube does, now
        pcnctl sessions [--help]                 who talks to whom
-       pcnctl explain [--help]                  what becomes of a packet, and why
+       pcnctl explain [--help]                  where a packet goes, and why
        pcnctl trace [--help]                    the same of the next real ones
        pcnctl --version
        pcnctl doctor                            has the host what it needs?

@@ -22,7 +22,8 @@ Ctl = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def ctl(daemon: Daemon, tmp_path: Path) -> Iterator[Ctl]:
     """Runs pcnctl with the words of a line, or a list of words; maybe with a text as standard input."""
-    environ = {**os.environ, "HOME": str(tmp_path), "POLYCUBECTL_URL": f"{daemon.address}/polycube/v1/"}
+    inherited = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    environ = {**inherited, "HOME": str(tmp_path), "POLYCUBECTL_URL": f"{daemon.address}/polycube/v1/"}
 
     def run(line: str | list[str], text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         words = line.split() if isinstance(line, str) else line
@@ -82,7 +83,8 @@ def test_what_may_follow(ctl: Ctl) -> None:
     assert "K8s LoadBalancer Reverse-Proxy Service" in root
     assert "of k8slbrp" in root
     add = said(ctl("c1 service add ?"))
-    assert add.splitlines()[-1] == "  pcnctl c1 service add 130.192.100.12 80 TCP name=Service-nigx"
+    example = "  pcnctl c1 service add 130.192.100.12 80 TCP name=Service-nigx session-affinity=CLIENT_IP"
+    assert add.splitlines()[-1] == f"{example} affinity-timeout=10800"
     assert said(ctl("c1 service ?")).splitlines()[-1].split() == ["10.9.0.1", "80", "tcp"]
     assert said(ctl("connect ?")).startswith("Usage:")
     assert ctl("c1 port_mode ?").returncode == 2
@@ -141,7 +143,8 @@ def test_refusals_and_silence(ctl: Ctl) -> None:
     assert (refused.returncode, refused.stderr) == (2, "No cube found named nothing\n")
     said(ctl("k8slbrp add c1"))
     refused = ctl("c1 service add 10.9.0.1 80 TCP bogus=1")
-    text = "400 Bad Request: bogus: there is no such member, allowed: name, vip, vport, proto, backend\n"
+    text = "400 Bad Request: bogus: there is no such member, allowed: name, vip, vport, proto, backend"
+    text += ", session-affinity, affinity-timeout, source-range\n"
     assert (refused.returncode, refused.stderr, refused.stdout) == (2, text, "")
     usage = ctl("c1 add del")
     assert (usage.returncode, usage.stderr) == (3, "pcnctl: two commands: add and del\n")

@@ -15,9 +15,8 @@ int bpf_delete_elem(int fd, void *key);
 int bpf_get_first_key(int fd, void *key, std::size_t key_size);
 int bpf_get_next_key(int fd, void *key, void *next_key);
 
-// Logs a line of `length` bytes under `name`; spdlog's numbers for the levels. Weak, because polycubed has no
-// such function: a library that was built for this host must load there, too.
-[[gnu::weak]] void pcnhost_log(const char *name, int level, const char *text, std::size_t length);
+// Logs a line of `length` bytes under `name`; spdlog's numbers for the levels. Not in polycubed.
+void pcnhost_log(const char *name, int level, const char *text, std::size_t length);
 }
 
 namespace polycube::polycubed::utils {

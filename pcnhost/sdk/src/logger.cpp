@@ -6,6 +6,9 @@
 
 #include "host_symbols.h"
 
+// polycubed has no such function: a library that was built for this host must load there, too.
+#pragma weak pcnhost_log
+
 namespace polycube::service {
 
 namespace {

@@ -63,6 +63,9 @@ def test_service_list(k8slbrp: schema.Module) -> None:
         ("proto", True, "TCP"),
         ("backend", False, ""),
         ("stats", False, ""),
+        ("session-affinity", False, "CLIENT_IP"),
+        ("affinity-timeout", False, "10800"),
+        ("source-range", False, ""),
     ]
     backend = service.child("backend")
     assert [(leaf.name, leaf.mandatory, leaf.example) for leaf in backend.children] == [
