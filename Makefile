@@ -39,8 +39,11 @@ cluster: build ## three nodes with their hosts until Ctrl-C, or until a script e
 cluster-test: build $(WHEELS) ## rolling updates and scaling under at least 100,000 requests each
 	CLUSTER_REQUESTS=100000 $(PYTHON) -m pytest -q tests/kube/test_kube_changes.py --timeout 3600
 
-test: build $(WHEELS) ## all proofs; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers instead of two
+test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers
 	scripts/test.sh $(TESTS)
+
+test-long: build $(WHEELS) ## the proofs that take a minute or more each: other builds, packages, sanitizers; a quarter of an hour
+	scripts/isolated.sh $(PYTHON) -m pytest -q -m long --timeout 3600 $(TESTS)
 
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)

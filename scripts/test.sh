@@ -1,5 +1,6 @@
 #!/bin/bash
-# test.sh [PYTEST ARGUMENT…]: the tests marked `serial` one by one, then all others in JOBS (default 2) workers.
+# test.sh [PYTEST ARGUMENT…]: the tests marked `serial` one by one, then all others in JOBS (default 3, because they
+# wait for a good part of their time) workers. Those marked `long` are left out.
 # Each worker has network and mount namespaces of its own. Ends with pytest's line about the parallel part, or with that
 # of the serial part when nothing else is selected.
 set -uo pipefail
@@ -16,10 +17,10 @@ part() {
   fi
 }
 
-part scripts/isolated.sh $python -m pytest -q -m serial "$@"
+part scripts/isolated.sh $python -m pytest -q -m "serial and not long" "$@"
 serial=$status
-part $python -m pytest -q -m "not serial" --dist loadfile \
-  --tx "${JOBS:-2}*popen//python=scripts/isolated.sh $python" "$@"
+part $python -m pytest -q -m "not serial and not long" --dist loadfile \
+  --tx "${JOBS:-3}*popen//python=scripts/isolated.sh $python" "$@"
 if [ $serial != 0 ] && [ $serial != $no_tests ]; then
   echo "Tests of the serial part failed, see above." >&2
 fi

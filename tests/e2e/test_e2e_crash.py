@@ -26,7 +26,7 @@ from tests.engine.support import programs_on
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(4 * 3600)]
 
-KILLS = int(os.environ.get("CRASH_KILLS", "8"))
+KILLS = int(os.environ.get("CRASH_KILLS", "4"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.randrange(1 << 30)
 CONNECTIONS = 100
 CUBE = "k8slbrp/lb1"

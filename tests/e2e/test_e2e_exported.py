@@ -15,7 +15,7 @@ from testbed.api import Api
 from testbed.host import PROJECT, service_library, start_host
 from testbed.lab import Lab
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.long]
 
 TESTS = ("test_refusals.sh", "test_sessions.sh", "test_traffic.sh")
 FOLDERS = {"k8slbrp": "pcn-k8slbrp", "lbrp": "pcn-loadbalancer-rp"}

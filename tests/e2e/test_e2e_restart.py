@@ -62,6 +62,7 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         api.delete("k8slbrp/lb1")
 
 
+@pytest.mark.long
 def test_upgrades_of_library_and_host_break_no_connection(tmp_path: Path) -> None:
     """New files, a restart: 1,000 connections live on, and new ones are opened all the time."""
     library, package = tmp_path / "libpcn-k8slbrp.so", tmp_path / "new"

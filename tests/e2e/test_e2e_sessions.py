@@ -102,6 +102,7 @@ def test_busy_sessions_survive_four_times_too_many_flows(live: Live) -> None:
             assert live.send(flow(use), ACK) == busy[use], f"session lost after {number} flows"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("live", [{"max-sessions": 4096}], indirect=True)
 def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
     """Four times as many as the cube remembers; those that have ended go first."""

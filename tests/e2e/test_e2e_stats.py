@@ -115,6 +115,7 @@ def test_counters_survive_a_reload_and_a_restart(tmp_path: Path) -> None:
         api.delete("k8slbrp/lb1")
 
 
+@pytest.mark.long
 def test_counters_are_used_again(tmp_path: Path) -> None:
     """More backends come and go than there are counters: none of the figures changes its owner."""
     quarantine = 36  # seconds; twice as long no session may have had a number

@@ -21,7 +21,7 @@ SECONDS = int(os.environ.get("FUZZ_SECONDS", "15"))
 KEEPS = "FUZZ_SECONDS" in os.environ
 COMPILER = "clang++-14"
 
-pytestmark = pytest.mark.timeout(1800 + 2 * SECONDS)
+pytestmark = [pytest.mark.timeout(1800 + 2 * SECONDS), pytest.mark.long]
 
 
 def fuzzer() -> Path:

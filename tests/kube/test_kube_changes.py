@@ -103,6 +103,7 @@ def test_scaling_from_one_to_fifty_to_three(cluster: Cluster, load: Load) -> Non
     cluster.scale("web", 10)
 
 
+@pytest.mark.long
 def test_two_thousand_services_come_and_go(cluster: Cluster, load: Load) -> None:
     quiet(load)
     ports = tuple(ServicePort(1000 + n) for n in range(200))
@@ -184,6 +185,7 @@ def test_an_operator_restarts(cluster: Cluster, load: Load) -> None:
     quiet(load)
 
 
+@pytest.mark.long
 def test_a_host_is_away_longer_than_the_poll(cluster: Cluster, load: Load) -> None:
     """The operator notices, starts anew, and forgets to send the Services: they are gone until it restarts."""
     quiet(load)
@@ -203,6 +205,7 @@ def test_a_host_is_away_longer_than_the_poll(cluster: Cluster, load: Load) -> No
     quiet(load)
 
 
+@pytest.mark.long
 def test_a_hundred_and_ten_pods_on_a_node(cluster: Cluster, load: Load) -> None:
     """The last ones are attached as fast as the first, and all of them are served and ask."""
     quiet(load)

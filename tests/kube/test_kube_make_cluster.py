@@ -55,6 +55,7 @@ def test_a_program_acts_inside(tmp_path: Path) -> None:
     assert left_behind() == before
 
 
+@pytest.mark.long
 def test_a_script_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     """Here with the service under its other name, where that is built."""
     script = tmp_path / "script.py"

@@ -23,7 +23,7 @@ from tests.engine.support import programs_on
 from .conftest import Packages
 from .machine import Machine
 
-pytestmark = [pytest.mark.root, pytest.mark.serial]
+pytestmark = [pytest.mark.root, pytest.mark.serial, pytest.mark.long]
 
 VIP = "10.96.4.1"
 STATE_DIR = Path("/sys/fs/bpf/pcnhost")

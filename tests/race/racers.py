@@ -25,8 +25,8 @@ from pcnhost.engine.source import MAX_NODES, Hook
 from tests.datapath.headers import ACK
 
 # How many packets each kind of race sends at least, and how many updates of maps; `make race` asks for many more.
-PACKETS = int(os.environ.get("RACE_PACKETS", "6000000"))
-UPDATES = int(os.environ.get("RACE_UPDATES", "150000"))
+PACKETS = int(os.environ.get("RACE_PACKETS", "3000000"))
+UPDATES = int(os.environ.get("RACE_UPDATES", "60000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096

@@ -71,6 +71,7 @@ def run(command: str, directory: Path, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.long
 def test_the_readmes_commands_build_the_library_without_a_warning(polycube: Path, checkout: Path) -> None:
     """With a Python that has what generates code, as an activated environment of the system's Python."""
     commands = readme_commands()

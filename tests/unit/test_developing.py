@@ -96,6 +96,7 @@ def test_the_example_names_a_place_for_all_of_its_code(steps: list[Edit]) -> Non
     ]
 
 
+@pytest.mark.long
 @pytest.mark.root
 @pytest.mark.timeout(1200)
 def test_the_example_makes_a_leaf(steps: list[Edit], tmp_path: Path) -> None:
