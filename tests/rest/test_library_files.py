@@ -202,5 +202,6 @@ def test_descriptors_stay_few(host: tuple[Api, int], api: Api, place: Path) -> N
     before = len(list(Path(f"/proc/{host[1]}/fd").iterdir()))
     for _ in range(10):
         refusal(api, library)
-    assert len(list(Path(f"/proc/{host[1]}/fd").iterdir())) <= before
+    # A connection or a thread may come or go meanwhile; one descriptor of each library would be ten.
+    assert len(list(Path(f"/proc/{host[1]}/fd").iterdir())) < before + 5
     assert before < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
