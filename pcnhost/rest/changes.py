@@ -19,7 +19,33 @@ log = logging.getLogger("pcnhost.changes")
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 MOST = 300  # characters of a body and of an error
+REFUSALS_A_SECOND = 3  # lines: clients could fill the disk with what is refused
 _PLAIN = re.compile(r"[\w./:,~+%@!$()*;-]+", re.ASCII)
+
+
+class _Refusals:
+    """How many lines of refused requests there were in this second, and how many were left out since the last one."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._logged = 0
+        self._left_out = 0
+
+    def may_log(self) -> bool:
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._logged = second, 0
+        if self._logged == REFUSALS_A_SECOND:
+            self._left_out += 1
+            return False
+        self._logged += 1
+        if self._left_out:
+            log.warning("%d more requests were refused", self._left_out)
+            self._left_out = 0
+        return True
+
+
+_refusals = _Refusals()
 
 
 def note(engine: Engine, request: Request, answer: Answer) -> None:
@@ -31,6 +57,8 @@ def note(engine: Engine, request: Request, answer: Answer) -> None:
     PROGRAMMING.labels(request.method, "refused" if refused else "done").observe(duration)
     level = logging.ERROR if answer.status >= 500 else logging.WARNING if refused else logging.INFO
     if not log.isEnabledFor(level) or _is_quiet(_cube(engine, request.segments or ()), level):
+        return
+    if refused and not _refusals.may_log():
         return
     fields = {
         "client": request.client or "host",

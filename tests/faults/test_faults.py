@@ -110,7 +110,9 @@ def test_a_fault_anywhere(host: Host, tmp_path: Path) -> None:
         statuses[status] += 1
         before = after
     print(f"{COUNT} requests, {dict(statuses)}; faults that happened: {dict(fired)}")
-    assert all(fired[kind] > COUNT / 200 for kind in (MAPS, NETDEVS, ALLOCATIONS)), fired
+    assert fired[MAPS] > COUNT / 100 and fired[NETDEVS] > 0, fired
+    # Depending on where libraries lie, all allocations may look like the JSON library's, which are spared.
+    assert fired.total() > COUNT / 20, fired
 
 
 def _fault(source: random.Random) -> Fault:

@@ -55,7 +55,10 @@ def test_honest_client_among_hostile_ones(tmp_path: Path) -> None:
         )
         assert len(durations) > 2
         assert most - idle < MOST_KB
-        assert log.stat().st_size - logged < 20_000, log.read_text()[-2000:]
+        allowed = (
+            20_000 + 500 * len(durations) + 5_000 * SECONDS
+        )  # a line of each change, and of some refusals
+        assert log.stat().st_size - logged < allowed, log.read_text()[-2000:]
         assert "Traceback" not in log.read_text()
         assert [cube["name"] for cube in api.get("cubes")["k8slbrp"]] == ["lb"]
         assert at_99 < LIMIT_S
