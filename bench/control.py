@@ -54,29 +54,29 @@ def measure(quick: bool) -> dict[str, Any]:
 def _program(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
     api, cube = running.api, f"k8slbrp/{CUBE}"
     report: dict[str, Any] = {}
-    created = _ms(api.post, cube, {"port_mode": "MULTI"})
+    created = ms(api.post, cube, {"port_mode": "MULTI"})
     report["create a cube, ms"] = stats.summary([created])
     uses = {"idle": memory(running)}
 
     one_by_one = (services.service(number, BACKENDS) for number in range(scale.single))
-    times = [_ms(api.post, _path(body), {"backend": body["backend"]}) for body in one_by_one]
+    times = [ms(api.post, _path(body), {"backend": body["backend"]}) for body in one_by_one]
     report["services one by one, per s"] = stats.summary([1e3 / time for time in times])
 
     rates = []
     for batch in services.batches(scale.single, scale.services - scale.single, BACKENDS):
-        rates.append(len(batch) / _ms(api.post, f"{cube}/service", batch) * 1e3)
+        rates.append(len(batch) / ms(api.post, f"{cube}/service", batch) * 1e3)
     report["services in lists, per s"] = stats.summary(rates)
     uses[f"{scale.services} services"] = memory(running)
 
     report["one endpoint change, ms"] = _endpoint_changes(running, scale)
-    report["read all services, ms"] = stats.summary([_ms(api.get, f"{cube}/service") for _ in range(3)])
+    report["read all services, ms"] = stats.summary([ms(api.get, f"{cube}/service") for _ in range(3)])
     report["a service of many backends"] = _big_service(running, scale)
     report["attach a pod, ms"] = _attach(lab, running, scale)
 
     services.create(api, CUBE, scale.services, scale.most - scale.services, BACKENDS)
     uses[f"{scale.most} services"] = memory(running)
     report["memory, MiB"] = uses
-    removed = _ms(api.delete, f"{cube}/service")
+    removed = ms(api.delete, f"{cube}/service")
     report["services removed all at once, per s"] = stats.summary([scale.most / removed * 1e3])
     return report
 
@@ -85,7 +85,7 @@ def _path(body: services.Body) -> str:
     return f"k8slbrp/{CUBE}/service/{body['vip']}/{body['vport']}/{body['proto']}"
 
 
-def _ms(call: Callable[..., object], *arguments: object) -> float:
+def ms(call: Callable[..., object], *arguments: object) -> float:
     start = time.perf_counter()
     call(*arguments)
     return (time.perf_counter() - start) * 1e3
@@ -100,9 +100,9 @@ def _endpoint_changes(running: Host, scale: Scale) -> dict[str, Any]:
     for number in chosen:
         entry = services.backend(number, BACKENDS - 1)
         path = f"{_path(services.service(number, 0))}/backend/{entry['ip']}"
-        weighing.append(_ms(running.api.patch, path, {"weight": 2}))
-        leaving.append(_ms(running.api.delete, path))
-        coming.append(_ms(running.api.post, path, entry))
+        weighing.append(ms(running.api.patch, path, {"weight": 2}))
+        leaving.append(ms(running.api.delete, path))
+        coming.append(ms(running.api.post, path, entry))
     samples = {"add": coming, "remove": leaving, "reweight": weighing}
     return {
         name: stats.summary(taken) | {"p99": stats.percentile(taken, 99)} for name, taken in samples.items()
@@ -118,9 +118,9 @@ def _big_service(running: Host, scale: Scale) -> dict[str, Any]:
         for index in range(scale.big)
     ]
     running.api.post(path, {})
-    times = [_ms(running.api.post, f"{path}/backend/{entry['ip']}", entry) for entry in entries]
+    times = [ms(running.api.post, f"{path}/backend/{entry['ip']}", entry) for entry in entries]
     running.api.delete(f"{path}/backend")
-    in_list = _ms(running.api.post, f"{path}/backend", entries)
+    in_list = ms(running.api.post, f"{path}/backend", entries)
     running.api.delete(path)
     return {
         "backends": scale.big,
@@ -138,9 +138,9 @@ def _attach(lab: Lab, running: Host, scale: Scale) -> dict[str, Any]:
         peer = lab.link(f"p{number}", namespace, f"p{number}")
         body = {"type": "FRONTEND", "ip": f"10.10.1.{number}", "peer": peer}
         path = f"k8slbrp/{CUBE}/ports/pod{number}"
-        coming.append(_ms(running.api.post, path, body))
+        coming.append(ms(running.api.post, path, body))
     for number in range(1, scale.ports + 1):
-        leaving.append(_ms(running.api.delete, f"k8slbrp/{CUBE}/ports/pod{number}"))
+        leaving.append(ms(running.api.delete, f"k8slbrp/{CUBE}/ports/pod{number}"))
     return {"attach": stats.summary(coming), "detach": stats.summary(leaving)}
 
 

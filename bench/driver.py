@@ -9,7 +9,7 @@ from importlib import resources
 from ipaddress import IPv4Address
 
 from bench import kernel
-from pcnhost.engine import bpf, source
+from pcnhost.engine import bpf, source, testrun
 from pcnhost.engine.compile import compile_text
 from pcnhost.engine.source import Hook
 
@@ -88,8 +88,8 @@ class Driver:
         values = b"".join(_FLOW.pack(f.saddr, f.daddr, f.sport, f.dport, f.in_port) for f in flows)
         kernel.write_all(self._maps["flows"], keys, values, self._count)
 
-    def run(self, packet: bytes, repeat: int) -> kernel.Run:
+    def run(self, packet: bytes, repeat: int) -> testrun.Run:
         """Send `repeat` packets, each `packet` with the next flow in it, beginning with the first."""
         is_icmp = packet[23] == 1
         bpf.update(self._maps["course"], bpf.u32(0), _COURSE.pack(0, self._count, not is_icmp))
-        return kernel.test_run(self._fd, packet, repeat)
+        return testrun.run(self._fd, packet, repeat)

@@ -69,7 +69,7 @@ def _reads(scale: Scale) -> dict[str, Any]:
             _fill(running, there, count - there, control.BACKENDS)
             there = count
             before = control.memory(running)["process"]
-            taken = [_read_ms(running) for _ in range(10)]
+            taken = [control.ms(_read, running) for _ in range(10)]
             report[f"{count:,} services"] = {
                 "ms": stats.summary(taken),
                 "grown, MiB": round(control.memory(running)["process"] - before, 1),
@@ -77,19 +77,16 @@ def _reads(scale: Scale) -> dict[str, Any]:
     return report
 
 
-def _read_ms(running: Host) -> float:
+def _read(running: Host) -> None:
     """A connection of its own each time, as of a client that comes back after a while."""
     authority = running.api.url.split("/")[2]
-    start = time.perf_counter()
     connection = http.client.HTTPConnection(authority, timeout=60)
     connection.request("GET", f"/polycube/v1/k8slbrp/{CUBE}")
     answer = connection.getresponse()
     answer.read()
-    taken = (time.perf_counter() - start) * 1e3
     connection.close()
     if answer.status != http.client.OK:
         raise RuntimeError(f"the cube cannot be read: {answer.status}")
-    return taken
 
 
 def _changes(scale: Scale, persistence: bool) -> dict[str, Any]:
@@ -112,6 +109,4 @@ def _changes(scale: Scale, persistence: bool) -> dict[str, Any]:
 def _change_ms(running: Host, number: int, weight: int) -> float:
     body = services.service(number, 1)
     path = f"k8slbrp/{CUBE}/service/{body['vip']}/{body['vport']}/TCP/backend/{body['backend'][0]['ip']}"
-    start = time.perf_counter()
-    running.api.patch(path, {"weight": weight})
-    return (time.perf_counter() - start) * 1e3
+    return control.ms(running.api.patch, path, {"weight": weight})

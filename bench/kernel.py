@@ -1,69 +1,14 @@
-"""The bpf() calls that measuring needs and the host does not: test runs, batches, what a map weighs."""
+"""The bpf() calls that measuring needs and the host does not: programs by number, batches, what a map weighs."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from pcnhost.engine import bpf
 
 _libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-_SKB_BYTES, _SKB_CB = 192, 48  # struct __sk_buff, and where its cb[] begins
-_ROOM = 256  # a test run may return a longer packet than it was given
-
-
-class _TestRunOptions(ctypes.Structure):
-    """`struct bpf_test_run_opts` of libbpf 1.0."""
-
-    _fields_ = (
-        ("sz", ctypes.c_size_t),
-        ("data_in", ctypes.c_char_p),
-        ("data_out", ctypes.c_void_p),
-        ("data_size_in", ctypes.c_uint32),
-        ("data_size_out", ctypes.c_uint32),
-        ("ctx_in", ctypes.c_char_p),
-        ("ctx_out", ctypes.c_void_p),
-        ("ctx_size_in", ctypes.c_uint32),
-        ("ctx_size_out", ctypes.c_uint32),
-        ("retval", ctypes.c_uint32),
-        ("repeat", ctypes.c_int),
-        ("duration", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("cpu", ctypes.c_uint32),
-        ("batch_size", ctypes.c_uint32),
-    )
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a test run returned: the program's verdict, the packet it left, nanoseconds per repeat."""
-
-    verdict: int
-    packet: bytes
-    ns: int
-
-
-def test_run(program_fd: int, packet: bytes, repeat: int = 1, cb0: int | None = None) -> Run:
-    """Run a program on a packet, which each repeat finds as the one before has left it.
-
-    `cb0` is the first word of the packet's control block (TC only)."""
-    output = ctypes.create_string_buffer(len(packet) + _ROOM)
-    options = _TestRunOptions(
-        sz=ctypes.sizeof(_TestRunOptions),
-        data_in=packet,
-        data_size_in=len(packet),
-        data_out=ctypes.addressof(output),
-        data_size_out=len(output),
-        repeat=repeat,
-    )
-    if cb0 is not None:
-        context = bytearray(_SKB_BYTES)
-        context[_SKB_CB : _SKB_CB + 4] = bpf.u32(cb0)
-        options.ctx_in, options.ctx_size_in = bytes(context), _SKB_BYTES
-    _check(_libbpf.bpf_prog_test_run_opts(program_fd, ctypes.byref(options)))
-    return Run(options.retval, output.raw[: options.data_size_out], options.duration)
 
 
 def open_program(program_id: int) -> int:

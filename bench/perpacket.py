@@ -20,7 +20,7 @@ from bench import host as bench_host
 from bench import kernel, packets, services, stats
 from bench.driver import REDIRECT, Driver, Flow, answers_of, load_service_program
 from bench.host import Host
-from pcnhost.engine import bpf
+from pcnhost.engine import bpf, testrun
 from pcnhost.engine.source import Hook
 from testbed.lab import Lab
 
@@ -164,7 +164,7 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
     maps["table"] = table
     looking, _ = load("table.c", "-DENTRIES=1")
     return {
-        "floor/alone": lambda: _redirected(floor, kernel.test_run(floor.program_fd, packet, scale.repeat)),
+        "floor/alone": lambda: _redirected(floor, testrun.run(floor.program_fd, packet, scale.repeat)),
         "floor/one": _steady(floor, _forward_flows(floor, 1, 1), packet, scale),
         "floor/many": _steady(floor, _forward_flows(floor, scale.sessions, 1), packet, scale),
         "kernel/one lookup": _steady(looking, flows[:1], packet, scale),
@@ -248,7 +248,7 @@ def _opening(target: Target, number_of_services: int, scale: Scale) -> Measureme
     return measurement
 
 
-def _redirected(target: Target, run: kernel.Run) -> float:
+def _redirected(target: Target, run: testrun.Run) -> float:
     """Nanoseconds per packet, of packets that went where they should."""
     if run.verdict != REDIRECT[target.hook]:
         raise RuntimeError(f"the program's verdict was {run.verdict}, the packet did not pass")

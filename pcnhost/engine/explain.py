@@ -91,7 +91,8 @@ class Explainer:
             metadata = bytearray(_PORT_MD_BYTES)
             metadata[_IN_PORT_AT : _IN_PORT_AT + 2] = bpf.u32(port)[:2]
             bpf.update(self._metadata, bpf.u32(0), bytes(metadata) * cpus)
-        _, left = testrun.run(self._program, self._hook, frame, cb=port << 16)
+        cb0 = port << 16 if self._hook is Hook.TC else None
+        left = testrun.run(self._program, frame, cb0=cb0).packet
         records = bpf.lookup(self._records, bpf.u32(0), size * cpus) or b""
         found = (records[at : at + size] for at in range(0, len(records), size))
         record = next((one for one in found if any(one)), bytes(size))

@@ -98,15 +98,14 @@ def _find_field(btf: int, type_id: int, base: int = 0) -> int | None:
 def _loads(found: IpSummed) -> bool:
     """Whether the kernel takes a program that does it."""
     insns = (
-        (_CALL, 0, 0, _PLACEHOLDER),
+        (_CALL, _PSEUDO_KFUNC_CALL << 4, 0, found.function),
         (_LOAD_BYTE_R0, 0, found.byte, 0),
         (_MOV_R0_0, 0, 0, 0),
         (_EXIT, 0, 0, 0),
     )
-    code = bytearray(b"".join(_INSN.pack(*insn) for insn in insns))
-    _INSN.pack_into(code, 0, _CALL, _PSEUDO_KFUNC_CALL << 4, 0, found.function)
+    code = b"".join(_INSN.pack(*insn) for insn in insns)
     try:
-        os.close(bpf.load_program(bpf.PROG_TYPE_SCHED_CLS, "ip_summed", bytes(code)))
+        os.close(bpf.load_program(bpf.PROG_TYPE_SCHED_CLS, "ip_summed", code))
     except OSError:
         return False
     return True

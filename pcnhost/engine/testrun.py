@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
+from dataclasses import dataclass
 
-from pcnhost.engine.source import Hook
+from pcnhost.engine import bpf
 
 _libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
 
 _SKB_BYTES, _CB = 192, 48  # of struct __sk_buff, and its member cb[0]
-_ROOM = 1 << 12
+_ROOM = 256  # a test run may return a longer packet than it was given
 
 
 class _Options(ctypes.Structure):
@@ -36,19 +36,33 @@ class _Options(ctypes.Structure):
     )
 
 
-def run(program: int, hook: Hook, frame: bytes, cb: int = 0) -> tuple[int, bytes]:
-    """The program's answer, and the frame as it leaves it. `cb` is cb[0] of the socket buffer, for TC.
+@dataclass(frozen=True)
+class Run:
+    """What a test run returned: the program's verdict, the packet it left, nanoseconds per repeat."""
 
-    Raises OSError."""
-    out = ctypes.create_string_buffer(_ROOM)
-    options = _Options(data_in=frame, data_size_in=len(frame), data_size_out=_ROOM)
-    options.sz = ctypes.sizeof(options)
-    options.data_out = ctypes.addressof(out)
-    if hook is Hook.TC:
-        skb = bytearray(_SKB_BYTES)
-        struct.pack_into("=I", skb, _CB, cb)
-        options.ctx_in, options.ctx_size_in = bytes(skb), len(skb)
-    failed = _libbpf.bpf_prog_test_run_opts(program, ctypes.byref(options))
+    verdict: int
+    packet: bytes
+    ns: int
+
+
+def run(program_fd: int, packet: bytes, repeat: int = 1, cb0: int | None = None) -> Run:
+    """Runs a program on a packet, which each repeat finds as the one before has left it.
+
+    `cb0` is the first word of the packet's control block (TC only). Raises OSError."""
+    output = ctypes.create_string_buffer(len(packet) + _ROOM)
+    options = _Options(
+        sz=ctypes.sizeof(_Options),
+        data_in=packet,
+        data_size_in=len(packet),
+        data_out=ctypes.addressof(output),
+        data_size_out=len(output),
+        repeat=repeat,
+    )
+    if cb0 is not None:
+        context = bytearray(_SKB_BYTES)
+        context[_CB : _CB + 4] = bpf.u32(cb0)
+        options.ctx_in, options.ctx_size_in = bytes(context), _SKB_BYTES
+    failed = _libbpf.bpf_prog_test_run_opts(program_fd, ctypes.byref(options))
     if failed < 0:
         raise OSError(-failed, os.strerror(-failed))
-    return options.retval, out.raw[: options.data_size_out]
+    return Run(options.retval, output.raw[: options.data_size_out], options.duration)

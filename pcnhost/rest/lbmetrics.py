@@ -68,22 +68,28 @@ class LoadBalancers:
     def _counter(
         self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float | None
     ) -> None:
+        self._add(CounterMetricFamily, name, text, labels, values, value)
+
+    def _gauge(
+        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float | None
+    ) -> None:
+        self._add(GaugeMetricFamily, name, text, labels, values, value)
+
+    def _add(
+        self,
+        kind: type[Family],
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        values: Sequence[str],
+        value: float | None,
+    ) -> None:
         """A value that the service does not tell (None) makes no sample."""
         if value is None:
             return
         family = self._families.get(name)
         if family is None:
-            family = self._families[name] = CounterMetricFamily(name, text, labels=labels)
-        family.add_metric(values, value)
-
-    def _gauge(
-        self, name: str, text: str, labels: Sequence[str], values: Sequence[str], value: float | None
-    ) -> None:
-        if value is None:
-            return
-        family = self._families.get(name)
-        if family is None:
-            family = self._families[name] = GaugeMetricFamily(name, text, labels=labels)
+            family = self._families[name] = kind(name, text, labels=labels)
         family.add_metric(values, value)
 
     def _of_cube(self, cube: Cube, stats: Stats) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench import kernel
 from bench.host import Host
-from pcnhost.engine import bpf, state
+from pcnhost.engine import bpf, state, testrun
 from pcnhost.engine.compile import compile_text
 from pcnhost.engine.panel import ingress_node, target
 from pcnhost.engine.source import MAX_NODES, Hook
@@ -165,7 +165,7 @@ class Track:
         os.sched_setaffinity(0, {cpu})
         before, sent = self._result(cpu), 0
         while True:
-            kernel.test_run(self._enter, _FRAME, _IN_ONE_RUN)
+            testrun.run(self._enter, _FRAME, _IN_ONE_RUN)
             sent += _IN_ONE_RUN
             if done():
                 break

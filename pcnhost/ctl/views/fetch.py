@@ -84,8 +84,7 @@ def get(client: Client, *path: str) -> Any:
 
 def cubes(client: Client, wanted: Sequence[str]) -> list[Cube]:
     """The cubes `wanted`, all without any. Raises UsageError for one that is not there."""
-    listed: Mapping[str, Sequence[Mapping[str, Any]]] = get(client, "cubes") or {}
-    names = {cube["name"]: service for service, all_ in listed.items() for cube in all_}
+    names = _service_names(client)
     for name in wanted:
         if name not in names:
             raise UsageError(f"there is no cube {name}; there are: {', '.join(names) or 'none'}")
@@ -95,10 +94,16 @@ def cubes(client: Client, wanted: Sequence[str]) -> list[Cube]:
 
 def service_of(client: Client, cube: str) -> str:
     """The service that a cube belongs to. Raises UsageError."""
-    for service, all_ in (get(client, "cubes") or {}).items():
-        if any(one["name"] == cube for one in all_):
-            return str(service)
-    raise UsageError(f"there is no cube {cube}")
+    names = _service_names(client)
+    if cube not in names:
+        raise UsageError(f"there is no cube {cube}")
+    return names[cube]
+
+
+def _service_names(client: Client) -> dict[str, str]:
+    """By cube."""
+    listed: Mapping[str, Sequence[Mapping[str, Any]]] = get(client, "cubes") or {}
+    return {cube["name"]: service for service, all_ in listed.items() for cube in all_}
 
 
 def _cube(shown: Mapping[str, Any], service_name: str, down: Mapping[str, str]) -> Cube:
