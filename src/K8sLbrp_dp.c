@@ -1,9 +1,17 @@
 /*
- * The datapath of a cube: one program for both directions. Reading order: abi.h and maps.h (what it knows),
- * parse.h (what a packet is), session.h, session_table.h, retire.h, select.h with source_range.h and
- * affinity.h, and open.h (who gets it), translate.h, egress.h, straight.h (what most packets take),
- * fragments.h, icmp_error.h, arp.h (what becomes of the others), the two sides, and handle_rx below, which
- * puts them together.
+ * The datapath of a cube: one program for both directions. handle_rx, at the end, puts the stages together:
+ *
+ *   fast_path.h                        most packets: done after one lookup
+ *   parse.h                            bytes to `struct packet`
+ *   session.h, session_table.h         the session of a packet; retire.h: the end of sessions
+ *   select.h, source_range.h,
+ *   affinity.h, open.h                 a new session and its backend
+ *   translate.h, egress.h              what the packet becomes, and where it leaves
+ *   fragments.h, icmp_error.h, arp.h   packets without a flow of their own
+ *   frontend.h, backend.h              packets without a session, by the side where they enter
+ *   action.h                           forward, punt or drop
+ *
+ * abi.h and maps.h have the data, support.h, counters.h and explain.h what every stage uses.
  */
 #include "datapath/abi.h"
 #include "datapath/explain.h"
@@ -21,13 +29,13 @@
 #include "datapath/translate.h"
 #include "datapath/src_ip_rewrite.h"
 #include "datapath/egress.h"
-#include "datapath/straight.h"
+#include "datapath/fast_path.h"
 #include "datapath/fragments.h"
 #include "datapath/icmp_error.h"
 #include "datapath/arp.h"
-#include "K8sLbrp_dp_backend.c"
 #include "datapath/open.h"
-#include "K8sLbrp_dp_frontend.c"
+#include "datapath/frontend.h"
+#include "datapath/backend.h"
 
 /*
  * What may belong to a session: packets of a flow, and ICMP errors about them, for which `tuple` is what the
@@ -40,7 +48,8 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   if (is_error && !parse_icmp_error(ctx, pkt, &error)) return ACTION_UNMATCHED;
   struct flow_key tuple = is_error ? error.expected : pkt->tuple;
   __u32 now = current_tick();
-  tuple.proto = hidden(tuple.proto, now); /* else the verifier follows the rest once for each protocol */
+  /* Else the verifier follows the rest once for each protocol. */
+  tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto;
   struct session session = {};
   struct lookup found = {};
@@ -53,38 +62,39 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   found.ended = found.entry && expired(&session, tuple.proto, now);
   if (found.ended) decided(SESSION_OVER);
   bool lives = found.entry && !found.ended;
-  if (lives && !is_error && found.from_client) lives = keeps(&session, pkt);
+  if (lives && !is_error && found.from_client) lives = continues_session(&session, pkt);
   if (lives) {
     if (!is_error) refresh(&session, &found, pkt, now, in, in_index);
   } else {
-    bool known = is_server_known(&tuple);
-    if (in->side == SIDE_BACKEND) return is_error ? ACTION_UNMATCHED : backend_without_session(pkt, known);
+    bool known = may_involve_server(&tuple);
+    if (in->side == SIDE_BACKEND)
+      return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
     if (!known) {
       decided(NOTHING_KNOWN);
-      return is_error ? ACTION_UNMATCHED : no_such_service(pkt);
+      return is_error ? ACTION_UNMATCHED : pass_or_refuse(pkt);
     }
     struct flow old = session.back;
     found.counter = session.counter;
     __u32 hash = flow_hash(&tuple);
-    enum opening outcome = choose_backend(&tuple, hash, now, &session);
+    enum open_result outcome = assign_backend(&tuple, hash, now, &session);
     if (is_error) {
       if (outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
       if (outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
     } else {
       outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, &session);
-      if (outcome != OPENED) return not_opened(pkt, outcome);
+      if (outcome != OPENED) return handle_not_opened(pkt, outcome);
     }
     found.from_client = true;
   }
   struct translation to = translation_of(&session, found.from_client);
   decided(TRANSLATED, to.saddr, to.sport, to.daddr, to.dport);
-  struct exit exit = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
-                      .daddr = to.daddr,
-                      .port_generation = session.port_generation,
-                      .port = session.port,
-                      .counter = session.counter,
-                      .from_client = found.from_client};
-  pkt->exit = exit;
+  struct egress egress = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
+                          .daddr = to.daddr,
+                          .port_generation = session.port_generation,
+                          .port = session.port,
+                          .counter = session.counter,
+                          .from_client = found.from_client};
+  pkt->egress = egress;
   bool done = is_error ? translate_icmp_error(ctx, pkt, &error, &to) : translate(ctx, pkt, &to);
   return done ? ACTION_TRANSLATED : drop(EVENT_DROP_MALFORMED);
 }
@@ -117,19 +127,19 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   struct port *in = ports.lookup(&index);
   if (!in || in->side == SIDE_NONE) {
     decided(NO_ROLE, index);
-    return act(ctx, md, &pkt, drop(EVENT_DROP_PORT_NOT_READY), false);
+    return carry_out(ctx, md, &pkt, drop(EVENT_DROP_PORT_NOT_READY), false);
   }
 
-  __u32 out = go_straight(ctx, in);
-  if (out != NOT_STRAIGHT) return send_out(ctx, md, out);
+  __u32 out = take_fast_path(ctx, in);
+  if (out != NO_FAST_PATH) return send_out(ctx, md, out);
   pkt.tuple.side = in->side;
   action_t action = decide(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);
   bool translated = action == ACTION_TRANSLATED;
-  if (translated) action = egress(in, &pkt.exit);
+  if (translated) action = egress_port(in, &pkt.egress);
   if (action == ACTION_UNMATCHED) {
     decided(UNMATCHED);
-    action = in->side == SIDE_FRONTEND ? in->out : backend_unmatched(ctx, &pkt, in);
+    action = in->side == SIDE_FRONTEND ? in->out : port_towards_client(ctx, &pkt, in);
   }
-  return act(ctx, md, &pkt, action, translated);
+  return carry_out(ctx, md, &pkt, action, translated);
 }

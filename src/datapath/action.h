@@ -1,6 +1,6 @@
 /*
- * What becomes of a packet. The stages decide and return an action; act() carries it out, at one place, which
- * keeps the program small.
+ * What becomes of a packet. The stages decide and return an action; carry_out() carries it out, at one place,
+ * which keeps the program small.
  */
 
 typedef __u32 action_t; /* a port index, or one of these */
@@ -11,7 +11,7 @@ typedef __u32 action_t; /* a port index, or one of these */
 #define ACTION_TRANSLATED 0x80000 /* done with it: it leaves by the session's port */
 #define ACTION_PORT 0xffff
 #define ACTION_REASON_SHIFT 24
-#define NOWHERE 0xfffe
+#define ONLY_CONTROL_PLANE 0xfffe
 
 static __always_inline action_t drop(__u32 event) { return ACTION_DROP | event; }
 
@@ -20,12 +20,12 @@ static __always_inline action_t copy(__u32 reason, __u32 out) {
 }
 
 /* The control plane instead of a port. */
-static __always_inline action_t punt(__u32 reason) { return copy(reason, NOWHERE); }
+static __always_inline action_t punt(__u32 reason) { return copy(reason, ONLY_CONTROL_PLANE); }
 
 /* At most so many packets per tick, CPU and reason bother the control plane. */
 #define SLOW_PATH_BUDGET 256
 
-static __always_inline bool within_budget(__u32 reason) {
+static __always_inline bool spend_budget(__u32 reason) {
   struct limit *limit = limits.lookup(&reason);
   if (!limit) return false;
   __u32 tick = current_tick();
@@ -51,7 +51,7 @@ static __always_inline bool give_copy(struct CTXTYPE *ctx, struct pkt_metadata *
 /* The same of a packet that goes its way: without the copy, if the control plane has enough to do. */
 static __always_inline void offer_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                        __u32 reason) {
-  if (within_budget(reason) && give_copy(ctx, md, pkt, reason)) return;
+  if (spend_budget(reason) && give_copy(ctx, md, pkt, reason)) return;
   struct limit *limit = limits.lookup(&reason);
   if (limit) limit->omitted++;
 }
@@ -63,9 +63,9 @@ static __always_inline int drop_now(const struct packet *pkt, __u32 length, __u3
 }
 
 /* The control plane gets the packet instead of a port. */
-static __always_inline int hand_over(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                     __u32 length, __u32 reason) {
-  if (reason != REASON_FRAGMENT_HOLD && !within_budget(reason)) /* the former has been asked already */
+static __always_inline int punt_now(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                    __u32 length, __u32 reason) {
+  if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* the former has been asked already */
     return drop_now(pkt, length, EVENT_RATE_LIMITED);
   if (!give_copy(ctx, md, pkt, reason)) return drop_now(pkt, length, EVENT_DROP_SLOW_PATH_FULL);
   count_fate(pkt->tuple.side, FATE_SLOW_PATH, length);
@@ -85,23 +85,23 @@ static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md
   return verdict;
 }
 
-static __always_inline int act(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                               action_t action, bool translated) {
+static __always_inline int carry_out(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                     action_t action, bool translated) {
   __u32 length = packet_length(ctx), reason = action >> ACTION_REASON_SHIFT, out = action & ACTION_PORT;
-  if (pkt->releases) offer_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
+  if (pkt->releases_held) offer_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {
     decided(DROPPED, out);
     return drop_now(pkt, length, out);
   }
   if (action & ACTION_COPY) decided(CONTROL_PLANE, reason);
-  if (out == NOWHERE) return hand_over(ctx, md, pkt, length, reason);
+  if (out == ONLY_CONTROL_PLANE) return punt_now(ctx, md, pkt, length, reason);
   if (action & ACTION_COPY) offer_copy(ctx, md, pkt, reason);
   if (out == NO_PORT) {
     decided(NO_PORT);
     return drop_now(pkt, length, EVENT_DROP_NO_PORT);
   }
-  if (translated) count_translated(pkt->exit.counter, pkt->exit.from_client, length);
-  bool is_hairpin_answer = translated && !pkt->exit.from_client && pkt->tuple.side == SIDE_FRONTEND;
+  if (translated) count_translated(pkt->egress.counter, pkt->egress.from_client, length);
+  bool is_hairpin_answer = translated && !pkt->egress.from_client && pkt->tuple.side == SIDE_FRONTEND;
   if (!translated || is_hairpin_answer)
     count_fate(pkt->tuple.side, translated ? FATE_HAIRPIN : FATE_PASSED, length);
   return send_out(ctx, md, out);

@@ -57,7 +57,7 @@ static __always_inline action_t arp_from_backend(struct CTXTYPE *ctx, const stru
     store_ip(arp->target_ip, target);
   }
   if (!in->multi) return in->out;
-  __u32 out = frontend_of(target);
+  __u32 out = frontend_port_of(target);
   __be32 sender = load_ip(arp->sender_ip);
   return out == NO_PORT && (sender == target || sender == 0) ? punt(REASON_FLOOD) : out;
 }

@@ -34,30 +34,30 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
   __u32 now = current_tick();
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment note = {
-      .saddr = pkt->exit.saddr,
-      .daddr = pkt->exit.daddr,
+      .saddr = pkt->egress.saddr,
+      .daddr = pkt->egress.daddr,
       .last_seen = now,
-      .port_generation = pkt->exit.port_generation,
-      .port = pkt->exit.port,
-      .counter = pkt->exit.counter,
-      .from_client = pkt->exit.from_client,
+      .port_generation = pkt->egress.port_generation,
+      .port = pkt->egress.port,
+      .counter = pkt->egress.counter,
+      .from_client = pkt->egress.from_client,
       .verdict = translated                   ? FRAGMENT_TRANSLATE
                  : action == ACTION_UNMATCHED ? FRAGMENT_PASS
                                               : FRAGMENT_DROP,
   };
   struct fragment *old = find_note(&key, now);
-  pkt->releases = old && old->verdict == FRAGMENT_HELD;
+  pkt->releases_held = old && old->verdict == FRAGMENT_HELD;
   fragments.update(&key, &note);
 }
 
-static __always_inline bool may_be_for_service(__u8 proto) {
+static __always_inline bool is_balanced_protocol(__u8 proto) {
   return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP;
 }
 
 /* A later fragment whose first one has not come yet. */
 static __always_inline action_t hold_fragment(const struct packet *pkt, struct fragment_key *key,
                                               bool is_noted, __u32 now) {
-  if (!within_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
+  if (!spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
   struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
   if (!is_noted) fragments.update(key, &note);
   count_event(EVENT_FRAGMENT_HELD);
@@ -68,14 +68,14 @@ static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct p
                                                    const struct fragment *note) {
   struct iphdr *ip = packet_data(ctx) + (pkt->l3 & L3_MASK);
   if ((void *)(ip + 1) > packet_end(ctx)) return drop(EVENT_DROP_MALFORMED);
-  struct exit as_the_first = {.saddr = note->saddr,
-                              .daddr = note->daddr,
-                              .port_generation = note->port_generation,
-                              .port = note->port,
-                              .counter = note->counter,
-                              .from_client = note->from_client};
-  pkt->exit = as_the_first;
-  rewrite_addresses(ip, pkt->exit.saddr, pkt->exit.daddr);
+  struct egress as_the_first = {.saddr = note->saddr,
+                                .daddr = note->daddr,
+                                .port_generation = note->port_generation,
+                                .port = note->port,
+                                .counter = note->counter,
+                                .from_client = note->from_client};
+  pkt->egress = as_the_first;
+  rewrite_addresses(ip, pkt->egress.saddr, pkt->egress.daddr);
   return ACTION_TRANSLATED;
 }
 
@@ -87,6 +87,6 @@ static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct pack
   if (note && note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
   if (note && note->verdict == FRAGMENT_TRANSLATE) return translate_fragment(ctx, pkt, note);
   __be32 server = pkt->tuple.side == SIDE_FRONTEND ? pkt->tuple.daddr : pkt->tuple.saddr;
-  if (!may_be_for_service(pkt->tuple.proto) || !may_be_known_address(server)) return ACTION_UNMATCHED;
+  if (!is_balanced_protocol(pkt->tuple.proto) || !may_be_known_address(server)) return ACTION_UNMATCHED;
   return hold_fragment(pkt, &key, note != 0, now);
 }

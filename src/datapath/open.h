@@ -1,12 +1,20 @@
 /* New sessions: which backend gets them, and under which source port. */
 
-enum opening { OPENED, NOT_A_SERVICE, NO_BACKEND, SOURCE_REFUSED, TABLE_CHANGED, NO_SOURCE_PORT, TABLE_BUSY };
+enum open_result {
+  OPENED,
+  NOT_A_SERVICE,
+  NO_BACKEND,
+  SOURCE_REFUSED,
+  TABLE_CHANGED,
+  NO_SOURCE_PORT,
+  TABLE_BUSY
+};
 
 /* Fills both flows of a session for requests like `tuple`. */
-static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32 hash, __u32 now,
-                                                   struct session *session) {
+static __always_inline enum open_result assign_backend(struct flow_key *tuple, __u32 hash, __u32 now,
+                                                       struct session *session) {
   struct chosen chosen = {};
-  enum choice choice = choose(tuple, hash, &chosen);
+  enum choice choice = select_backend(tuple, hash, &chosen);
   if (choice == CHOICE_NO_SERVICE) {
     decided(NO_SERVICE, tuple->daddr, tuple->dport);
     return NOT_A_SERVICE;
@@ -36,7 +44,7 @@ static __always_inline enum opening choose_backend(struct flow_key *tuple, __u32
  * Connections to a backend's own address have sessions, too: its answers show that they are for them, and
  * none of them looks to the backend like one through a service.
  */
-static __always_inline enum opening choose_itself(const struct packet *pkt, struct session *session) {
+static __always_inline enum open_result assign_direct(const struct packet *pkt, struct session *session) {
   const struct flow_key *tuple = &pkt->tuple;
   if (tuple->proto == PROTO_TCP && (pkt->tcp_flags & TCP_SYN) && (pkt->tcp_flags & TCP_ACK))
     return NOT_A_SERVICE; /* the answer of a server to a client that happens to be a backend as well */
@@ -71,15 +79,15 @@ static __always_inline __be16 other_port(__be16 port, __u32 hash) {
 static __always_inline bool find_source_port(struct session *session, __u8 proto, __u32 hash) {
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   struct flow_key answer = answer_of(session, proto);
-  answer.side = hidden(answer.side, hash);
+  answer.side = hide_from_verifier(answer.side, hash);
   enum table where;
   LOOP for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
     answer.dport = session->back.client_port;
     bool last = attempt == SOURCE_PORT_ATTEMPTS;
-    enum claim claim = claim_on(&answer, session, last, &where);
-    if (claim == CLAIM_STALE) forget(&answer, where);
-    if (claim == CLAIM_NONE || (claim == CLAIM_STALE && last)) return true;
-    if (claim == CLAIM_STALE) continue; /* another table may have one more */
+    enum conflict conflict = find_conflict(&answer, session, last, &where);
+    if (conflict == CONFLICT_REPLACEABLE) remove_conflict(&answer, where);
+    if (conflict == CONFLICT_NONE || (conflict == CONFLICT_REPLACEABLE && last)) return true;
+    if (conflict == CONFLICT_REPLACEABLE) continue; /* another table may have one more */
     hash = hash * 0x9e3779b1 + 1;
     session->back.client_port = other_port(session->front.client_port, hash);
   }
@@ -87,17 +95,17 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
 }
 
 /* Stores a new session where others of the same client port are, or may be. */
-static __always_inline enum opening store_beside_others(struct session *session, __u8 proto, __u32 hash) {
+static __always_inline enum open_result store_beside_others(struct session *session, __u8 proto, __u32 hash) {
   if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
   if (session->back.client_port != session->front.client_port)
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
   session->check = check_of(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
-  enum placement placement = place(session, proto);
-  if (placement == PLACE_BUSY) return TABLE_BUSY;
-  bool by_client = placement == PLACED_BY_CLIENT;
+  enum client_entry entry = store_client_entry(session, proto);
+  if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
+  bool by_client = entry == CLIENT_ENTRY_STORED;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
-  if (by_client && sees_client(session)) {
+  if (by_client && backend_sees_client(session)) {
     flows.delete(&answer);
     return OPENED;
   }
@@ -108,8 +116,8 @@ static __always_inline enum opening store_beside_others(struct session *session,
 /* What becomes of the answers to the session that a client flow had before, with `back` as its backend's
  * flow.
  */
-static __always_inline void leave(const struct flow *back, const struct lookup *found,
-                                  struct session *session, __u8 proto) {
+static __always_inline void leave_old_backend(const struct flow *back, const struct lookup *found,
+                                              struct session *session, __u8 proto) {
   struct session old = *session;
   old.back = *back;
   old.counter = found->counter;
@@ -126,11 +134,11 @@ static __always_inline void leave(const struct flow *back, const struct lookup *
  * Stores a new session. `found` is where an older one of the same client flow was, with `old` as its
  * backend's flow: when both lead to the same backend, it becomes the new one.
  */
-static __always_inline enum opening store_session(struct session *session, const struct lookup *found,
-                                                  const struct flow *old, __u8 proto, __u32 hash) {
+static __always_inline enum open_result store_session(struct session *session, const struct lookup *found,
+                                                      const struct flow *old, __u8 proto, __u32 hash) {
   session->check = check_of(session);
-  if (found->vacant && sees_client(session)) {
-    struct client_key key = client_of(session, proto);
+  if (found->client_port_free && backend_sees_client(session)) {
+    struct client_key key = client_key_of_session(session, proto);
     int failed = add_opening(&key, session);
     if (failed != -EEXIST) return failed ? TABLE_BUSY : OPENED;
   }
@@ -140,14 +148,43 @@ static __always_inline enum opening store_session(struct session *session, const
   if (same) session->back.client_port = old->client_port;
   struct flow_key answer = answer_of(session, proto);
   struct client_key key = client_key_of(&answer);
-  if (same && found->table != TABLE_FLOWS && sees_client(session) &&
+  if (same && found->table != TABLE_FLOWS && backend_sees_client(session) &&
       !may_have_flows(&key, session->last_seen)) {
     session->check = check_of(session);
     write_state(found->entry, session);
     if (!DRY_RUN) found->entry->counter = session->counter;
     return OPENED;
   }
-  enum opening outcome = store_beside_others(session, proto, hash);
-  if (!same && outcome == OPENED) leave(old, found, session, proto);
+  enum open_result outcome = store_beside_others(session, proto, hash);
+  if (!same && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
+}
+
+/*
+ * Makes a session for a request without one, whose backend has been chosen with `outcome`. `old`: what its
+ * flow had as backend before, if `found` says that it had one.
+ */
+static __always_inline enum open_result open_session(const struct packet *pkt, enum open_result outcome,
+                                                     const struct port *in, __u16 in_index, __u32 now,
+                                                     const struct lookup *found, const struct flow *old,
+                                                     __u32 hash, struct session *session) {
+  __u8 proto = pkt->tuple.proto;
+  if (proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
+  if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, session);
+  if (outcome != OPENED) return outcome;
+  session->last_seen = now;
+  session->port = in_index;
+  session->port_generation = in->generation;
+  session->state = initial_state(pkt);
+  session->removals = 0;
+  session->pad = 0;
+  if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
+  outcome = store_session(session, found, old, proto, hash);
+  if (outcome != OPENED) return outcome;
+  decided(NEW_SESSION);
+  count_event(EVENT_NEW_SESSION);
+  if (proto == PROTO_TCP && !(pkt->tcp_flags & TCP_SYN)) count_change(CHANGE_RESUMED);
+  count_new_session(session);
+  if (session->flags & SESSION_AFFINITY) remember_backend(session, proto);
+  return OPENED;
 }

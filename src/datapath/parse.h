@@ -14,7 +14,7 @@ enum packet_class {
 };
 
 /* What a translated packet's addresses become, and where it leaves if it is for a client. */
-struct exit {
+struct egress {
   __be32 saddr;
   __be32 daddr;
   __u32 port_generation; /* of port */
@@ -30,9 +30,9 @@ struct packet {
   __u8 tcp_flags;
   __u8 icmp_type;
   __u8 first_fragment; /* more fragments follow this one */
-  __u8 releases;       /* the slow path holds others of its datagram */
+  __u8 releases_held;  /* the slow path holds others of its datagram */
   __be16 ip_id;
-  struct exit exit;
+  struct egress egress;
 };
 
 struct vlan_tag {
@@ -78,7 +78,7 @@ struct icmp_echo {
 #define IP_FRAGMENT_OFFSET 0x1fff
 
 /* How much of an L4 header there must be. */
-static __always_inline __u32 l4_header(__u8 proto) {
+static __always_inline __u32 l4_header_length(__u8 proto) {
   if (proto == PROTO_TCP) return TCP_HEADER;
   return proto == PROTO_UDP || proto == PROTO_ICMP ? UDP_HEADER : 0;
 }
@@ -155,7 +155,7 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
 
 /* Makes the verifier forget what it knows of `value` (xor twice with a register it knows nothing of), so that
  * it follows one path instead of one for each number of VLAN tags. */
-static __always_inline __u64 hidden(__u64 value, __u64 unknown) {
+static __always_inline __u64 hide_from_verifier(__u64 value, __u64 unknown) {
   asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
   return value;
 }
@@ -178,7 +178,7 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
       l3 += sizeof(*tag);
     }
   }
-  l3 = hidden(l3, type) & L3_MASK;
+  l3 = hide_from_verifier(l3, type) & L3_MASK;
   pkt->l3 = l3;
   if (type == bpf_htons(ETH_P_ARP)) return PACKET_ARP;
   if (type != bpf_htons(ETH_P_IP)) return PACKET_NOT_IP;
@@ -197,7 +197,7 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
   if (fragmentation & bpf_htons(IP_FRAGMENT_OFFSET)) return PACKET_FRAGMENT;
   /* What comes behind the datagram is padding and no L4 header. No length at all: more than fits, by offload.
    */
-  if (total != 0 && total < header + l4_header(ip->protocol)) return PACKET_MALFORMED;
+  if (total != 0 && total < header + l4_header_length(ip->protocol)) return PACKET_MALFORMED;
   pkt->first_fragment = (fragmentation & bpf_htons(IP_MORE_FRAGMENTS)) != 0;
   return parse_l4(ctx, pkt);
 }

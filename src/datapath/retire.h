@@ -38,7 +38,7 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   struct session *entry = clients.lookup(&oldest);
   struct session finished;
   if (!entry || !copy_session(entry, &finished) || is_needed(&finished, oldest.proto, now)) return;
-  if (!sees_client(&finished)) {
+  if (!backend_sees_client(&finished)) {
     struct flow_key answers = answer_of(&finished, oldest.proto);
     flows.delete(&answers);
   }

@@ -119,8 +119,8 @@ struct chosen {
   __u32 affinity; /* the service's */
 };
 
-static __always_inline enum choice try_to_choose(const struct flow_key *tuple, __u32 hash,
-                                                 struct chosen *chosen) {
+static __always_inline enum choice try_select_backend(const struct flow_key *tuple, __u32 hash,
+                                                      struct chosen *chosen) {
   struct service_key key = service_of(tuple);
   struct service *service = services.lookup(&key);
   if (!service) return CHOICE_NO_SERVICE;
@@ -151,10 +151,11 @@ static __always_inline enum choice try_to_choose(const struct flow_key *tuple, _
  * itself replace again and again meanwhile (without this, the race of two CPUs saw it once in three million
  * packets).
  */
-static __always_inline enum choice choose(const struct flow_key *tuple, __u32 hash, struct chosen *chosen) {
+static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
+                                                  struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
   _Pragma("unroll") for (int attempt = 0; attempt < 2; attempt++) {
-    choice = try_to_choose(tuple, hash, chosen);
+    choice = try_select_backend(tuple, hash, chosen);
     if (choice != CHOICE_CHANGED && choice != CHOICE_NO_SERVICE) break;
   }
   return choice;

@@ -20,12 +20,8 @@ static __always_inline struct flow flow_of(const struct flow_key *tuple, bool fr
   return flow;
 }
 
-static __always_inline bool same_session(const struct session *a, const struct session *b) {
-  return same_flow(&a->front, &b->front) && same_flow(&a->back, &b->back);
-}
-
 /* Whether the backend sees the client's own address and port. */
-static __always_inline bool sees_client(const struct session *session) {
+static __always_inline bool backend_sees_client(const struct session *session) {
   return session->front.client == session->back.client &&
          session->front.client_port == session->back.client_port;
 }
@@ -98,7 +94,7 @@ static __always_inline bool copy_session(const struct session *entry, struct ses
 
 /* --- state --- */
 
-static __always_inline bool is_opening(const struct packet *pkt) {
+static __always_inline bool is_syn(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
@@ -112,7 +108,7 @@ static __always_inline bool expired(const struct session *session, __u8 proto, _
   return (__u32)idle > current->timeouts[proto % SETTINGS_PROTOCOLS][session->state % SETTINGS_STATES];
 }
 
-static __always_inline __u8 first_state(const struct packet *pkt) {
+static __always_inline __u8 initial_state(const struct packet *pkt) {
   if (pkt->tuple.proto != PROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
   return pkt->tcp_flags & TCP_FIN ? SESSION_CLIENT_CLOSED : SESSION_ESTABLISHED;
 }
@@ -143,7 +139,7 @@ static __always_inline __u8 next_state(const struct session *session, const stru
 
 /* --- backends --- */
 
-static __always_inline enum membership membership_in(const struct session *session, __u8 proto) {
+static __always_inline enum membership backend_membership(const struct session *session, __u8 proto) {
   struct service_key key = {
       .vip = session->front.server, .vport = session->front.server_port, .proto = proto};
   __u16 counter;
@@ -156,9 +152,9 @@ static __always_inline enum membership membership_in(const struct session *sessi
  * as well. UDP and ICMP have no opening, so each request asks for a backend that still is the service's; that
  * is looked up only if some backend has been removed since it last was.
  */
-static __always_inline bool keeps(struct session *session, const struct packet *pkt) {
+static __always_inline bool continues_session(struct session *session, const struct packet *pkt) {
   __u8 proto = pkt->tuple.proto;
-  bool opens = proto == PROTO_TCP && is_opening(pkt);
+  bool opens = proto == PROTO_TCP && is_syn(pkt);
   if (proto == PROTO_TCP && !opens) return true;
   if (opens && session->state == SESSION_CLOSED) {
     decided(SESSION_CLOSED);
@@ -171,7 +167,7 @@ static __always_inline bool keeps(struct session *session, const struct packet *
   if (!now) return false;
   __u32 removed = *now; /* read before looking: what goes meanwhile is noticed next time */
   if (!must_accept && session->removals == removed) return true;
-  enum membership membership = membership_in(session, proto);
+  enum membership membership = backend_membership(session, proto);
   if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) {
     decided(BACKEND_GONE, session->back.server, session->back.server_port);
     return false;

@@ -21,7 +21,7 @@ struct lookup {
   struct session *entry; /* null: there is none */
   __u8 table;            /* enum table */
   bool from_client;      /* which of both sent the packet */
-  bool vacant;           /* no session of this client port was found */
+  bool client_port_free; /* no session of this client port was found */
   bool ended;            /* it has timed out */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found */
@@ -36,7 +36,7 @@ static __always_inline struct client_key client_key_of(struct flow_key *tuple) {
   return key;
 }
 
-static __always_inline struct client_key client_of(const struct session *session, __u8 proto) {
+static __always_inline struct client_key client_key_of_session(const struct session *session, __u8 proto) {
   struct client_key key = {.ip = session->front.client, .port = session->front.client_port, .proto = proto};
   return key;
 }
@@ -70,7 +70,7 @@ static __always_inline void hint_flow(struct flow_key *tuple, __u32 now) {
 /* --- lookup --- */
 
 /* Whether there may be a service or backend where the packet goes to, or comes from. */
-static __always_inline bool is_server_known(struct flow_key *tuple) {
+static __always_inline bool may_involve_server(struct flow_key *tuple) {
   __be32 ip = tuple->saddr;
   __be16 port = tuple->sport;
   if (tuple->side == SIDE_FRONTEND) {
@@ -88,13 +88,13 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
   found->from_client = is_frontend;
   found->table = TABLE_CLIENTS;
   found->entry = clients.lookup(&key);
-  found->vacant = !found->entry;
+  found->client_port_free = !found->entry;
   if (found->entry) {
     found->changed = !copy_session(found->entry, session);
     if (found->changed || matches(session, tuple, is_frontend)) return;
   }
   if (may_have_flows(&key, now)) {
-    found->vacant = false;
+    found->client_port_free = false;
     found->table = TABLE_FLOWS;
     found->entry = flows.lookup(tuple);
     if (found->entry) {
@@ -106,11 +106,11 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
   }
   found->from_client = is_frontend;
   found->entry = 0;
-  if (!is_server_known(tuple)) return;
+  if (!may_involve_server(tuple)) return;
   found->table = TABLE_OPENINGS;
   found->entry = openings.lookup(&key);
   if (!found->entry) return;
-  found->vacant = false;
+  found->client_port_free = false;
   found->changed = !copy_session(found->entry, session);
   if (!found->changed && !matches(session, tuple, is_frontend)) found->entry = 0;
 }
@@ -151,7 +151,7 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
 
 /* The server has answered: the session is one of those that are worth keeping. */
 static __always_inline void promote(struct session *session, __u8 proto) {
-  struct client_key key = client_of(session, proto);
+  struct client_key key = client_key_of_session(session, proto);
   session->flags &= ~SESSION_FROM_SERVER;
   int failed = clients.insert(&key, session);
   if (!failed) {
@@ -167,7 +167,7 @@ static __always_inline void promote(struct session *session, __u8 proto) {
  */
 static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
-  struct client_key key = client_of(session, proto);
+  struct client_key key = client_key_of_session(session, proto);
   bool is_in_openings = false;
   struct session *entry = from_client ? 0 : clients.lookup(&key);
   if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
@@ -202,7 +202,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
   }
   write_state(found->entry, session);
   bool promotes = is_answer_to_opening;
-  if (found->table == TABLE_FLOWS || !sees_client(session))
+  if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes = refresh_partner(session, proto, found->from_client);
   if (promotes) promote(session, proto);
   if (retires) retire(session, proto, now);
@@ -212,59 +212,59 @@ static __always_inline void refresh(struct session *session, const struct lookup
 
 /* A session that a new one of another flow may replace; closed ones, which the backend may remember, `last`.
  */
-static __always_inline bool gives_way(const struct session *old, const struct session *session, __u8 proto,
-                                      bool last) {
+static __always_inline bool is_replaceable(const struct session *old, const struct session *session,
+                                           __u8 proto, bool last) {
   return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
          (last && old->state == SESSION_CLOSED);
 }
 
 /* Whose packets an answer to a new session would be taken for. */
-enum claim { CLAIM_NONE, CLAIM_STALE, CLAIM_TAKEN };
+enum conflict { CONFLICT_NONE, CONFLICT_REPLACEABLE, CONFLICT_LIVE };
 
-static __always_inline bool is_of_another(const struct session *old, const struct session *session) {
+static __always_inline bool is_other_flow(const struct session *old, const struct session *session) {
   return old && !same_flow(&old->front, &session->front);
 }
 
 /* `where`: the table with the other session. */
-static __always_inline enum claim claim_on(struct flow_key *answer, const struct session *session, bool last,
-                                           enum table *where) {
+static __always_inline enum conflict find_conflict(struct flow_key *answer, const struct session *session,
+                                                   bool last, enum table *where) {
   bool from_client = answer->side == SIDE_FRONTEND;
   struct client_key key = client_key_of(answer);
   struct session *old = clients.lookup(&key);
   *where = TABLE_CLIENTS;
-  if (!is_of_another(old, session) || !matches(old, answer, from_client)) {
+  if (!is_other_flow(old, session) || !matches(old, answer, from_client)) {
     old = flows.lookup(answer);
     *where = TABLE_FLOWS;
-    if (!is_of_another(old, session)) {
+    if (!is_other_flow(old, session)) {
       old = openings.lookup(&key);
       *where = TABLE_OPENINGS;
-      if (!is_of_another(old, session) || !matches(old, answer, from_client)) return CLAIM_NONE;
+      if (!is_other_flow(old, session) || !matches(old, answer, from_client)) return CONFLICT_NONE;
     }
   }
-  return gives_way(old, session, answer->proto, last) ? CLAIM_STALE : CLAIM_TAKEN;
+  return is_replaceable(old, session, answer->proto, last) ? CONFLICT_REPLACEABLE : CONFLICT_LIVE;
 }
 
-static __always_inline void forget(struct flow_key *answer, enum table where) {
+static __always_inline void remove_conflict(struct flow_key *answer, enum table where) {
   struct client_key key = client_key_of(answer);
   if (where == TABLE_FLOWS) flows.delete(answer);
   if (where == TABLE_CLIENTS) remove_client(&key);
   if (where == TABLE_OPENINGS) remove_opening(&key);
 }
 
-enum placement { PLACED_BY_CLIENT, PLACED_BY_FLOW, PLACE_BUSY };
+enum client_entry { CLIENT_ENTRY_STORED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
 
 /* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced. */
-static __always_inline enum placement place(struct session *session, __u8 proto) {
-  struct client_key key = client_of(session, proto);
+static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto) {
+  struct client_key key = client_key_of_session(session, proto);
   struct session *old = clients.lookup(&key);
   bool replaces = old != 0;
   if (!old) old = openings.lookup(&key);
-  if (old && !gives_way(old, session, proto, true)) return PLACED_BY_FLOW;
+  if (old && !is_replaceable(old, session, proto, true)) return CLIENT_ENTRY_IN_USE;
   int failed = replaces ? clients.update(&key, session)
                : old    ? openings.update(&key, session)
                         : add_opening(&key, session);
-  if (failed == -EEXIST) return PLACED_BY_FLOW;
-  return failed ? PLACE_BUSY : PLACED_BY_CLIENT;
+  if (failed == -EEXIST) return CLIENT_ENTRY_IN_USE;
+  return failed ? CLIENT_ENTRY_BUSY : CLIENT_ENTRY_STORED;
 }
 
 /* Stores one direction of a new session in `flows`; false when another CPU was faster. */
@@ -273,8 +273,8 @@ static __always_inline bool claim_flow(struct flow_key *tuple, struct session *s
   if (!from_client) session->flags |= SESSION_FROM_SERVER;
   hint_flow(tuple, session->last_seen);
   struct session *old = flows.lookup(tuple);
-  int failed = old && gives_way(old, session, tuple->proto, true) ? flows.update(tuple, session)
-                                                                  : flows.insert(tuple, session);
+  int failed = old && is_replaceable(old, session, tuple->proto, true) ? flows.update(tuple, session)
+                                                                       : flows.insert(tuple, session);
   session->flags = flags;
   return !failed;
 }

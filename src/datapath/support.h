@@ -47,8 +47,16 @@ static __always_inline bool may_be_known(__be32 ip, __be16 port, __u8 proto) {
 /* The same of an address: of VIPs and backends. */
 static __always_inline bool may_be_known_address(__be32 ip) { return may_be_known(ip, 0, 0); }
 
+static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
+  struct service_key key = {.vip = ip, .vport = port, .proto = proto};
+  return endpoints.lookup(&key) != 0;
+}
+
+/* Whatever the ports of its services. */
+static __always_inline bool is_vip(__be32 address) { return vips.lookup(&address) != 0; }
+
 /* The FRONTEND port of a local client, for packets that no session sends elsewhere. */
-static __always_inline __u32 frontend_of(__be32 ip) {
+static __always_inline __u32 frontend_port_of(__be32 ip) {
   __u16 *index = frontends.lookup(&ip);
   return index ? *index : NO_PORT;
 }

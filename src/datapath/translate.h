@@ -60,8 +60,8 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 
 /* The same in TC where the host tells how far the checksum is done (pcnhost on Linux 6.2 and later): without
  * the helper's call. False when it takes the helper. */
-static __always_inline bool correct_directly(struct CTXTYPE *ctx, __u32 offset, __u8 proto, __u64 addresses,
-                                             __u64 ports_delta) {
+static __always_inline bool correct_without_helper(struct CTXTYPE *ctx, __u32 offset, __u8 proto,
+                                                   __u64 addresses, __u64 ports_delta) {
   __u32 summed = pcnhost_ip_summed(ctx);
   if (summed == CHECKSUM_COMPLETE) return false;
   __sum16 *check = packet_data(ctx) + offset;
@@ -90,7 +90,7 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
                                                 __u64 ports_delta) {
   __u32 offset = (l4 & L4_MASK) + checksum_offset(proto);
 #ifdef _PCN_IP_SUMMED_BYTE
-  if (correct_directly(ctx, offset, proto, addresses, ports_delta)) return;
+  if (correct_without_helper(ctx, offset, proto, addresses, ports_delta)) return;
 #endif
   __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
   __u16 delta = fold16(ports_delta);

@@ -70,12 +70,12 @@ static __always_inline u64 test_time(void) {
 """
 
 
-# Counts what takes the straight path.
+# Counts what takes the fast path.
 _COUNTER = """
-BPF_PERCPU_ARRAY(test_straight, u64, 1);
-static __always_inline void count_straight(void) {
+BPF_PERCPU_ARRAY(test_fast_path, u64, 1);
+static __always_inline void count_fast_path(void) {
   u32 zero = 0;
-  u64 *count = test_straight.lookup(&zero);
+  u64 *count = test_fast_path.lookup(&zero);
   if (count) (*count)++;
 }
 """
@@ -86,7 +86,7 @@ class Way(Enum):
 
     BOTH = "both"
     FULL = "full"
-    COUNTED = "counted"  # both, and test_straight counts the packets of the straight one
+    COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
 
 
 @cache
@@ -94,10 +94,10 @@ def _program_text(own_clock: bool, way: Way) -> str:
     text = defines(SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
     text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
     if way is Way.FULL:
-        text = _replaced(text, "= go_straight(ctx, in);", "= NOT_STRAIGHT;")
+        text = _replaced(text, "= take_fast_path(ctx, in);", "= NO_FAST_PATH;")
     if way is Way.COUNTED:
         handle_rx = "return send_out(ctx, md, out);\n  pkt.tuple.side"
-        text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_straight(),"))
+        text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
     return _CLOCK + text if own_clock else text
 
 

@@ -1,31 +1,26 @@
-/* Packets from the BACKEND port, as far as no session takes care of them. */
+/* Packets from the BACKEND port without a session. */
 
-static __always_inline bool is_group_address(__be32 ip) {
+static __always_inline bool is_multicast_or_broadcast(__be32 ip) {
   return (ip & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || ip == 0xffffffff;
 }
 
-static __always_inline bool is_group_frame(struct CTXTYPE *ctx) {
+static __always_inline bool has_group_mac(struct CTXTYPE *ctx) {
   struct ethhdr *eth = packet_data(ctx);
   return (void *)(eth + 1) <= packet_end(ctx) && (eth->h_dest[0] & 1);
 }
 
 /* To the FRONTEND port with the destination address; what is for everybody goes to every FRONTEND port. */
-static __always_inline action_t backend_unmatched(struct CTXTYPE *ctx, const struct packet *pkt,
-                                                  const struct port *in) {
+static __always_inline action_t port_towards_client(struct CTXTYPE *ctx, const struct packet *pkt,
+                                                    const struct port *in) {
   if (!in->multi) return in->out;
-  __u32 out = frontend_of(pkt->tuple.daddr);
-  if (out == NO_PORT && (is_group_address(pkt->tuple.daddr) || is_group_frame(ctx)))
+  __u32 out = frontend_port_of(pkt->tuple.daddr);
+  if (out == NO_PORT && (is_multicast_or_broadcast(pkt->tuple.daddr) || has_group_mac(ctx)))
     return punt(REASON_FLOOD);
   return out;
 }
 
-static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
-  struct service_key key = {.vip = ip, .vport = port, .proto = proto};
-  return endpoints.lookup(&key) != 0;
-}
-
 static __always_inline bool is_answer(const struct packet *pkt) {
-  if (pkt->tuple.proto == PROTO_TCP) return !is_opening(pkt);
+  if (pkt->tuple.proto == PROTO_TCP) return !is_syn(pkt);
   return pkt->tuple.proto != PROTO_ICMP || pkt->icmp_type == ICMP_ECHO_REPLY;
 }
 
@@ -33,7 +28,7 @@ static __always_inline bool is_answer(const struct packet *pkt) {
  * What a service's backend answers to nobody. The client knows it as the service and would reset a connection
  * that is healthy; with its next packet the session is there again.
  */
-static __always_inline action_t backend_without_session(const struct packet *pkt, bool known) {
+static __always_inline action_t drop_answer_without_session(const struct packet *pkt, bool known) {
   const struct flow_key *tuple = &pkt->tuple;
   if (known && is_answer(pkt) && is_backend(tuple->saddr, tuple->sport, tuple->proto)) {
     decided(ANSWER_OF_NOBODY);

@@ -1,4 +1,4 @@
-"""The straight path does what the full way does: two copies of the program, one without it, get the same packets.
+"""The fast path does what the full path does: two copies of the program, one without it, get the same packets.
 
 FUZZ_PACKETS sets the number of packets of each run.
 """
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture(scope="module", params=list(Hook), ids=lambda hook: hook.name)
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Datapath, Datapath]]:
-    """With the straight path, and without, on one CPU with its counters."""
+    """With the fast path, and without, on one CPU with its counters."""
     cpus = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cpus)})
     with (
@@ -61,7 +61,7 @@ def test_both_ways_make_the_same_of_every_packet(both: tuple[Datapath, Datapath]
     rng = random.Random(seed)
     generator = Generator(rng, len(CLIENTS) if multi else 1)
     recent: deque[Injected] = deque(maxlen=20)
-    maps.clear_per_cpu(short.maps["test_straight"], 1)
+    maps.clear_per_cpu(short.maps["test_fast_path"], 1)
     for number in range(PACKETS):
         if number % CHANGE_EVERY == CHANGE_EVERY - 1:
             for world in worlds:
@@ -84,6 +84,6 @@ def test_both_ways_make_the_same_of_every_packet(both: tuple[Datapath, Datapath]
             assert short.punts() == full.punts(), where
             assert worlds[0].tables.events() == worlds[1].tables.events(), where
             assert contents(short) == contents(full), where
-    (taken,) = maps.per_cpu_sums(short.maps["test_straight"], 1)
+    (taken,) = maps.per_cpu_sums(short.maps["test_fast_path"], 1)
     print(taken)
     assert taken > PACKETS / 20

@@ -1,10 +1,10 @@
 /*
- * The straight path, which most packets take: those of a session that goes on as it is, and those that have
- * nothing to do with services. It leaves alone whatever it does not take, for the full way, and does to the
- * rest what the full way would do (tests/datapath/test_dp_straight.py runs both against each other).
+ * The fast path, which most packets take: those of a session that this packet does not change, and those that
+ * have nothing to do with services. All others take the full path, which would do the same to these
+ * (tests/datapath/test_dp_fast_path.py runs both against each other).
  */
 
-#define NOT_STRAIGHT 0x20000 /* no port has this number */
+#define NO_FAST_PATH 0x20000 /* instead of a port: the packet is as it was, and takes the full path */
 
 /* Untagged IPv4 without options and no fragment; TCP in the middle of a connection, UDP or ICMP echo. */
 static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt) {
@@ -16,7 +16,7 @@ static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt)
   if ((void *)ports_field + UDP_HEADER > end) return false;
   if (eth->h_proto != bpf_htons(ETH_P_IP) || *(__u8 *)ip != 0x45) return false;
   if (ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) return false;
-  if (bpf_ntohs(ip->tot_len) < sizeof(*ip) + l4_header(ip->protocol)) return false;
+  if (bpf_ntohs(ip->tot_len) < sizeof(*ip) + l4_header_length(ip->protocol)) return false;
   pkt->l3 = ETH_HLEN;
   pkt->l4 = ETH_HLEN + sizeof(*ip);
   pkt->tuple.saddr = ip->saddr;
@@ -54,32 +54,33 @@ static __always_inline bool refuses_unserved(void) {
   return !current || current->reject_unserved;
 }
 
-/* The port where the packet leaves, translated if it has to be; NOT_STRAIGHT: it is as it was. */
-static __always_inline __u32 go_straight(struct CTXTYPE *ctx, const struct port *in) {
+/* Translates the packet if it has to be. Returns the port where it leaves, or NO_FAST_PATH. */
+static __always_inline __u32 take_fast_path(struct CTXTYPE *ctx, const struct port *in) {
 #ifdef PCN_DECISIONS
-  return NOT_STRAIGHT; /* the full way says why */
+  return NO_FAST_PATH; /* the full path says why */
 #endif
   struct packet pkt = {};
-  if (!parse_plain(ctx, &pkt)) return NOT_STRAIGHT;
+  if (!parse_plain(ctx, &pkt)) return NO_FAST_PATH;
   bool from_client = in->side == SIDE_FRONTEND;
   pkt.tuple.side = from_client ? SIDE_FRONTEND : SIDE_BACKEND;
   __u32 now = current_tick();
   struct client_key key = client_key_of(&pkt.tuple);
   struct session *entry = clients.lookup(&key), session;
   if (!entry) {
-    if (is_server_known(&pkt.tuple) || may_have_flows(&key, now)) return NOT_STRAIGHT;
-    if (from_client && refuses_unserved()) return NOT_STRAIGHT;
-    __u32 out = from_client || !in->multi ? in->out : frontend_of(pkt.tuple.daddr);
-    if (out == NO_PORT) return NOT_STRAIGHT;
+    if (may_involve_server(&pkt.tuple) || may_have_flows(&key, now)) return NO_FAST_PATH;
+    if (from_client && refuses_unserved()) return NO_FAST_PATH;
+    __u32 out = from_client || !in->multi ? in->out : frontend_port_of(pkt.tuple.daddr);
+    if (out == NO_PORT) return NO_FAST_PATH;
     count_fate(pkt.tuple.side, FATE_PASSED, packet_length(ctx));
     return out;
   }
-  if (!copy_session(entry, &session) || !matches(&session, &pkt.tuple, from_client)) return NOT_STRAIGHT;
-  if (!is_steady(&session, pkt.tuple.proto, from_client, now)) return NOT_STRAIGHT;
+  if (!copy_session(entry, &session) || !matches(&session, &pkt.tuple, from_client)) return NO_FAST_PATH;
+  if (!is_steady(&session, pkt.tuple.proto, from_client, now)) return NO_FAST_PATH;
   struct translation to = translation_of(&session, from_client);
-  struct exit exit = {.daddr = to.daddr, .port_generation = session.port_generation, .port = session.port};
-  __u32 out = egress(in, &exit);
-  if (out == NO_PORT || !translate(ctx, &pkt, &to)) return NOT_STRAIGHT;
+  struct egress egress = {
+      .daddr = to.daddr, .port_generation = session.port_generation, .port = session.port};
+  __u32 out = egress_port(in, &egress);
+  if (out == NO_PORT || !translate(ctx, &pkt, &to)) return NO_FAST_PATH;
   count_translated(session.counter, from_client, packet_length(ctx));
   return out;
 }
