@@ -38,7 +38,8 @@ class _Check:
 
     def all(self) -> Iterator[str]:
         if not self._directory.is_dir():
-            raise FileNotFoundError(f"{self._root} holds nothing of cube {self._cube['name']}")
+            nothing = f"{self._root} holds nothing of cube {self._cube['name']}"
+            raise FileNotFoundError(f"{nothing}; --state-dir has to be that of the host")
         yield from self._numbers()
         yield from self._programs()
         yield from self._hops()

@@ -1,7 +1,7 @@
 """`make demo`: the load balancer at work on this machine, with real clients and servers.
 
 Two clients and three servers in network namespaces of their own, a cube between them, and everything asked
-of it over REST as polycubectl and polykube do. With --keep it stays up for exploring with curl.
+of it over REST as polycubectl and polykube do. With --keep it stays up, and says how to explore it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def show(lab: Lab, port: int, keep: bool) -> None:
     table(send(network, "http", 80, HTTP_SESSIONS), {**WEIGHTS, "server3": 0})
 
     if keep:
-        explain(network, port)
+        explain(lab, network, port)
         signal.pause()
     step("Done, removing everything")
 
@@ -120,14 +120,24 @@ def table(answers: Mapping[str, int], weights: Mapping[str, int]) -> None:
         say(f"{name:8} {answers.get(name, 0):8} {share:6.1%} {weight / weight_sum:10.1%}  {bar}")
 
 
-def explain(network: topology.Topology, port: int) -> None:
+def explain(lab: Lab, network: topology.Topology, port: int) -> None:
+    """Each line is a command as the shell takes it."""
     client = network.clients[0]
+    host, cube = f"http://127.0.0.1:{port}/polycube/v1/", f"k8slbrp/{CUBE}"
+    flow = f"{network.client_ips[0]}:40000 {VIP}:80"
+    backend = f"service {VIP} 80 TCP backend {network.server_ips[0]}"
     step("Everything stays up until Ctrl-C. In another terminal, as root:")
-    say(f"curl http://127.0.0.1:{port}/polycube/v1/k8slbrp/{CUBE}/            the whole cube")
-    say(f"ip netns exec {client} curl http://{VIP}/             a request through it")
-    backend = f"k8slbrp/{CUBE}/service/{VIP}/80/TCP/backend/{network.server_ips[0]}"
-    say(f"curl -X PATCH -d 0 http://127.0.0.1:{port}/polycube/v1/{backend}/weight/    no new sessions there")
-    say(f"curl -X DELETE http://127.0.0.1:{port}/polycube/v1/k8slbrp/{CUBE}/    the end of it")
+    say(f"export PATH={Path(sys.executable).parent}:$PATH POLYCUBECTL_URL={host}")
+    say(f"ip netns exec {client} curl -s http://{VIP}/  # a request through it")
+    say("pcnctl graph  # ports, services, backends")
+    say(f"pcnctl explain {CUBE} --from client1 --tcp {flow}  # which backend, and why")
+    say(f"pcnctl sessions {CUBE} --limit 5  # who talks to whom")
+    say(f"pcnctl top {CUBE}  # rates, drops, tables; q ends it")
+    say(f"pcnctl {CUBE} {backend} set weight=0  # no new sessions there")
+    say(f"pcnctl check {CUBE} --state-dir {lab.state_dir}  # is it as configured?")
+    say(f"curl -s {host}{cube}/  # the whole cube, as JSON")
+    say(f"curl -s {host}metrics  # for Prometheus")
+    say(f"pcnctl del {CUBE}  # the end of it")
 
 
 def step(text: str) -> None:

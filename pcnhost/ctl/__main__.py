@@ -15,12 +15,14 @@ from typing import Any
 import yaml
 
 from pcnhost import __version__
-from pcnhost.ctl import completion, guide, render, settings, values, views, words
-from pcnhost.ctl.client import Client, Reply, Unreachable
+from pcnhost.ctl import completion, guide, reasons, render, settings, values, views, words
+from pcnhost.ctl.client import Client, Unreachable
 from pcnhost.ctl.words import Line, UsageError
 
 OK, NOT_CARRIED_OUT, REFUSED, BAD_LINE = range(4)
 
+# Words that take options of their own, and tell them upon --help.
+OWN_PROGRAMS = ("doctor", "check", *views.VIEWS)
 METHODS = {"": "POST", "add": "POST", "set": "PATCH", "show": "GET", "del": "DELETE"}
 STDIN_WAIT_S = 1.0
 
@@ -66,6 +68,8 @@ def run(arguments: Sequence[str]) -> int:
     if arguments in (["-v"], ["--version"]):
         print(f"pcnctl {__version__}")
         return OK
+    if arguments[:1] == ["help"] and arguments[1:2] and arguments[1] in OWN_PROGRAMS:
+        arguments = [*arguments[1:2], "--help"]
     if arguments[:1] == ["doctor"]:
         from pcnhost import doctor
 
@@ -111,7 +115,8 @@ def _root(client: Client) -> int:
     helped = client.ask((), "help=NONE")
     cubes = client.send("GET", ("cubes",))
     if not helped.ok or not cubes.ok:
-        return _refused(cubes if helped.ok else helped)
+        print((cubes if helped.ok else helped).refusal, file=sys.stderr)
+        return REFUSED
     print(guide.root_guide((helped.json() or {}).get("params"), cubes.json() or {}, _width()))
     return OK
 
@@ -136,7 +141,8 @@ def _request(client: Client, line: Line) -> int:
     path, body = _with_body(client, line)
     reply = client.send(METHODS[line.command], path, body)
     if not reply.ok:
-        return _refused(reply)
+        print(reasons.refusal(client, line, reply), file=sys.stderr)
+        return REFUSED
     value = reply.json()
     if line.command in ("", "show") and value is not None:
         print(render.shown(value, line.format, line.hide, _width()))
@@ -154,12 +160,6 @@ def _with_command(client: Client, line: Line) -> Line:
     if line.members:
         raise UsageError(f"what to do with {line.members[0][0]}=: add, set or del?")
     return replace(line, command="show")
-
-
-def _refused(reply: Reply) -> int:
-    """Say why the daemon did not do it."""
-    print(reply.refusal, file=sys.stderr)
-    return REFUSED
 
 
 def _with_body(client: Client, line: Line) -> tuple[tuple[str, ...], str | None]:

@@ -26,12 +26,13 @@ complete -F _pcnctl pcnctl
 """
 
 HINT_PADDING = " "
+ABOUT_A_CUBE = (*VIEWS, "check")
 
 
 def candidates(client: Client, words: Sequence[str]) -> list[str]:
     """What the last of the words (maybe empty) may become. Raises Unreachable."""
     *before, current = words or [""]
-    if before[:1] and before[0] in VIEWS:
+    if before[:1] and before[0] in ABOUT_A_CUBE:
         return _cubes(client, current) if len(before) == 1 else []
     command = next((word for word in before if word in COMMANDS), "")
     path = [word for word in before if word not in COMMANDS and "=" not in word and not word.startswith("-")]
@@ -46,7 +47,7 @@ def candidates(client: Client, words: Sequence[str]) -> list[str]:
     offered = reply.json() if reply.ok else None
     if not isinstance(offered, list):
         return []
-    texts = [*map(str, offered), *([] if before else VIEWS)]
+    texts = [*map(str, offered), *([] if before else [*ABOUT_A_CUBE, "doctor"])]
     if len(texts) == 1 and texts[0].startswith("<"):
         # Two candidates make bash show them instead of typing them.
         return [] if value or current else [texts[0], HINT_PADDING]

@@ -37,6 +37,8 @@ HOST_WORDS = {
     "detach": "Detach a transparent cube",
     "version": "Show the version of the daemon",
     **VIEWS,
+    "check": "Whether the kernel has what a cube is configured to do",
+    "doctor": "Whether this machine has what the host needs",
 }
 
 

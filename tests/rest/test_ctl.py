@@ -155,6 +155,48 @@ def test_refusals_and_silence(ctl: Ctl) -> None:
     assert said(ctl("--version")).startswith("pcnctl ")
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("c1 service add", "vip, vport, proto: missing after c1 service"),
+        ("c1 service add 10.9.0.1 80", "proto: missing after c1 service 10.9.0.1 80"),
+        (
+            "c1 service 10.9.0.1 80 TCP source-range add 10.0.0.0/8",
+            "prefix-length: missing after c1 service 10.9.0.1 80 TCP source-range 10.0.0.0/8",
+        ),
+        ("c1 set max-sessions=5", "max-sessions: cannot be changed, only given when c1 is added"),
+        ("c1 set uuid=5", "uuid: cannot be set, it only shows"),
+        (
+            "c1 src-ip-rewrite set ip_range=10.0.0.0/8",
+            "ip_range: no member of c1 src-ip-rewrite, allowed: ip-range, new_ip_range",
+        ),
+        ("c1 stats frontend add", "add: not possible for c1 stats frontend, allowed: show"),
+        (
+            "k8slbrp c1 src-ip-rewrite foo",
+            "foo: unknown after k8slbrp c1 src-ip-rewrite, allowed: set, show",
+        ),
+        ("nothing add c1", "No cube found named nothing"),
+        (
+            "c1 service 10.9.0.1 80 TCP delete",
+            "delete: unknown after c1 service 10.9.0.1 80 TCP, allowed: set, show, backend, stats, source-range",
+        ),
+    ],
+)
+def test_a_refusal_says_what_would_do(ctl: Ctl, line: str, why: str) -> None:
+    """Where the daemon says `Method Not Allowed` or `Cannot find a matching route.`"""
+    said(ctl("k8slbrp add c1"))
+    said(ctl("c1 service add 10.9.0.1 80 TCP"))
+    refused = ctl(line)
+    assert (refused.returncode, refused.stderr, refused.stdout) == (2, f"{why}\n", "")
+
+
+@pytest.mark.parametrize("word", ["graph", "top", "sessions", "explain", "trace", "check", "doctor"])
+def test_help_of_the_words_with_options(ctl: Ctl, word: str) -> None:
+    helped = said(ctl(f"help {word}", COLUMNS="80"))
+    assert helped.startswith(f"usage: pcnctl {word}")
+    assert f"\n{word} " in said(ctl("help"))
+
+
 def test_nothing_changes_without_a_verb(ctl: Ctl, daemon: Daemon) -> None:
     """A shell may turn `?` into the name of a file, and a line may be sent too early."""
     assert ctl("k8slbrp a").returncode == 2
