@@ -64,6 +64,10 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   bool lives = found.entry && !found.ended;
   if (lives && !is_error && found.from_client) lives = continues_session(&session, pkt);
   if (lives) {
+    if (!is_error && session.state == SESSION_ENDED) {
+      decided(SESSION_ENDED);
+      return punt(REASON_RESET);
+    }
     if (!is_error) refresh(&session, &found, pkt, now, in, in_index);
   } else {
     bool known = may_involve_server(&tuple);

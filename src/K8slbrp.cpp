@@ -381,7 +381,7 @@ void K8slbrp::read_service_source_range_list(const ServiceKey &service,
 
 void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
                         const std::vector<uint8_t> &packet) {
-  handle_slow_path(*ports_.view(), fragments_, port, metadata, packet);
+  handle_slow_path(*this, *ports_.view(), fragments_, port, metadata, packet);
 }
 
 }  // namespace k8slbrp

@@ -40,6 +40,7 @@ StatsConfig K8slbrp::read_stats(Depth depth) {
   config.new_sessions = statistics_.event(abi::EVENT_NEW_SESSION);
   config.resumed_sessions = statistics_.resumed_sessions();
   config.rejected = statistics_.event(abi::EVENT_REJECTED);
+  config.not_promoted = statistics_.event(abi::EVENT_NOT_PROMOTED);
   if (depth == Depth::Leaves) return config;
   config.frontend = statistics_.frontend();
   config.backend = statistics_.backend();

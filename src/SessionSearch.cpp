@@ -7,8 +7,7 @@
 #include <optional>
 
 #include "Ipv4.h"
-#include "SessionWalk.h"
-#include "Tables.h"
+#include "SessionMaps.h"
 
 namespace k8slbrp {
 namespace {
@@ -155,63 +154,30 @@ nlohmann::json find_sessions(polycube::service::BaseCube &cube, const SessionsFi
 
 namespace {
 
-abi::flow_key flow_of_request(const SessionEntry &entry) {
-  const auto &front = entry.session.front;
-  return {
-      front.client, front.server, front.client_port, front.server_port, entry.proto, abi::SIDE_FRONTEND, 0};
+// Others have nobody who could be told, or are over anyway.
+bool can_be_reset(const SessionEntry &entry) {
+  const auto state = entry.session.state;
+  return entry.proto == IPPROTO_TCP && state != abi::SESSION_OPENING && state != abi::SESSION_CLOSED;
 }
-
-abi::flow_key flow_of_answer(const SessionEntry &entry) {
-  const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
-  const auto side = front.client == back.server ? abi::SIDE_FRONTEND : abi::SIDE_BACKEND;
-  return {back.server,
-          back.client,
-          back.server_port,
-          back.client_port,
-          entry.proto,
-          static_cast<uint8_t>(side),
-          0};
-}
-
-class SessionMaps {
- public:
-  explicit SessionMaps(polycube::service::BaseCube &cube)
-      : openings_(cube, "openings"), flows_(cube, "flows"), clients_(cube, "clients") {}
-
-  // Both entries of a session. One that has come into the same place since the walk saw it goes with it.
-  void remove(const SessionEntry &entry) {
-    const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
-    const abi::client_key client{front.client, front.client_port, entry.proto, 0};
-    if (entry.map == SessionMap::Openings) removed_.openings += openings_.remove(client);
-    if (entry.map == SessionMap::Clients) removed_.clients += clients_.remove(client);
-    const bool sees_client = front.client == back.client && front.client_port == back.client_port;
-    if (entry.map != SessionMap::Flows && sees_client) return;
-    flows_.remove(flow_of_request(entry));
-    flows_.remove(flow_of_answer(entry));
-  }
-
-  const Evictions::Sessions &removed() const { return removed_; }
-
- private:
-  Evictions::Sessions removed_;
-  HashMap<abi::client_key, abi::session> openings_;
-  HashMap<abi::flow_key, abi::session> flows_;
-  HashMap<abi::client_key, abi::session> clients_;
-};
 
 }  // namespace
 
 nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
                             const SessionsEndInput &input) {
   const Selection selection(input);
+  const bool reset = input.reset.value_or(false);
   SessionClock clock(cube);
   uint32_t ended = 0;
   for (SessionWalk walk(cube); walk.next();) {
     SessionMaps maps(cube);
     for (const auto &entry : walk.entries()) {
       clock.at_least(entry.session.last_seen);
+      if (clock.is_past_reset(entry)) maps.remove(entry);
       if (!selection.fits(entry, clock)) continue;
-      maps.remove(entry);
+      if (reset && can_be_reset(entry))
+        maps.mark(entry, clock.now());
+      else
+        maps.remove(entry);
       if (entry.counts()) ++ended;
     }
     evictions.removed(maps.removed());

@@ -23,11 +23,17 @@ uint32_t SessionClock::idle(const abi::session &session) const {
   return idle > 0 ? static_cast<uint32_t>(idle) : 0;
 }
 
+uint32_t SessionClock::timeout(const SessionEntry &entry) const {
+  return settings_.timeouts[entry.proto % SETTINGS_PROTOCOLS][entry.session.state % SETTINGS_STATES];
+}
+
 uint32_t SessionClock::remaining(const SessionEntry &entry) const {
-  const uint32_t timeout =
-      settings_.timeouts[entry.proto % SETTINGS_PROTOCOLS][entry.session.state % SETTINGS_STATES];
-  const uint32_t idle = this->idle(entry.session);
-  return idle > timeout ? 0 : timeout - idle + 1;
+  const uint32_t timeout = this->timeout(entry), idle = this->idle(entry.session);
+  return idle > timeout || entry.session.state == abi::SESSION_ENDED ? 0 : timeout - idle + 1;
+}
+
+bool SessionClock::is_past_reset(const SessionEntry &entry) const {
+  return entry.session.state == abi::SESSION_ENDED && idle(entry.session) > timeout(entry);
 }
 
 void SessionClock::at_least(uint32_t tick) {

@@ -34,11 +34,16 @@ class SessionClock {
   uint32_t idle(const abi::session &session) const;
   // Seconds until it ends without another packet; 0: it has ended.
   uint32_t remaining(const SessionEntry &entry) const;
+  // Whether it was ended with a reset, so long ago that nobody waits for that any more.
+  bool is_past_reset(const SessionEntry &entry) const;
+  uint32_t now() const { return now_; }
 
   // No session was seen in the future: clocks of the kernel and of this process are a tick apart.
   void at_least(uint32_t tick);
 
  private:
+  uint32_t timeout(const SessionEntry &entry) const;
+
   abi::settings settings_;
   uint32_t now_;
 };

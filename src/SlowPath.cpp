@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "Ipv4.h"
+#include "Resets.h"
 
 namespace k8slbrp {
 namespace {
@@ -54,7 +55,7 @@ Tins::ICMP unreachable_for(const Tins::IP &ip, const uint8_t *ip_bytes, std::siz
   return icmp / Tins::RawPDU(ip_bytes, static_cast<uint32_t>(quoted));
 }
 
-// Tells the client of a service without usable backends that nobody is there.
+// Tells the sender that nobody is there.
 void reject(Ports &in, const std::vector<uint8_t> &packet) {
   constexpr uint8_t kHostUnreachable = 1, kPortUnreachable = 3;
   EthernetII request(packet.data(), static_cast<uint32_t>(packet.size()));
@@ -100,8 +101,8 @@ void enter_again(Ports &port, const std::vector<uint8_t> &packet) {
 
 }  // namespace
 
-void handle_slow_path(const SlowPathView &view, HeldFragments &fragments, Ports &port,
-                      const polycube::service::PacketInMetadata &metadata,
+void handle_slow_path(polycube::service::BaseCube &cube, const SlowPathView &view, HeldFragments &fragments,
+                      Ports &port, const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet) {
   const HeldFragments::Datagram datagram{metadata.metadata[0], metadata.metadata[1], metadata.metadata[2]};
   const auto now = HeldFragments::Clock::now();
@@ -111,6 +112,9 @@ void handle_slow_path(const SlowPathView &view, HeldFragments &fragments, Ports 
         return flood(view, port, packet);
       case abi::REASON_REJECT:
         return reject(port, packet);
+      case abi::REASON_RESET:
+        reject(port, packet);
+        return tell_other_end(cube, view, port, packet);
       case abi::REASON_ARP_REPLY:
         return repeat_arp_reply(view, packet);
       case abi::REASON_FRAGMENT_HOLD:

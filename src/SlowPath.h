@@ -1,5 +1,5 @@
 // Packets that the datapath hands to the control plane: flooding, rejections, ARP for virtual client
-// addresses, fragments that came too early.
+// addresses, fragments that came too early, sessions that have been ended with a reset.
 #pragma once
 
 #include <polycube/services/cube.h>
@@ -24,8 +24,8 @@ struct SlowPathView {
 };
 
 // Answers, repeats or keeps one packet that came in by `port`. Packets it cannot understand are dropped.
-void handle_slow_path(const SlowPathView &view, HeldFragments &fragments, Ports &port,
-                      const polycube::service::PacketInMetadata &metadata,
+void handle_slow_path(polycube::service::BaseCube &cube, const SlowPathView &view, HeldFragments &fragments,
+                      Ports &port, const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet);
 
 }  // namespace k8slbrp

@@ -104,6 +104,7 @@ StatsPuntsConfig Statistics::punts() const {
   config.fragment_hold = given(abi::REASON_FRAGMENT_HOLD);
   config.fragment_release = given(abi::REASON_FRAGMENT_RELEASE);
   config.arp_reply = given(abi::REASON_ARP_REPLY);
+  config.reset = given(abi::REASON_RESET);
   config.copies_omitted = omitted;
   return config;
 }

@@ -5,6 +5,7 @@
 #include <polycube/services/base_cube.h>
 #include <polycube/services/table.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,15 @@ class HashMap {
       table_.set(key, value);
     } catch (const std::runtime_error &failure) {
       fail(failure);
+    }
+  }
+
+  std::optional<Value> find(const Key &key) {
+    try {
+      return table_.get(key);
+    } catch (const std::runtime_error &failure) {
+      if (!says(failure, "No such file or directory")) throw;
+      return std::nullopt;
     }
   }
 

@@ -40,8 +40,8 @@ abi::settings Timeouts::for_kernel(bool reject_unserved) const {
   tcp[abi::SESSION_OPENING] = tcp[abi::SESSION_ANSWERED] = tcp_opening;
   tcp[abi::SESSION_ESTABLISHED] = tcp_established;
   tcp[abi::SESSION_CLIENT_CLOSED] = tcp[abi::SESSION_SERVER_CLOSED] = tcp_half_closed;
-  for (const auto state :
-       {abi::SESSION_CLOSED, abi::SESSION_RESET, abi::SESSION_RESET_CLIENT, abi::SESSION_RESET_SERVER})
+  for (const auto state : {abi::SESSION_CLOSED, abi::SESSION_RESET, abi::SESSION_RESET_CLIENT,
+                           abi::SESSION_RESET_SERVER, abi::SESSION_ENDED})
     tcp[state] = tcp_closed;
   auto &udp = settings.timeouts[IPPROTO_UDP];
   udp[abi::SESSION_OPENING] = udp_unanswered;

@@ -117,6 +117,8 @@ class LoadBalancers:
         self._counter("polycube_cube_resumed_sessions", text, *of_cube, stats.get("resumed-sessions"))
         text = "Requests to be refused: no usable backend, or no such service"
         self._counter("polycube_cube_rejected_requests", text, *of_cube, stats.get("rejected"))
+        text = "Answers that found no free entry for their session: it stays among those without answer"
+        self._counter("polycube_cube_not_promoted_answers", text, *of_cube, stats.get("not-promoted"))
         self._sessions(cube, stats.get("sessions", {}))
         text = "Sessions past their timeout that still have a place"
         self._gauge(

@@ -20,7 +20,8 @@ enum slowpath_reason {
   REASON_REJECT = 2,
   REASON_FRAGMENT_HOLD = 3, /* a later fragment that came before the first one; metadata: its fragment_key */
   REASON_FRAGMENT_RELEASE = 4, /* the first one has come; metadata: the same */
-  REASON_COUNT = 5,
+  REASON_RESET = 5,            /* a packet of a session that was ended with a reset */
+  REASON_COUNT = 6,
 };
 
 /* Indexes of the `events` counters. */
@@ -320,7 +321,8 @@ enum session_state {
   SESSION_RESET = 6,         /* one of them has sent an RST, which the other one may have ignored */
   SESSION_RESET_CLIENT = 7,  /* after an RST, the client has gone on sending */
   SESSION_RESET_SERVER = 8,  /* after an RST, the server has */
-  SESSION_STATES = 9,
+  SESSION_ENDED = 9,         /* TCP, by the control plane: packets of both sides are answered with a reset */
+  SESSION_STATES = 10,
 };
 
 /*

@@ -10,9 +10,10 @@
   D(SESSION,                                                                                             \
     "a session in the table {table:none|clients|openings|flows} has this flow: state "                   \
     "{state:opening|answered|established|client-closed|server-closed|closed|reset|reset-client|"         \
-    "reset-server}, last seen {idle:number} s ago")                                                      \
+    "reset-server|ended}, last seen {idle:number} s ago")                                                \
   D(SESSION_OVER, "the session has been idle for longer than its state allows: it is over")              \
-  D(SESSION_CLOSED, "both sides have closed the session: a SYN opens a new one")                         \
+  D(SESSION_CLOSED, "the session is closed: a SYN opens a new one")                                      \
+  D(SESSION_ENDED, "the session was ended by an operator: both sides get a reset")                       \
   D(BACKEND_GONE, "backend {backend:ip}:{port:l4} of the session is removed, or takes no new sessions")  \
   D(NOTHING_KNOWN, "there is no service at its destination, and no backend at either end")               \
   D(NO_SERVICE, "{address:ip}:{port:l4} is no service")                                                  \
@@ -42,7 +43,7 @@
     "rate_limited|rejected|source_ports|table_changed|no_session|table_busy|fragment_held|source_range|" \
     "port_not_ready|slow_path_full|no_peer|not_promoted}")                                               \
   D(CONTROL_PLANE,                                                                                       \
-    "the control plane gets it: {reason:arp-reply|flood|reject|fragment-hold|fragment-release}")         \
+    "the control plane gets it: {reason:arp-reply|flood|reject|fragment-hold|fragment-release|reset}")   \
   D(NO_PORT, "no port leads to its destination: it is dropped, and counted as no_port")
 
 #define DECISION(name, text) DECISION_##name,

@@ -156,7 +156,7 @@ static __always_inline bool continues_session(struct session *session, const str
   __u8 proto = pkt->tuple.proto;
   bool opens = proto == PROTO_TCP && is_syn(pkt);
   if (proto == PROTO_TCP && !opens) return true;
-  if (opens && session->state == SESSION_CLOSED) {
+  if (opens && (session->state == SESSION_CLOSED || session->state == SESSION_ENDED)) {
     decided(SESSION_CLOSED);
     return false;
   }

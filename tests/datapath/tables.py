@@ -13,7 +13,7 @@ from pcnhost.engine import bpf
 from tests.datapath import maps
 
 FRONTEND, BACKEND = abi.CONSTANTS["SIDE_FRONTEND"], abi.CONSTANTS["SIDE_BACKEND"]
-ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE = range(abi.CONSTANTS["REASON_COUNT"])
+ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE, RESET = range(abi.CONSTANTS["REASON_COUNT"])
 NO_PORT = abi.CONSTANTS["NO_PORT"]
 MAX_PORTS = abi.CONSTANTS["MAX_PORTS"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
@@ -26,7 +26,7 @@ COUNTERS_OF_TESTS = 8  # of `traffic`
 MORE_TABLES = ("affinities", "source_ranges")
 
 TIMEOUTS = {
-    socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240),
+    socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240, 240),
     socket.IPPROTO_UDP: (120, 120, 180),
     socket.IPPROTO_ICMP: (60, 60, 60),
 }
@@ -435,6 +435,16 @@ class Tables:
                 entry.last_seen = (entry.last_seen - ticks) & 0xFFFFFFFF
                 self._write(name, key, bytes(entry))
         self._age_affinities(ticks)
+
+    def end_sessions(self, *tables: str) -> None:
+        """Marks sessions as ended with a reset: all of them, or those in some tables."""
+        for name in tables or SESSION_TABLES:
+            for key in list(maps.keys(self.datapath.maps[name])):
+                raw = bpf.lookup(self.datapath.maps[name], key, abi.size("session"))
+                assert raw is not None
+                entry = abi.struct("session").from_buffer_copy(raw)
+                entry.state = abi.CONSTANTS["SESSION_ENDED"]
+                self._write(name, key, bytes(entry))
 
     def _age_affinities(self, ticks: int) -> None:
         for key in list(maps.keys(self.datapath.maps["affinities"])):

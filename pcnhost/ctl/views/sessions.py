@@ -29,9 +29,12 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
     if options.end:
         if not chosen and not options.all:
             raise UsageError("--end needs something to choose by, or --all")
-        ended = _act(client, service, options.cube, "end", chosen)["ended"]
+        how = {"reset": True} if options.reset else {}
+        ended = _act(client, service, options.cube, "end", chosen | how)["ended"]
         print(json.dumps({"ended": ended}) if options.json else f"{ended} sessions ended")
         return 0
+    if options.reset:
+        raise UsageError("--reset needs --end")
     found, more = _find(client, service, options.cube, chosen, options.limit)
     if options.json:
         print(json.dumps(found, indent=4))
@@ -62,6 +65,9 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (100)")
     options.add_argument("--json", action="store_true", help="for programs")
     options.add_argument("--end", action="store_true", help="end these sessions")
+    options.add_argument(
+        "--reset", action="store_true", help="with --end: both ends of TCP get a reset with the next packet"
+    )
     options.add_argument("--all", action="store_true", help="with --end: all sessions of the cube")
     return options
 

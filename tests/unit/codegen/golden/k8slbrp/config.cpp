@@ -285,6 +285,7 @@ struct Members<k8slbrp::StatsPuntsConfig> {
     visitor.output("fragment-release", config.fragment_release);
     visitor.output("arp-reply", config.arp_reply);
     visitor.output("copies-omitted", config.copies_omitted);
+    visitor.output("reset", config.reset);
   }
 };
 
@@ -398,6 +399,7 @@ struct Members<k8slbrp::StatsConfig> {
     visitor.output("new-sessions", config.new_sessions);
     visitor.output("resumed-sessions", config.resumed_sessions);
     visitor.output("rejected", config.rejected);
+    visitor.output("not-promoted", config.not_promoted);
     visitor.container("frontend", config.frontend);
     visitor.container("backend", config.backend);
     visitor.container("drops", config.drops);
@@ -442,6 +444,7 @@ struct Members<k8slbrp::SessionsEndInput> {
     visitor.leaf("state", config.state);
     visitor.leaf("idle-min", config.idle_min);
     visitor.leaf("idle-max", config.idle_max);
+    visitor.leaf("reset", config.reset);
   }
 };
 

@@ -312,6 +312,7 @@ struct StatsPuntsConfig {
   std::optional<uint64_t> fragment_release;  // read-only
   std::optional<uint64_t> arp_reply;  // read-only
   std::optional<uint64_t> copies_omitted;  // read-only
+  std::optional<uint64_t> reset;  // read-only
 };
 void write(codegen::Text &text, const StatsPuntsConfig &config);
 void write_leaf(codegen::Text &text, const StatsPuntsConfig &config, const char *leaf);
@@ -422,6 +423,7 @@ struct StatsConfig {
   std::optional<uint64_t> new_sessions;  // read-only
   std::optional<uint64_t> resumed_sessions;  // read-only
   std::optional<uint64_t> rejected;  // read-only
+  std::optional<uint64_t> not_promoted;  // read-only
   std::optional<StatsFrontendConfig> frontend;
   std::optional<StatsBackendConfig> backend;
   std::optional<StatsDropsConfig> drops;
@@ -463,6 +465,7 @@ struct SessionsEndInput {
   std::optional<SessionsEndState> state;
   std::optional<uint32_t> idle_min;
   std::optional<uint32_t> idle_max;
+  std::optional<bool> reset;  // default false
 };
 SessionsEndInput sessions_end_input_from_json(const nlohmann::json &json);
 

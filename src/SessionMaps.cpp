@@ -1,0 +1,86 @@
+#include "SessionMaps.h"
+
+namespace k8slbrp {
+namespace {
+
+abi::flow_key flow_of_request(const SessionEntry &entry) {
+  const auto &front = entry.session.front;
+  return {
+      front.client, front.server, front.client_port, front.server_port, entry.proto, abi::SIDE_FRONTEND, 0};
+}
+
+abi::flow_key flow_of_answer(const SessionEntry &entry) {
+  const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
+  const auto side = front.client == back.server ? abi::SIDE_FRONTEND : abi::SIDE_BACKEND;
+  return {back.server,
+          back.client,
+          back.server_port,
+          back.client_port,
+          entry.proto,
+          static_cast<uint8_t>(side),
+          0};
+}
+
+// Whether the packet is of the session, sent by its client or by its server.
+bool matches(const abi::session &session, const abi::flow_key &packet, bool from_client) {
+  const auto &flow = from_client ? session.front : session.back;
+  const auto sent_by = [&](uint32_t source, uint16_t sport, uint32_t destination, uint16_t dport) {
+    return packet.saddr == source && packet.sport == sport && packet.daddr == destination &&
+           packet.dport == dport;
+  };
+  return from_client ? sent_by(flow.client, flow.client_port, flow.server, flow.server_port)
+                     : sent_by(flow.server, flow.server_port, flow.client, flow.client_port);
+}
+
+}  // namespace
+
+template <class Visit>
+void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
+  const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
+  const auto is_there = [&](auto &map, const auto &key) {
+    const auto session = map.find(key);
+    return session && session->check == entry.session.check;
+  };
+  const abi::client_key client{front.client, front.client_port, entry.proto, 0};
+  if (entry.map == SessionMap::Openings && is_there(openings_, client)) visit(openings_, client);
+  if (entry.map == SessionMap::Clients && is_there(clients_, client)) visit(clients_, client);
+  const bool sees_client = front.client == back.client && front.client_port == back.client_port;
+  if (entry.map != SessionMap::Flows && sees_client) return;
+  for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)})
+    if (is_there(flows_, flow)) visit(flows_, flow);
+}
+
+void SessionMaps::remove(const SessionEntry &entry) {
+  for_each_entry(entry, [&](auto &map, const auto &key) {
+    const bool removed = map.remove(key);
+    if (static_cast<void *>(&map) == &openings_) removed_.openings += removed;
+    if (static_cast<void *>(&map) == &clients_) removed_.clients += removed;
+  });
+}
+
+void SessionMaps::mark(const SessionEntry &entry, uint32_t now) {
+  for_each_entry(entry, [&](auto &map, const auto &key) {
+    auto session = map.find(key);
+    if (!session) return;
+    session->state = abi::SESSION_ENDED;
+    session->last_seen = now;
+    map.set(key, *session);
+  });
+}
+
+std::optional<SessionMaps::Found> SessionMaps::find(const abi::flow_key &packet) {
+  const bool is_frontend = packet.side == abi::SIDE_FRONTEND;
+  const abi::client_key client = is_frontend ? abi::client_key{packet.saddr, packet.sport, packet.proto, 0}
+                                             : abi::client_key{packet.daddr, packet.dport, packet.proto, 0};
+  if (const auto session = clients_.find(client); session && matches(*session, packet, is_frontend))
+    return Found{*session, is_frontend};
+  if (const auto session = flows_.find(packet)) {
+    const bool from_client = !(session->flags & SESSION_FROM_SERVER);
+    if (matches(*session, packet, from_client)) return Found{*session, from_client};
+  }
+  if (const auto session = openings_.find(client); session && matches(*session, packet, is_frontend))
+    return Found{*session, is_frontend};
+  return std::nullopt;
+}
+
+}  // namespace k8slbrp

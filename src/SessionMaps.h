@@ -1,0 +1,43 @@
+// The entries of sessions in the kernel: found as the datapath finds them, removed, or marked as ended.
+#pragma once
+
+#include <optional>
+
+#include "Evictions.h"
+#include "SessionWalk.h"
+#include "Tables.h"
+
+namespace k8slbrp {
+
+class SessionMaps {
+ public:
+  explicit SessionMaps(polycube::service::BaseCube &cube)
+      : openings_(cube, "openings"), flows_(cube, "flows"), clients_(cube, "clients") {}
+
+  // All entries of the session. What has come into their places since the walk saw it stays.
+  void remove(const SessionEntry &entry);
+
+  // Lets the packets of a TCP session be answered with resets from now on.
+  void mark(const SessionEntry &entry, uint32_t now);
+
+  // The session of a packet, and whether its client has sent it.
+  struct Found {
+    abi::session session{};
+    bool from_client = false;
+  };
+  std::optional<Found> find(const abi::flow_key &packet);
+
+  // Of `openings` and `clients`, by remove().
+  const Evictions::Sessions &removed() const { return removed_; }
+
+ private:
+  template <class Visit>
+  void for_each_entry(const SessionEntry &entry, Visit visit);
+
+  Evictions::Sessions removed_;
+  HashMap<abi::client_key, abi::session> openings_;
+  HashMap<abi::flow_key, abi::session> flows_;
+  HashMap<abi::client_key, abi::session> clients_;
+};
+
+}  // namespace k8slbrp
