@@ -112,7 +112,7 @@ def test_control_plane_figures(results: dict[str, Any]) -> None:
 def test_growth_figures(results: dict[str, Any]) -> None:
     part = results["growth"]
     assert all(figures["maps"] > 0 for figures in part["clusters"].values())
-    assert part["read a whole cube"].keys() == {"20 services", "50 services"}
+    assert part["read a whole cube"].keys() == {"20 x 10", "50 x 5"}
     for counts in part["one change, ms"].values():
         assert counts.keys() == {"10 services", "100 services"}
 
