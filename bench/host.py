@@ -53,6 +53,6 @@ def running(lab: Lab, *options: str) -> Iterator[Host]:
     """A host that ends with the lab; at most one for each lab."""
     with tempfile.TemporaryDirectory(prefix=lab.prefix) as scratch:
         log = Path(scratch) / "pcnhost.log"
-        api, process = start_host(lab, None, "--loglevel", "warn", *options, log=log)
+        api, process = start_host(lab, None, "--loglevel", "warn", "--compile-cache", "", *options, log=log)
         load_service(api)
         yield Host(api, process, lab.state_dir, Path(scratch))

@@ -44,6 +44,7 @@ class Config:
     logfile: Path | None
     pidfile: Path
     state_dir: Path
+    compile_cache: Path | None
     threads: int
     tls: Tls | None
     cubes_dump: Path | None
@@ -134,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--state-dir", type=Path, default=Path("/sys/fs/bpf/pcnhost"), help="bpffs directory for pinned maps")
     add(
+        "--compile-cache",
+        default="/var/cache/pcnhost",
+        metavar="DIR",
+        help="keep compiled programs in this directory (default /var/cache/pcnhost; '': compile anew each time)",
+    )
+    add(
         "--metrics-series",
         type=int,
         default=10_000,
@@ -190,6 +197,7 @@ def _checked(given: argparse.Namespace) -> Config:
         logfile=given.logfile,
         pidfile=given.pidfile,
         state_dir=given.state_dir,
+        compile_cache=Path(given.compile_cache) if given.compile_cache else None,
         threads=given.threads,
         tls=_tls(given),
         cubes_dump=given.cubes_dump_file if given.cubes_dump_enable else None,

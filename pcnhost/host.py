@@ -12,6 +12,8 @@ from pcnhost import notify
 from pcnhost.config import Config, ConfigError
 from pcnhost.ending import Ending
 from pcnhost.engine import Engine
+from pcnhost.engine.compile import keep_results
+from pcnhost.engine.compiled import Cache
 from pcnhost.errors import HostError
 from pcnhost.persistence import Persistence
 from pcnhost.rest.admission import Admission
@@ -44,6 +46,7 @@ def run(config: Config, ready: Callable[[], None]) -> bool:
 def _serve(config: Config, sockets: Sockets, ready: Callable[[], None]) -> bool:
     persistence = _persistence(config)
     writes = persistence or Writes()
+    keep_results(Cache(config.compile_cache) if config.compile_cache else None)
     try:
         engine = Engine(log=logging.getLogger("pcnhost.engine"), state_dir=config.state_dir)
     except (HostError, OSError) as e:

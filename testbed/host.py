@@ -23,6 +23,8 @@ def service_library(name: str = "k8slbrp") -> Path:
     return PROJECT / "build" / f"libpcn-{name}.so"
 
 
+# Programs of hosts that are not there to be measured or to be disturbed while they compile.
+COMPILE_CACHE = PROJECT / "build" / "compiled"
 START_S = 180
 SERVICE_LIBRARY = service_library()
 
@@ -47,7 +49,8 @@ def start_host(
     output = log.open("a") if log else None
     argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
     argv += ["--service-dir", str(SERVICE_LIBRARY.parent)]  # a checkout may belong to anybody
-    argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir), *options]
+    argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir)]
+    argv += ["--compile-cache", str(COMPILE_CACHE), *options]
     process = lab.start(
         argv, cwd=code, stderr=output, env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
     )

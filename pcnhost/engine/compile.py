@@ -1,4 +1,4 @@
-"""C text -> BPF instructions, by the compiler (compiler.py), which is another process."""
+"""C text -> BPF instructions, by the compiler (compiler.py), which is another process, or from its earlier results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pcnhost.engine import ip_summed
+from pcnhost.engine import bpf, ip_summed
+from pcnhost.engine.compiled import Cache, Compiled
 from pcnhost.instruments import COMPILING
 
 NO_ANSWER = "the compiler did not answer"
@@ -110,11 +111,48 @@ def compile_text(text: str, cflags: Sequence[str]) -> Module:
     start = time.monotonic()
     result = "failed"
     try:
+        module = _kept(text, cflags)
+        if module:
+            result = "cached"
+            return module
         module = _compile(text, cflags)
         result = "done"
         return module
     finally:
         COMPILING.labels(result).observe(time.monotonic() - start)
+
+
+def keep_results(cache: Cache | None) -> None:
+    """Where this process keeps what it compiles from now on, and looks for it first; None: nowhere."""
+    global _cache
+    _cache = cache
+
+
+def _kept(text: str, cflags: Sequence[str]) -> Module | None:
+    """An earlier result, with new tables. None when there is none, or no room for these: the compiler will say so."""
+    compiled = _cache.get(text, cflags) if _cache else None
+    if not compiled:
+        return None
+    module = Module({}, {})
+    try:
+        for name, (_, spec) in compiled.tables.items():
+            module.tables[name] = bpf.create_map(name, spec)
+    except OSError:
+        module.close()
+        return None
+    theirs = Module(compiled.functions, {name: fd for name, (fd, _) in compiled.tables.items()})
+    module.functions = {name: theirs.linked(name, module.tables) for name in theirs.functions}
+    return module
+
+
+def _keep(text: str, cflags: Sequence[str], module: Module) -> None:
+    tables = {name: (fd, bpf.map_spec(fd)) for name, fd in module.tables.items()}
+    compiled = Compiled(module.functions, tables)
+    if _cache and compiled.is_complete():
+        try:
+            _cache.put(text, cflags, compiled)
+        except OSError as e:
+            _log.warning("a compiled program is not kept: %s", e)
 
 
 def _compile(text: str, cflags: Sequence[str]) -> Module:
@@ -133,8 +171,6 @@ def _compile(text: str, cflags: Sequence[str]) -> Module:
             else "the compiler has ended without a word, twice"
         )
         raise CompileError(printed or silent)
-    if printed:
-        _log.warning("the compiler says:\n%s", printed)
     with os.fdopen(fds[0], "rb") as answer:
         answer.seek(0)
         functions, theirs = pickle.load(answer)
@@ -142,7 +178,12 @@ def _compile(text: str, cflags: Sequence[str]) -> Module:
     # The instructions name the maps by the descriptors of that process.
     module = Module(functions, theirs)
     linked = {name: ip_summed.linked(module.linked(name, tables)) for name in functions}
-    return Module(linked, tables)
+    module = Module(linked, tables)
+    if printed:
+        _log.warning("the compiler says:\n%s", printed)
+    else:  # else it would not be said again
+        _keep(text, cflags, module)
+    return module
 
 
 class _Compiler:
@@ -221,4 +262,5 @@ def _received(channel: socket.socket) -> list[int]:
 
 
 _compiler = _Compiler()
+_cache: Cache | None = None
 _at_a_time = threading.Semaphore(os.cpu_count() or 1)

@@ -104,7 +104,9 @@ def epoch_base() -> int:
 
 def complete(text: str, hook: Hook) -> str:
     """Wrapper and service text, as one translation unit."""
-    return f'{_wrapper(hook)}\n#line 1 "service"\n{text}\n'
+    # Each process has another one: who does not use it gets the same text each time.
+    base = epoch_base() if "pcn_get_time_epoch" in text else 0
+    return f'#define _EPOCH_BASE {base}ULL\n{_wrapper(hook)}\n#line 1 "service"\n{text}\n'
 
 
 def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str) -> list[str]:
@@ -113,7 +115,6 @@ def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str
         "_POLYCUBE_MAX_NODES": MAX_NODES,
         "_POLYCUBE_MAX_BPF_PROGRAMS": MAX_PROGRAMS,
         "_POLYCUBE_MAX_PORTS": MAX_PORTS,
-        "_EPOCH_BASE": f"{epoch_base()}ULL",
         "CUBE_ID": cube_id,
         "LOG_LEVEL": f"LOG_{loglevel}",
         "CTXTYPE": "__sk_buff" if hook is Hook.TC else "xdp_md",

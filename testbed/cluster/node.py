@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from testbed.host import PROJECT, service_library
+from testbed.host import COMPILE_CACHE, PROJECT, service_library
 from testbed.lab import Lab, ip_batch, run
 from testbed.netns import inside
 from testbed.polykube import Affinity, Cni, Endpoints, Operator, Peers, Requests, Service, pod_netdev
@@ -205,6 +205,7 @@ class PolykubeProxy:
         log = self._folder / f"{self._node.name}.log"
         command = [*enter_network(self._node.namespace), sys.executable, "-m", "pcnhost"]
         command += ["--pidfile", f"/run/{name}.pid", "--state-dir", str(self.state_dir)]
+        command += ["--compile-cache", str(COMPILE_CACHE)]
         command += ["--cubes-dump-enable", "--cubes-dump-file", str(self._folder / f"{self._node.name}.json")]
         command += ["--service", f"{self._service}={service_library(self._service)}"]
         with log.open("a") as output:

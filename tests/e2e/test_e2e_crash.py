@@ -46,6 +46,7 @@ class Host:
         self._argv = [sys.executable, "-m", "pcnhost", "--port", str(port), "--state-dir", str(lab.state_dir)]
         self._argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--service", f"k8slbrp={SERVICE_LIBRARY}"]
         self._argv += ["--cubes-dump-enable", "--cubes-dump-file", str(directory / "cubes.json")]
+        self._argv += ["--compile-cache", ""]  # the compiler is killed, too
         self.failed_starts = 0
 
     def start(self, *options: str) -> None:

@@ -22,7 +22,7 @@ from tests.rest.rawhttp import connection, everything, head, statuses
 
 pytestmark = pytest.mark.root
 
-SERVICE_OPTION = ("--service", f"k8slbrp={SERVICE_LIBRARY}")
+OPTIONS = ("--service", f"k8slbrp={SERVICE_LIBRARY}", "--compile-cache", "")
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def create(stack: ExitStack, api: Api, name: str) -> socket.socket:
 
 def test_reads_are_answered_while_writes_wait(tmp_path: Path) -> None:
     with Lab() as lab:
-        api, process = start_host(lab, None, *SERVICE_OPTION, "--threads", "4", log=tmp_path / "log")
+        api, process = start_host(lab, None, *OPTIONS, "--threads", "4", log=tmp_path / "log")
         api.post("k8slbrp/first")
         with stopped_compiler(process.pid), ExitStack() as stack:
             writers = [create(stack, api, f"c{n}") for n in range(300)]
@@ -90,7 +90,7 @@ def test_reads_are_answered_while_writes_wait(tmp_path: Path) -> None:
 def test_the_end_does_not_wait_for_the_compiler(tmp_path: Path, signals: int, dump: bool) -> None:
     options = ("--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes")) if dump else ()
     with Lab() as lab:
-        api, process = start_host(lab, None, *SERVICE_OPTION, *options, log=tmp_path / "log")
+        api, process = start_host(lab, None, *OPTIONS, *options, log=tmp_path / "log")
         veth = lab.link("v", lab.namespace("v"))
         api.post("k8slbrp/first", {"ports": [{"name": "p", "type": "backend", "peer": veth}]})
         assert _has_program(veth)
@@ -113,7 +113,7 @@ def _has_program(netdev: str) -> bool:
 
 def test_an_idle_host_ends_at_once(tmp_path: Path) -> None:
     with Lab() as lab:
-        api, process = start_host(lab, None, *SERVICE_OPTION, log=tmp_path / "log")
+        api, process = start_host(lab, None, *OPTIONS, log=tmp_path / "log")
         session = requests.Session()
         session.get(f"{api.url}/version", timeout=10)  # and stays connected
         with connection(api.url.split("/")[2]) as sock:
