@@ -39,8 +39,14 @@ cluster: build ## three nodes with their hosts until Ctrl-C, or until a script e
 cluster-test: build $(WHEELS) ## rolling updates and scaling under at least 100,000 requests each
 	CLUSTER_REQUESTS=100000 $(PYTHON) -m pytest -q tests/kube/test_kube_changes.py --timeout 3600
 
+mutants: build ## take out each feature behind docs/kubernetes-conformance.md and see its tests fail; half an hour
+	$(PYTHON) -m tests.kube.mutants
+
 test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers
 	scripts/test.sh $(TESTS)
+
+test-lbrp: build $(WHEELS) ## the REST, e2e and kube proofs for the service under its other name; TESTS="tests/rest" a part
+	scripts/test-as.sh lbrp $(or $(TESTS),tests/rest tests/e2e tests/kube)
 
 test-long: build $(WHEELS) ## the proofs that take a minute or more each: other builds, packages, sanitizers; a quarter of an hour
 	scripts/isolated.sh $(PYTHON) -m pytest -q -m long --timeout 3600 $(TESTS)

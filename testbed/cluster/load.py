@@ -65,6 +65,16 @@ class Connection:
     def local_port(self) -> int:
         return int(self._socket.getsockname()[1])
 
+    @property
+    def next_sequence(self) -> int:
+        """The sequence number that the next byte gets, which the server has acknowledged last."""
+        tcp, repair, repair_queue, queue_sequence, send_queue, off = socket.IPPROTO_TCP, 19, 20, 21, 2, -1
+        self._socket.setsockopt(tcp, repair, 1)
+        self._socket.setsockopt(tcp, repair_queue, send_queue)
+        sequence = self._socket.getsockopt(tcp, queue_sequence)
+        self._socket.setsockopt(tcp, repair, off)
+        return sequence & 0xFFFFFFFF
+
     def ask(self) -> str:
         """Returns who answers. Raises OSError."""
         self._socket.sendall(REQUEST)

@@ -11,6 +11,7 @@ of another node is masqueraded, so that the answer comes back this way.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -234,6 +235,12 @@ class PolykubeProxy:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def forget_everything(self) -> None:
+        """What a host that was killed has left: its programs, and its record of cubes."""
+        shutil.rmtree(self.state_dir)
+        for file in self._folder.glob(f"{self._node.name}.json*"):
+            file.unlink()
 
     def stop_host(self) -> None:
         assert self._process is not None

@@ -61,7 +61,7 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     with Lab() as lab:
         api, _ = start_host(lab, log=tmp_path / "log")
         load_service(api)
-        cube = {"max-sessions": 65536, **getattr(request, "param", {})}
+        cube = {"port_mode": "MULTI", "max-sessions": 65536, **getattr(request, "param", {})}
         api.post("k8slbrp/lb1", cube)
         api.post("k8slbrp/lb1/ports/be", {"type": "BACKEND"})
         api.post("k8slbrp/lb1/ports/fe", {"type": "FRONTEND", "ip": "10.10.1.1"})

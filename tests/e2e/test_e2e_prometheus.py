@@ -77,7 +77,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
             keeping = ("--cubes-dump-enable", "--cubes-dump-file", str(disk / "cubes.json"))
             api, host = start_host(lab, None, *keeping, log=directory / "log")
             load_service(api)
-            api.post("k8slbrp/lb1", {"max-sessions": 65536})
+            api.post("k8slbrp/lb1", {"port_mode": "MULTI", "max-sessions": 65536})
             api.post("k8slbrp/lb1/ports/be", {"type": "BACKEND"})
             api.post("k8slbrp/lb1/ports/fe", {"type": "FRONTEND", "ip": "10.10.1.1"})
             for vip in VIPS:

@@ -66,6 +66,14 @@ def test_multiport_endpoints(any_cluster: Cluster) -> None:
     assert outcome(client, VIP, 81) == second.name
 
 
+@scenario("Services should support named targetPorts that resolve to different ports on different endpoints")
+def test_each_endpoint_has_a_port_of_its_own(any_cluster: Cluster) -> None:
+    client = client_on(any_cluster, 3).namespace
+    pods = [any_cluster.start_pods("web", 1, port=port)[0] for port in (100, 101)]
+    any_cluster.create_service(web(), "web")
+    assert set(outcomes(client, VIP, 80)) == names(pods)
+
+
 @scenario("Services should be updated after adding or deleting ports")
 def test_ports_are_added_and_deleted(any_cluster: Cluster) -> None:
     client = client_on(any_cluster, 2).namespace
@@ -130,6 +138,7 @@ def test_a_service_is_created_again(any_cluster: Cluster) -> None:
 @scenario("Services should be able to create a functioning NodePort service")
 @scenario("Networking Granular Checks: Services should function for pod-Service: http")
 @scenario("Networking Granular Checks: Services should function for pod-Service: udp")
+@scenario("Networking Granular Checks: Services should support basic nodePort: udp functionality")
 @PROTOCOLS
 def test_node_port(any_cluster: Cluster, protocol: str) -> None:
     """From outside at every node; from a pod at the cluster IP and at the other nodes."""
@@ -147,6 +156,7 @@ def test_node_port(any_cluster: Cluster, protocol: str) -> None:
     "Services should be able to update service type to NodePort listening on same port number "
     "but different protocols"
 )
+@scenario("Services should serve endpoints on same port and different protocols")
 @scenario(
     "Services should serve endpoints on same port and different protocol for internal traffic on Type LoadBalancer"
 )
@@ -298,12 +308,28 @@ def test_large_requests(any_cluster: Cluster, protocol: str) -> None:
 
 @scenario("Networking Granular Checks: Pods should function for intra-pod communication: http")
 @scenario("Networking Granular Checks: Pods should function for intra-pod communication: udp")
+@scenario("NoSNAT Should be able to send traffic between Pods without SNAT")
 @PROTOCOLS
 def test_pods_reach_pods(any_cluster: Cluster, protocol: str) -> None:
     pods = any_cluster.start_pods("web", 4)
     for client in pods:
         for server in pods:
-            assert outcome(client.namespace, server.address, server.port, protocol) == server.name
+            answer = TALK[protocol](client.namespace, server.address, server.port)
+            assert (answer.server, answer.source) == (server.name, client.address)
+
+
+@scenario("Connectivity Pod Lifecycle should be able to connect from a Pod to a terminating Pod")
+@scenario("Connectivity Pod Lifecycle should be able to connect to other Pod from a terminating Pod")
+def test_a_terminating_pod_talks(any_cluster: Cluster) -> None:
+    """Its Service leads to it no more, but its own address does."""
+    ending, other = any_cluster.start_pods("web", 2)
+    any_cluster.create_service(web(), "web")
+    ending.ready = False
+    any_cluster.publish("web")
+    assert set(outcomes(other.namespace, VIP, 80)) == {other.name}
+    assert outcome(other.namespace, ending.address, ending.port) == ending.name
+    assert outcome(ending.namespace, other.address, other.port) == other.name
+    assert outcome(ending.namespace, VIP, 80) == other.name
 
 
 @scenario("Conntrack should be able to preserve UDP traffic when server pod cycles for a NodePort service")
@@ -370,15 +396,18 @@ def test_endpoints_in_the_network_of_a_node(any_cluster: Cluster) -> None:
     "Conntrack proxy implementation should not be vulnerable to the invalid conntrack state bug [Privileged]"
 )
 def test_a_packet_out_of_the_window_harms_nobody(any_cluster: Cluster) -> None:
-    """The server's node sends one; if it reached the client under the pod's address, that would answer RST."""
+    """The server's node sends one. If it reached the client under the pod's address, that would answer with an RST
+    that the server believes: it acknowledges what the client has sent."""
     client = client_on(any_cluster, 1)
     pod = any_cluster.start_pods("web", 1, any_cluster.nodes[1:2])[0]
     any_cluster.create_service(web(), "web")
     with inside(client.namespace):
         connection = Connection(VIP, 80)
-    port = connection.local_port
     assert connection.ask() == pod.name
-    stray = IP(src=pod.address, dst=client.address) / TCP(sport=pod.port, dport=port, flags="A", seq=1, ack=1)
+    ports = {"sport": pod.port, "dport": connection.local_port}
+    stray = IP(src=pod.address, dst=client.address) / TCP(
+        **ports, flags="A", seq=1, ack=connection.next_sequence
+    )
     with inside(pod.namespace), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for _ in range(10):
             raw.sendto(bytes(stray), (client.address, 0))

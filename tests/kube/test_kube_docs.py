@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from . import test_kube_affinity, test_kube_changes, test_kube_conformance
+from .mutants import MUTANTS, PROJECT
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "kubernetes-conformance.md"
 ROW = re.compile(
@@ -61,3 +62,13 @@ def test_the_page_counts_right() -> None:
     text = PAGE.read_text()
     for kind in ("passes", "not ours", "differs"):
         assert f"| {kind} | {kinds.count(kind)} |" in text
+
+
+def test_each_test_of_the_page_has_a_mutant_to_notice() -> None:
+    noticed = {test.partition("[")[0] for mutant in MUTANTS for test in mutant.tests}
+    assert set().union(*enacted().values()) == noticed
+
+
+def test_mutants_replace_what_is_there() -> None:
+    for mutant in MUTANTS:
+        assert (PROJECT / mutant.file).read_text().count(mutant.old) == 1, mutant.name

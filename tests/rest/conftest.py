@@ -51,7 +51,7 @@ def own_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
 def api(own_host: OwnHost) -> Iterator[Api]:
     """The API of `own_host`, which has a cube CUBE as long as the test runs."""
     api = Api(own_host.authority)
-    api.post(f"k8slbrp/{CUBE}", {})
+    api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI"})
     yield api
     api.delete(f"k8slbrp/{CUBE}")
 

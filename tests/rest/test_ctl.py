@@ -93,7 +93,7 @@ def test_what_may_follow(ctl: Ctl) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("k8s", ["k8slbrp"]),
+        ("k8slbrp"[:3], ["k8slbrp"]),
         ("c1 ", ["ports", "service", "sessions", "set", "show", "src-ip-rewrite", "stats", "timeouts"]),
         ("c1 set ", ["loglevel=", "port_mode=", "span=", "unserved-ports="]),
         ("c1 set loglevel=c", ["critical"]),

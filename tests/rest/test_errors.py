@@ -26,7 +26,7 @@ def cubes(daemon: Daemon) -> Iterator[None]:
     ports = [{"name": "be", "type": "BACKEND"}, {"name": "fe", **FRONTEND}]
     service = {"vip": "10.9.0.1", "vport": 80, "proto": "TCP", "backend": [BACKEND]}
     for path, body in (
-        (MULTI, {"ports": ports, "service": [service]}),
+        (MULTI, {"port_mode": "MULTI", "ports": ports, "service": [service]}),
         (SINGLE, {"port_mode": "SINGLE", "ports": [{"name": "fe", "type": "FRONTEND"}]}),
     ):
         answer = daemon.request("POST", path, json.dumps(body))

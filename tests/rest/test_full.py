@@ -119,7 +119,7 @@ def test_a_full_cube_stands_after_a_restart(tmp_path: Path) -> None:
     options += ["--service", f"k8slbrp={SERVICE_LIBRARY}"]
     with Lab() as lab:
         api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        api.post(f"k8slbrp/{CUBE}", {})
+        api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI"})
         add(api, [service(number, uneven) for number in range(fit)])
         maps = pins(lab.state_dir, CUBE)
         before = {name: dict(entries(maps / name)) for name in ("services", "vips", "chunks")}

@@ -30,7 +30,7 @@ YANG = "application/yang.data+json; charset=utf-8"
 
 @pytest.fixture
 def cube(daemon: Daemon) -> Iterator[str]:
-    assert daemon.request("POST", "/polycube/v1/k8slbrp/h1/").status_code == 201
+    assert daemon.request("POST", "/polycube/v1/k8slbrp/h1/", '{"port_mode": "MULTI"}').status_code == 201
     yield "/polycube/v1/k8slbrp/h1"
     daemon.request("DELETE", "/polycube/v1/k8slbrp/h1/")
 

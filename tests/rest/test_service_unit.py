@@ -56,7 +56,7 @@ def test_few_rights_and_reports(tmp_path: Path) -> None:
         run(["ip", "link", "add", "few0", "type", "veth", "peer", "name", "few1"])
         run(["ip", "link", "set", "few0", "up"])
         try:
-            api.post("k8slbrp/few", {})
+            api.post("k8slbrp/few", {"port_mode": "MULTI"})
             api.post("k8slbrp/few/ports/p", {"type": "FRONTEND", "ip": "10.1.1.1", "peer": "few0"})
             assert api.get("k8slbrp/few/ports/p/status") == "UP"
             assert _report(channel) == "WATCHDOG=1"
