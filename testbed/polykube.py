@@ -25,6 +25,7 @@ from testbed.netns import inside
 CUBES = {"k8slbrp": ("ikl0", "ekl0"), "lbrp": ("ilb0", "elb0")}
 LOCAL_WEIGHT = 3
 URL = "http://127.0.0.1:9000/polycube/v1"
+TIMEOUT_S = 180  # polykube has none; a busy machine takes long for a cube
 
 Key = tuple[str, int, str]  # VIP, port, protocol in upper case
 
@@ -107,14 +108,14 @@ class Requests:
     def answers(self) -> bool:
         """The operator's poll: any answer will do."""
         try:
-            self._session.get(self.url, timeout=60)
+            self._session.get(self.url, timeout=TIMEOUT_S)
         except requests.ConnectionError:
             return False
         return True
 
     def _send(self, method: str, path: str, data: str | None = None) -> requests.Response:
         start = time.perf_counter()
-        answer = self._session.request(method, f"{self.url}/{self.service}/{path}", data=data, timeout=60)
+        answer = self._session.request(method, f"{self.url}/{self.service}/{path}", data=data, timeout=TIMEOUT_S)
         self.seconds += time.perf_counter() - start
         return answer
 
