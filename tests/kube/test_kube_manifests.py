@@ -53,6 +53,14 @@ def test_the_host_understands_its_options() -> None:
     assert [name for name, _ in config.services] == ["k8slbrp"]
 
 
+def test_the_image_is_made_from_the_sources_alone() -> None:
+    """A virtual environment or a build of another place would not work in it."""
+    ignored = (K8S.parent / ".gitignore").read_text().split()
+    left_out = {line.strip("*/") for line in (K8S.parent / ".dockerignore").read_text().splitlines()}
+    assert {".git", ".venv", "build"} <= left_out
+    assert {line.strip("*/") for line in ignored} - {".pyc"} <= left_out
+
+
 def is_loaded(api: Api) -> bool:
     try:
         api.get("k8slbrp")
