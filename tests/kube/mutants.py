@@ -136,7 +136,7 @@ MUTANTS = [
     ),
     Mutant(
         "a service without backends refuses",
-        "src/K8sLbrp_dp_frontend.c",
+        "src/datapath/frontend.h",
         "    default:\n      count_event(EVENT_REJECTED);\n      return punt(REASON_REJECT);",
         "    default:\n      return drop(EVENT_REJECTED);",
         (
@@ -162,17 +162,17 @@ MUTANTS = [
     ),
     Mutant(
         "what belongs to no service goes to its pod",
-        "src/K8sLbrp_dp_backend.c",
-        "  __u32 out = frontend_of(pkt->tuple.daddr);",
-        "  __u32 out = NO_PORT;",
+        "src/datapath/support.h",
+        "return index ? *index : NO_PORT;",
+        "return NO_PORT;",
         ("test_pods_reach_pods", "test_a_terminating_pod_talks"),
     ),
     Mutant(
         "each answer comes from the VIP",
-        "src/datapath/straight.h",
+        "src/datapath/fast_path.h",
         "  if (!entry) {",
         # A bare ACK without options, as only the test sends it.
-        "  if (packet_length(ctx) == 54 && !from_client && in->multi) return frontend_of(pkt.tuple.daddr);\n"
+        "  if (packet_length(ctx) == 54 && !from_client && in->multi) return frontend_port_of(pkt.tuple.daddr);\n"
         "  if (!entry) {",
         ("test_a_packet_out_of_the_window_harms_nobody",),
     ),
