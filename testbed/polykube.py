@@ -115,7 +115,9 @@ class Requests:
 
     def _send(self, method: str, path: str, data: str | None = None) -> requests.Response:
         start = time.perf_counter()
-        answer = self._session.request(method, f"{self.url}/{self.service}/{path}", data=data, timeout=TIMEOUT_S)
+        answer = self._session.request(
+            method, f"{self.url}/{self.service}/{path}", data=data, timeout=TIMEOUT_S
+        )
         self.seconds += time.perf_counter() - start
         return answer
 
