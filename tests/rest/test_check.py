@@ -74,9 +74,8 @@ def api(own_host: OwnHost) -> Iterator[tuple[Api, str]]:
     api = Api(own_host.authority)
     with Lab() as lab:
         netdev = lab.link("b", lab.namespace("b"))
-        api.post(
-            f"k8slbrp/{CUBE}", {"src-ip-rewrite": {"ip-range": "10.2.0.0/24", "new_ip_range": "10.3.0.0/24"}}
-        )
+        rewrite = {"ip-range": "10.2.0.0/24", "new_ip_range": "10.3.0.0/24"}
+        api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI", "src-ip-rewrite": rewrite})
         api.post(f"k8slbrp/{CUBE}/ports/back", {"type": "BACKEND", "peer": netdev})
         api.post(f"k8slbrp/{CUBE}/ports/front", {"type": "FRONTEND", "ip": "10.0.0.1"})
         api.post("k8slbrp/other", {})
