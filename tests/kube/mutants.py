@@ -72,8 +72,8 @@ MUTANTS = [
     Mutant(
         "a service that is deleted serves nobody",
         "src/ServiceTable.cpp",
-        "      maps.services.remove(kernel_key(id));\n      switched.push_back(id);",
-        "      switched.push_back(id);",
+        "      if (exists) change.removed_.push_back(wish.id);\n",
+        "",
         (
             "test_services_come_and_go",
             "test_a_service_is_created_again",
