@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -15,10 +16,13 @@ from pcnhost import logs, rights
 from pcnhost.config import Config, ConfigError, load
 from pcnhost.starter import Starter
 
+_M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 128 << 10
+
 
 def main() -> int:
     """Exit status: 0 after a signal, 1 when the host could not start."""
     os.umask(0o027)
+    _give_large_blocks_back()
     starter = Starter()
     try:
         config = load()
@@ -39,6 +43,12 @@ def main() -> int:
         logging.shutdown()
         os._exit(0)
     return 0
+
+
+def _give_large_blocks_back() -> None:
+    """Of each answer of megabytes, glibc would keep the memory, for each thread that has worked on one."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _start_logging(config: Config) -> None:

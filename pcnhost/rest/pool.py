@@ -60,15 +60,19 @@ class Pool:
             self._queue.pop(future, None)
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
-                    return
-                future, work = self._queue.popitem(last=False)
-            if not future.set_running_or_notify_cancel():
-                continue
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """False when there is nothing more to do. What it has held, results of megabytes too, goes with its end."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._queue or self._closed)
+            if not self._queue:
+                return False
+            future, work = self._queue.popitem(last=False)
+        if future.set_running_or_notify_cancel():
             try:
                 future.set_result(work())
             except BaseException as e:
                 future.set_exception(e)
+        return True

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 
+from bench import services
 from testbed.api import Api
 from testbed.host import resident_kb
 from tests.rest.conftest import OwnHost
@@ -135,6 +136,16 @@ def test_answers_name_twenty_problems_at_most(api: Api, own_host: OwnHost) -> No
     assert len(answer.json()["ietf-restconf:errors"]["error"]) == 20
     assert len(answer.content) < 10_000
     assert time.monotonic() - start < 5
+
+
+def test_much_that_is_read_again_and_again_takes_no_memory(api: Api, own_host: OwnHost) -> None:
+    services.create(api, "own", first=0, count=3_000, backends=5)
+    text = len(requests.get(f"{api.url}/k8slbrp/own", timeout=60).content)
+    assert text > 1_000_000
+    before = resident_kb(own_host.pid)
+    for _ in range(60):
+        assert len(requests.get(f"{api.url}/k8slbrp/own", timeout=60).content) == text
+    assert resident_kb(own_host.pid) - before < 5_000
 
 
 def test_nothing_of_that_fills_the_log(own_host: OwnHost) -> None:
