@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import sys
 import threading
 from dataclasses import dataclass
@@ -44,6 +46,20 @@ class Holder:
 
     def close(self) -> None:
         self._lab.stop(self._process)
+
+
+class Pings:
+    """Echo requests, 200 in a second, from inside a namespace: nobody sends again what is lost."""
+
+    def __init__(self, lab: Lab, namespace: str, address: str) -> None:
+        self._process = lab.start(["ping", "-i", "0.005", address], namespace)
+
+    def end(self) -> tuple[int, int]:
+        """How many were sent, and how many of them, but for one that may be on its way, got no answer."""
+        self._process.send_signal(signal.SIGINT)
+        said, _ = self._process.communicate(timeout=30)
+        sent, received = (int(count) for count in re.findall(r"(\d+) (?:packets transmitted|received)", said))
+        return sent, max(0, sent - received - 1)
 
 
 class Newcomers(threading.Thread):

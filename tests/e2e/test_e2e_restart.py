@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from k8slbrp.maps import count, entries, pins
 from testbed import topology
-from testbed.api import Api
+from testbed.api import Api, ApiError
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
-from testbed.traffic import Holder, Newcomers, new_sessions
+from testbed.traffic import Holder, Newcomers, Pings, new_sessions
 
 pytestmark = pytest.mark.root
 
@@ -42,6 +47,8 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         cube = ConnectedCube("lb1", lab, api, network)
         path = cube.service(VIP, 80, "TCP", [1, 1])
         holder = Holder(lab, network.clients[0], VIP, 80, CONNECTIONS)
+        cube.service(VIP, 0, "ICMP", [1])
+        pings = Pings(lab, network.clients[0], VIP)
         third = {"port": topology.SERVER_PORT}
         api.post(f"{path}/backend/{network.server_ips[2]}", third)  # the held connections are not where
         api.delete(f"{path}/backend/{network.server_ips[0]}")  # the table now says
@@ -53,12 +60,82 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
 
         api, host = start_host(lab, None, *options, log=tmp_path / "log")
         assert holder.check().broken == 0
-        assert api.get("k8slbrp/lb1/service")[0] == before[0]
+        sent, unanswered = pings.end()
+        assert sent > 200 and unanswered == 0
+        assert api.get("k8slbrp/lb1/service")[:2] == before[:2]
         answers = new_sessions(network.clients[0], "http", VIP, 80, 50)
         assert set(answers) == {"server2", "server3"}
         api.delete(f"k8slbrp/lb1/service/{VIP}/80/TCP/backend/{network.server_ips[1]}")
         assert new_sessions(network.clients[0], "http", VIP, 80, 20) == {"server3": 20}
         assert holder.check().broken == 0
+        api.delete("k8slbrp/lb1")
+
+
+MAX_SERVICES, MAX_CHUNKS, MAX_BACKENDS = 65_536, 129_024, 262_144
+UNEVEN, CHUNKS_OF_UNEVEN = (1, 65535), 64  # weights that need the finest shares
+
+
+def _filling(services: int, chunks: int, backends: int) -> Iterator[dict[str, Any]]:
+    """So many services, of which some use up the chunks, and all together the backends."""
+    unused = (str(IPv4Address("10.128.0.0") + number) for number in itertools.count())
+    uneven = chunks // CHUNKS_OF_UNEVEN
+    backends -= uneven * len(UNEVEN)
+    for number in range(services):
+        weights: tuple[int, ...] = UNEVEN
+        if number >= uneven:  # a single one that gets sessions needs no chunk
+            count = backends // (services - number)
+            backends -= count
+            weights = (1, *[0] * (count - 1))
+        yield {
+            "vip": str(IPv4Address("10.97.0.0") + number),
+            "vport": 80,
+            "proto": "TCP",
+            "backend": [{"ip": next(unused), "port": 1, "weight": weight} for weight in weights],
+        }
+
+
+@pytest.mark.long
+def test_a_restart_of_a_full_cube_loses_no_packet(tmp_path: Path) -> None:
+    """All tables are full. Nothing is written anew, so that no choice changes and no room is needed."""
+    with Lab() as lab:
+        network = topology.build(lab, clients=2, servers=3)
+        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
+        options.append(f"k8slbrp={SERVICE_LIBRARY}")
+        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        topology.create_multi(api, "lb1", network)
+        cube = ConnectedCube("lb1", lab, api, network)
+        cube.service(VIP, 80, "TCP", [1, 1, 1])
+        cube.service(VIP, 0, "ICMP", [1])
+        maps = {
+            name: pins(lab.state_dir, "lb1") / name for name in ("services", "vips", "chunks", "endpoints")
+        }
+        used = {name: count(path) for name, path in maps.items()}
+        services = _filling(
+            MAX_SERVICES - used["services"], MAX_CHUNKS - used["chunks"], MAX_BACKENDS - used["endpoints"]
+        )
+        while batch := list(itertools.islice(services, 1000)):
+            api.post("k8slbrp/lb1/service", batch)
+        used = {name: count(path) for name, path in maps.items()}
+        assert (used["services"], used["endpoints"]) == (MAX_SERVICES, MAX_BACKENDS)
+        assert used["chunks"] > MAX_CHUNKS - CHUNKS_OF_UNEVEN
+        with pytest.raises(ApiError, match="full"):
+            cube.service(VIP, 81, "TCP", [1])
+        before = {name: dict(entries(path)) for name, path in maps.items()}
+        holder = Holder(lab, network.clients[0], VIP, 80, CONNECTIONS)
+        pings = Pings(lab, network.clients[0], VIP)
+        newcomers = Newcomers(network.clients[1], VIP, 80)
+        newcomers.start()
+        try:
+            lab.stop(host)
+            assert holder.check().broken == 0
+            api, host = start_host(lab, None, *options, log=tmp_path / "log")
+            assert holder.check().broken == 0
+            assert {name: dict(entries(path)) for name, path in maps.items()} == before
+        finally:
+            newcomers.end()
+        sent, unanswered = pings.end()
+        assert sent > 200 and unanswered == 0
+        assert newcomers.opened > 20 and newcomers.lost == 0
         api.delete("k8slbrp/lb1")
 
 
