@@ -38,14 +38,18 @@ Weights = dict[str, int]  # by address
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers of backends, and how many of them are removed, each from the full set, to see what moves."""
+    """Numbers of backends, and how many of them are removed, each from the full set, to see what moves; and the
+    number to which backends come one by one."""
 
     backends: tuple[int, ...]
     removals: int
+    one_by_one: int
 
 
-FULL = Scale((2, 3, 5, 8, 10, 14, 15, 16, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8)
-QUICK = Scale((2, 10, 20), removals=2)
+FULL = Scale(
+    (2, 3, 5, 8, 10, 14, 15, 16, 20, 32, 50, 64, 100, 101, 200, 500, 1_000), removals=8, one_by_one=1_000
+)
+QUICK = Scale((2, 10, 20), removals=2, one_by_one=20)
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def measure(quick: bool) -> dict[str, Any]:
     with Lab() as lab, bench_host.running(lab) as running:
         running.api.post(f"k8slbrp/{CUBE}", {})
         rows = [_measure(running, number, scale.removals) for number in scale.backends]
-    return {"removals": scale.removals, "rows": rows, "worst": _worst(rows)}
+        one_by_one = _one_by_one(running, scale.one_by_one)
+    return {"removals": scale.removals, "rows": rows, "one by one": one_by_one, "worst": _worst(rows)}
 
 
 def _worst(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -92,6 +97,22 @@ def _measure(running: Host, number: int, removals: int) -> dict[str, Any]:
         "share error, weights 1 to 10": _share_error(weighted_choices, weighted),
         "changed for others": {"median": statistics.median(changed), "max": max(changed)},
     }
+
+
+def _one_by_one(running: Host, most: int) -> dict[str, float]:
+    """The step from n - 1 to n backends, for every n, at which most choices change beyond those of the new one.
+
+    It is the step from n to n - 1 as well: the choice depends on nothing but the backends."""
+    addresses = [services.backend(index, 0)["ip"] for index in range(most)]
+    _create(running, {addresses[0]: 1})
+    before, excesses = _choices(running), {}
+    for number, new in enumerate(addresses[1:], 2):
+        running.api.post(f"{_SERVICE_PATH}/backend", [{"ip": new, "port": services.BACKEND_PORT}])
+        after = _choices(running)
+        excesses[number] = _changed_for_others(after, before, new) - 1 / number
+        before = after
+    worst = max(excesses, key=excesses.__getitem__)
+    return {"to": most, "changed for others beyond 1 of n": round(excesses[worst], 6), "at": worst}
 
 
 def _create(running: Host, weights: Weights) -> None:

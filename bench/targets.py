@@ -93,3 +93,5 @@ def _targets() -> Iterator[Target]:
     worst = "consistency/worst"
     yield Target("share error up to 100 backends", 0.01, True, f"{worst}/share error up to 100 backends")
     yield Target("changed for others beyond 1/n", 0.02, True, f"{worst}/changed for others beyond 1 of n")
+    path = "consistency/one by one/changed for others beyond 1 of n"
+    yield Target("the same for every n from 1 to 1,000", 0.02, True, path)

@@ -123,6 +123,9 @@ def test_consistency_rows(results: dict[str, Any]) -> None:
     for row in rows.values():
         assert row["share error, equal weights"]["of the share"] < 0.01
         assert 0 <= row["changed for others"]["median"] <= row["changed for others"]["max"] < 1
+    one_by_one = results["consistency"]["one by one"]
+    assert 2 <= one_by_one["at"] <= one_by_one["to"] == 20
+    assert -1 < one_by_one["changed for others beyond 1 of n"] < 0.02
 
 
 def test_compiling_the_datapath_takes_longer_than_the_wrapper(results: dict[str, Any]) -> None:
