@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pcnhost.bridge import BRIDGE_NAME, BRIDGE_VARIABLE
 from tests.services.build import build_test_services
 
 
@@ -22,7 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def test_services() -> Path:
-    """Directory of the built test services: libpcnhost.so, libpcn-counter.so, libpcn-revision{1,2}.so."""
-    directory = build_test_services()
-    os.environ[BRIDGE_VARIABLE] = str(directory / BRIDGE_NAME)
-    return directory
+    """Directory of the built test services: libpcn-counter.so, libpcn-revision{1,2}.so."""
+    return build_test_services()

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.host import PROJECT
+
+BRIDGE = PROJECT / "build" / "libpcnhost.so"
 HOST_SYMBOLS = {
     *("bpf_lookup_elem", "bpf_update_elem", "bpf_delete_elem", "bpf_get_first_key", "bpf_get_next_key"),
     "_ZN4ebpf8BPFTable22get_possible_cpu_countEv",
@@ -29,10 +32,8 @@ def test_service_leaves_only_the_known_symbols_to_the_host(test_services: Path) 
     assert wanted == HOST_SYMBOLS | LIBBPF_SYMBOLS
 
 
-def test_bridge_exports_its_functions_and_the_host_symbols(test_services: Path) -> None:
-    exported = {
-        name for kind, name in symbols(test_services / "libpcnhost.so", "--defined-only") if kind == "T"
-    }
+def test_bridge_exports_its_functions_and_the_host_symbols() -> None:
+    exported = {name for kind, name in symbols(BRIDGE, "--defined-only") if kind == "T"}
     own = {name for name in exported if name.startswith("pcnhost_")}
     assert exported - own == HOST_SYMBOLS
     assert own == {
@@ -42,8 +43,8 @@ def test_bridge_exports_its_functions_and_the_host_symbols(test_services: Path) 
     }
 
 
-@pytest.mark.parametrize("library", ["libpcn-counter.so", "libpcn-revision1.so", "libpcnhost.so"])
-def test_nothing_is_shared_with_a_library_loaded_before(test_services: Path, library: str) -> None:
+@pytest.mark.parametrize("library", ["libpcn-counter.so", "libpcn-revision1.so", BRIDGE])
+def test_nothing_is_shared_with_a_library_loaded_before(test_services: Path, library: str | Path) -> None:
     assert [name for kind, name in symbols(test_services / library) if kind == "u"] == []
 
 

@@ -45,8 +45,8 @@ def test_file_that_is_no_library(tmp_path: Path) -> None:
     assert refusal(broken).startswith(f"Cannot load service implementation {broken}: {broken}: ")
 
 
-def test_library_that_is_no_service(test_services: Path) -> None:
-    uri = test_services / "libpcnhost.so"
+def test_library_that_is_no_service() -> None:
+    uri = ROOT / "build" / "libpcnhost.so"
     assert refusal(uri) == f"{uri}: undefined symbol: data_model"
 
 
