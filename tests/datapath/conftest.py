@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pcnhost.engine.compile import keep_results
+from pcnhost.engine.compiled import Cache
 from pcnhost.engine.source import Hook
+from testbed.host import COMPILE_CACHE
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import Lab
 from tests.datapath.tables import Tables
@@ -18,6 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents and "lab" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_programs() -> Iterator[None]:
+    """The same programs in each run, and in each worker."""
+    keep_results(Cache(COMPILE_CACHE))
+    yield
+    keep_results(None)
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from codegen.datapath import join
 from pcnhost.engine import bpf, source
@@ -117,16 +119,26 @@ def _compile(hook: Hook, own_clock: bool, way: Way) -> Module:
 
 
 class Datapath:
-    """One loaded copy of the program; `maps` are the fds of its maps by name. It runs on the caller's CPU."""
+    """One loaded copy of the program; `maps` are the fds of its maps by name. It runs on the caller's CPU.
 
-    def __init__(self, hook: Hook, own_clock: bool = False, way: Way = Way.BOTH) -> None:
+    `replaced`: maps of the caller, by name, in the place of the program's own."""
+
+    def __init__(
+        self,
+        hook: Hook,
+        own_clock: bool = False,
+        way: Way = Way.BOTH,
+        replaced: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.hook = hook
         self._runner = Runner()
         self._cpus = bpf.possible_cpus()
         self._module = _compile(hook, own_clock, way)
-        self.maps = self._module.tables
+        self.maps = {**self._module.tables, **replaced}
         name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
-        self._fd = bpf.load_program(_PROGRAM_TYPE[hook], "datapath", self._module.linked(name, {}))
+        self._fd = bpf.load_program(
+            _PROGRAM_TYPE[hook], "datapath", self._module.linked(name, dict(replaced))
+        )
         self._load_probes()
         self._punts = PuntReader(self._controller())
         self._port_md_of = -1

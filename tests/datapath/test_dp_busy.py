@@ -1,0 +1,91 @@
+"""A table in which the kernel has no free entry at that moment costs the packet that wanted one, and is counted so.
+
+Here the table is a small one that evicts nothing, and is full.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from pcnhost.engine import bpf
+from pcnhost.engine.source import Hook
+from tests.datapath import talk
+from tests.datapath.harness import Datapath
+from tests.datapath.lab import EXCHANGES, Exchange, Lab, assert_dropped
+from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.tables import Tables
+
+pytestmark = pytest.mark.root
+
+_HASH = 1
+_NOBODY = bytes(8)
+each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+
+
+@dataclass
+class Small:
+    """A table with room for one entry."""
+
+    lab: Lab
+    fd: int
+    value: bytes
+
+    def fill(self) -> None:
+        bpf.update(self.fd, _NOBODY, self.value)
+
+    def make_room(self) -> None:
+        bpf.delete(self.fd, _NOBODY)
+
+
+def _small(name: str, hook: Hook, multi: bool) -> Iterator[Small]:
+    model = Datapath(hook)
+    spec = replace(bpf.map_spec(model.maps[name]), type=_HASH, max_entries=1, flags=0)
+    model.close()
+    fd = bpf.create_map("small", spec)
+    datapath = Datapath(hook, replaced={name: fd})
+    lab = Lab(datapath, Tables(datapath), multi)
+    lab.set_up()
+    lab.serve((SERVER, SERVER_PORT))
+    yield Small(lab, fd, bytes(spec.value_size))
+    datapath.close()
+    os.close(fd)
+
+
+@pytest.fixture
+def openings(hook: Hook, multi: bool) -> Iterator[Small]:
+    yield from _small("openings", hook, multi)
+
+
+@pytest.fixture
+def clients(hook: Hook, multi: bool) -> Iterator[Small]:
+    yield from _small("clients", hook, multi)
+
+
+@each_exchange
+def test_no_room_for_a_new_session(openings: Small, exchange: Exchange) -> None:
+    openings.fill()
+    assert_dropped(openings.lab.from_client(exchange.request(CLIENT, VIP, PLAIN)))
+    assert openings.lab.tables.events() == {"table_busy": 1}
+    openings.make_room()
+    talk.request(openings.lab, VIP, SERVER, "S", exchange=exchange)
+    talk.answer(openings.lab, VIP, SERVER, "SA", exchange=exchange)
+    assert openings.lab.tables.events() == {"table_busy": 1, "new_session": 1}
+
+
+@each_exchange
+def test_no_room_for_an_answered_session(clients: Small, exchange: Exchange) -> None:
+    """It costs nothing: the session goes on among those without answer, and the next answer tries again."""
+    clients.fill()
+    talk.request(clients.lab, VIP, SERVER, "S", exchange=exchange)
+    talk.answer(clients.lab, VIP, SERVER, "SA", exchange=exchange)
+    assert clients.lab.tables.events() == {"not_promoted": 1, "new_session": 1}
+    talk.request(clients.lab, VIP, SERVER, exchange=exchange)
+    clients.make_room()
+    talk.answer(clients.lab, VIP, SERVER, exchange=exchange)
+    talk.request(clients.lab, VIP, SERVER, exchange=exchange)
+    assert clients.lab.tables.events() == {"not_promoted": 1, "new_session": 1}
+    assert len(list(bpf.keys(clients.fd))) == 1
