@@ -27,7 +27,7 @@ struct lookup {
   __u16 counter;         /* of the session that was found */
 };
 
-static __always_inline struct client_key client_key_of(struct flow_key *tuple) {
+static __always_inline struct client_key client_key_of(const struct flow_key *tuple) {
   struct client_key key = {.ip = tuple->daddr, .port = tuple->dport, .proto = tuple->proto};
   if (tuple->side == SIDE_FRONTEND) {
     key.ip = tuple->saddr;
@@ -58,7 +58,7 @@ static __always_inline bool may_have_flows(struct client_key *key, __u32 now) {
   return until && *until && (__s32)(*until - now) >= 0;
 }
 
-static __always_inline void hint_flow(struct flow_key *tuple, __u32 now) {
+static __always_inline void hint_flow(const struct flow_key *tuple, __u32 now) {
   struct client_key key = client_key_of(tuple);
   __u32 *until = flow_hint(&key);
   __u32 zero = 0;
@@ -201,6 +201,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
     session->port_generation = in->generation;
   }
   write_state(found->entry, session);
+  if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
   bool promotes = is_answer_to_opening;
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes = refresh_partner(session, proto, found->from_client);

@@ -43,14 +43,21 @@ def ip(text: str) -> bytes:
     return socket.inet_aton(text)
 
 
-def _known_bit(address: bytes, port: int, proto: int) -> int:
+SHORT_TIMEOUTS = {proto: (60,) * len(states) for proto, states in TIMEOUTS.items()}
+
+
+def _hash_of_endpoint(address: bytes, port: int, proto: int) -> int:
     """hash_endpoint() of abi.h, which is made for this machine's byte order."""
     (number,) = struct.unpack("=I", address)
     (swapped,) = struct.unpack("=H", port.to_bytes(2))
     value = (number << 32 | swapped << 8 | proto) * 0x9E3779B97F4A7C15 % (1 << 64)
     value ^= value >> 32
     value = value * 0xBF58476D1CE4E5B9 % (1 << 64)
-    return (value >> 32) % int(abi.CONSTANTS["KNOWN_BITS"])
+    return value >> 32
+
+
+def _known_bit(address: bytes, port: int, proto: int) -> int:
+    return _hash_of_endpoint(address, port, proto) % int(abi.CONSTANTS["KNOWN_BITS"])
 
 
 @dataclass(frozen=True)
@@ -435,6 +442,22 @@ class Tables:
                 entry.last_seen = (entry.last_seen - ticks) & 0xFFFFFFFF
                 self._write(name, key, bytes(entry))
         self._age_affinities(ticks)
+        self._age_hints(ticks)
+
+    def _age_hints(self, ticks: int) -> None:
+        """Those of the clients in `flows`."""
+        fd = self.datapath.maps["flow_hints"]
+        entries = bpf.map_spec(fd).max_entries
+        indexes = set()
+        for raw in maps.keys(self.datapath.maps["flows"]):
+            key = abi.struct("flow_key").from_buffer_copy(raw)
+            client = (key.saddr, key.sport) if key.side == FRONTEND else (key.daddr, key.dport)
+            indexes.add(_hash_of_endpoint(client[0].to_bytes(4), client[1], key.proto) % entries)
+        for index in indexes:
+            (until,) = struct.unpack("=I", bpf.lookup(fd, struct.pack("=I", index), 4) or bytes(4))
+            self._write(
+                "flow_hints", struct.pack("=I", index), struct.pack("=I", (until - ticks) & 0xFFFFFFFF | 1)
+            )
 
     def end_sessions(self, *tables: str) -> None:
         """Marks sessions as ended with a reset: all of them, or those in some tables."""

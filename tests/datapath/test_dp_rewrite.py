@@ -33,6 +33,7 @@ from tests.datapath.packets import (
     quote,
     tcp,
 )
+from tests.datapath.tables import SHORT_TIMEOUTS
 
 RANGES = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
@@ -97,6 +98,37 @@ def test_changed_range_is_for_new_sessions(lab: Lab, exchange: Exchange) -> None
     request = exchange.request(CLIENT, VIP, PLAIN, sport=6)
     expected = exchange.request(CLIENT, SERVER, PLAIN, sport=6, dport=SERVER_PORT)
     assert_out(lab.from_client(request), SERVER_IF, expected)
+
+
+@each_exchange
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_one_busy_direction_is_enough_for_a_virtual_client(
+    lab: Lab, exchange: Exchange, from_client: bool
+) -> None:
+    """However short the timeouts are: here the client, or the server, is silent for longer than any of them."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.tables.set_rewrite(RANGES)
+    lab.tables.set_settings(SHORT_TIMEOUTS)
+
+    def request(flags: str = "A") -> None:
+        expected = exchange.request(VIRTUAL_CLIENT, SERVER, PLAIN, dport=SERVER_PORT, flags=flags)
+        assert_out(lab.from_client(exchange.request(CLIENT, VIP, PLAIN, flags=flags)), SERVER_IF, expected)
+
+    def answer(flags: str = "A") -> None:
+        expected = exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT, flags=flags)
+        assert_out(
+            lab.from_server(exchange.answer(SERVER, VIRTUAL_CLIENT, PLAIN, flags=flags)), CLIENT_IF, expected
+        )
+
+    request("S")
+    answer("SA")
+    request()
+    for _ in range(4):
+        lab.tables.age(25)
+        (request if from_client else answer)()
+    request()
+    answer()
+    assert lab.tables.events() == {"new_session": 1}
 
 
 @each_exchange

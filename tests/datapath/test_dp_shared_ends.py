@@ -30,7 +30,7 @@ from tests.datapath.packets import (
     SERVER_PORT,
     VIP,
 )
-from tests.datapath.tables import SESSION_TABLES
+from tests.datapath.tables import SESSION_TABLES, SHORT_TIMEOUTS
 from tests.datapath.talk import answer, request
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
@@ -136,6 +136,26 @@ def test_source_port_shared_by_two_vips(lab: Lab, exchange: Exchange) -> None:
         answer(lab, OTHER_VIP, SERVER, "SA", seen_port=other, exchange=exchange)
         request(lab, VIP, SERVER, "A", exchange=exchange)
         request(lab, OTHER_VIP, SERVER, "A", seen_port=other, exchange=exchange)
+
+
+@each_exchange
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_a_replaced_source_port_stays_while_one_direction_is_busy(
+    lab: Lab, exchange: Exchange, from_client: bool
+) -> None:
+    """However short the timeouts are: here the client, or the server, is silent for longer than any of them."""
+    lab.tables.set_settings(SHORT_TIMEOUTS)
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    request(lab, VIP, SERVER, "S", exchange=exchange)
+    lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN))
+    other = source_port(lab, exchange)
+    for _ in range(4):
+        lab.tables.age(25)
+        (request if from_client else answer)(lab, OTHER_VIP, SERVER, seen_port=other, exchange=exchange)
+    request(lab, OTHER_VIP, SERVER, seen_port=other, exchange=exchange)
+    answer(lab, OTHER_VIP, SERVER, seen_port=other, exchange=exchange)
+    assert lab.tables.events() == {"new_session": 2}
 
 
 @each_exchange
