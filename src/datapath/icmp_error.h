@@ -28,6 +28,7 @@ static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct p
   struct iphdr *inner = data + (error->inner_l3 & INNER_L3_MASK);
   if ((void *)(inner + 1) > end || inner->version != 4 || inner->ihl < 5) return false;
   if (inner->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) return false;
+  if (inner->saddr != pkt->tuple.daddr) return false; /* forged: errors go to the sender of what they quote */
   error->inner_l4 = error->inner_l3 + inner->ihl * 4;
   void *l4 = data + (error->inner_l4 & INNER_L4_MASK);
   if (l4 + INNER_L4_HEADER > end) return false;

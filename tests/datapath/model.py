@@ -590,7 +590,7 @@ class Model:
     def _icmp_error(self, port: Port, error: Datagram, observed: bytes) -> Expected:
         self._fate = Note("drop", self.now)
         inner = quoted_flow(error)
-        if inner is None:
+        if inner is None or inner.src != error.dst:
             return self._untranslated(port, error)
         sport, dport = inner.ports
         key: FlowKey = (inner.dst, inner.src, dport, sport, inner.proto, port.side)

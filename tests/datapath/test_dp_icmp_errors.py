@@ -24,6 +24,7 @@ from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
     ETHERNET,
+    OTHER_CLIENT,
     OTHER_SERVER,
     OTHER_VIP,
     PLAIN,
@@ -202,3 +203,15 @@ def test_error_to_an_unknown_destination(lab: Lab) -> None:
         assert lab.tables.events() == {"no_port": 1}
     else:
         assert_out(outcome, CLIENT_IF, error)
+
+
+@each_exchange
+def test_error_to_somebody_else_than_it_quotes_passes(lab: Lab, exchange: Exchange) -> None:
+    """An error goes to whoever has sent the quoted packet. What quotes a session but goes elsewhere is forged."""
+    open_session(lab, exchange)
+    error = UNREACHABLE.quoting(quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT)), ROUTER, STRANGER)
+    assert_out(lab.from_client(error), SERVER_IF, error)
+    seen = quote(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
+    error = UNREACHABLE.quoting(seen, ROUTER, OTHER_CLIENT)
+    assert_out(lab.from_server(error), lab.other_client_if, error)
+    assert lab.tables.events() == {"new_session": 1}
