@@ -54,6 +54,9 @@ test-long: build $(WHEELS) ## the proofs that take a minute or more each: other 
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)
 
+size: build ## how large the datapath's programs are, and how much of the stack is left
+	$(PYTHON) -m bench.size
+
 soak: build ## services come and go 100,000 times: memory stays flat, no map entry is left; and 300,000 random requests
 	SOAK_CYCLES=100000 $(PYTHON) -m pytest -q -s tests/rest/test_soak.py
 	PROPERTY_TIMES=10 $(PYTHON) -m pytest -q -s --timeout 7200 tests/rest/test_property.py

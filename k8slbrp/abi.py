@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).resolve().parent
 # An installed package has the header beside this file, a source tree among the sources of the datapath.
-_HEADER = next(
+HEADER = next(
     path for path in (_HERE / "abi.h", _HERE.parent / "src" / "datapath" / "abi.h") if path.exists()
 )
-_TEXT = re.sub(r"/\*.*?\*/", "", _HEADER.read_text(), flags=re.DOTALL)
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}(.*?);", re.MULTILINE | re.DOTALL)
-_FIELD = re.compile(r"\s*(struct )?(\w+)\s+(\w+)((?:\[\w+\])*);")
+_FIELD = re.compile(r"(?:struct )?(\w+)\s+(\w+)\s*((?:\[\w+\])*)(?:\s*:\s*(\d+))?")
 _ENUM = re.compile(r"^enum \w+ \{(.*?)\};", re.MULTILINE | re.DOTALL)
-_TYPES: dict[str, Any] = {
+_NUMBERS: dict[str, Any] = {
     "__u8": ctypes.c_uint8,
     "__u16": ctypes.c_uint16,
     "__u32": ctypes.c_uint32,
@@ -25,36 +25,53 @@ _TYPES: dict[str, Any] = {
     "__be32": ctypes.c_uint32.__ctype_be__,
 }
 
-CONSTANTS: dict[str, int] = {}
-for _name, _value in re.findall(r"^#define (\w+) (\(?[\w <*/]+\)?)$", _TEXT, re.MULTILINE):
-    if re.fullmatch(r"[\w <*/()]+", _value):
-        CONSTANTS[_name] = int(eval(_value.replace("/", "//"), {}, dict(CONSTANTS)))
-for _body in _ENUM.findall(_TEXT):
-    CONSTANTS |= {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", _body)}
+
+def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
+    """The constants and the structures of a header. A field that is not understood raises ValueError, because all
+    after it would be read from the wrong place. Structures with a union are left out."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    constants: dict[str, int] = {}
+    for name, value in re.findall(r"^#define (\w+) (\(?[\w <*/]+\)?)$", text, re.MULTILINE):
+        if re.fullmatch(r"[\w <*/()]+", value):
+            constants[name] = int(eval(value.replace("/", "//"), {}, dict(constants)))
+    for body in _ENUM.findall(text):
+        constants |= {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", body)}
+    types = dict(_NUMBERS)
+    for name, body, attributes in _STRUCT.findall(text):
+        if re.search(r"\bunion\b", body):
+            continue
+        lines = [line.strip() for line in body.split(";") if line.strip()]
+        members: dict[str, Any] = {"_fields_": [_field(name, line, constants, types) for line in lines]}
+        if "packed" in attributes:
+            members["_pack_"] = 1
+        types[name] = type(name, (ctypes.Structure,), members)
+    return constants, {name: kind for name, kind in types.items() if name not in _NUMBERS}
 
 
-def _field(match: re.Match[str]) -> tuple[str, Any]:
-    kind = _TYPES[match[2]]
-    for length in reversed(re.findall(r"\[(\w+)\]", match[4])):
-        kind = kind * (CONSTANTS[length] if length in CONSTANTS else int(length))
-    return match[3], kind
+def _field(
+    structure: str, line: str, constants: Mapping[str, int], types: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    match = _FIELD.fullmatch(line)
+    kind = types.get(match[1]) if match else None
+    if match is None or kind is None:
+        raise ValueError(
+            f"struct {structure}: cannot read the field '{line}' (k8slbrp/abi.py says which it can)"
+        )
+    for length in reversed(re.findall(r"\[(\w+)\]", match[3])):
+        kind = kind * (constants[length] if length in constants else int(length))
+    return (match[2], kind, int(match[4])) if match[4] else (match[2], kind)
 
 
-for _match in _STRUCT.finditer(_TEXT):
-    _name, _body, _attributes = _match.groups()
-    _members: dict[str, Any] = {"_fields_": [_field(field) for field in _FIELD.finditer(_body)]}
-    if "packed" in _attributes:
-        _members["_pack_"] = 1
-    _TYPES[_name] = type(_name, (ctypes.Structure,), _members)
+CONSTANTS, _STRUCTURES = read(HEADER.read_text())
 
 
 def struct(name: str) -> Any:
     """The class of a struct: fields by name, bytes() of it, from_buffer_copy()."""
-    return _TYPES[name]
+    return _STRUCTURES[name]
 
 
 def size(name: str) -> int:
-    return ctypes.sizeof(_TYPES[name])
+    return ctypes.sizeof(_STRUCTURES[name])
 
 
 def names(prefix: str) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ namespace k8slbrp {
 namespace {
 
 constexpr std::size_t kMaxNameLength = 255;
-constexpr uint32_t kMaxAffinityTimeout = 86400;
 
 std::string checked_name(const std::string &name) {
   if (name.size() > kMaxNameLength)
@@ -94,13 +93,6 @@ void update_backends_of(Service &service, const std::vector<ServiceBackendConfig
   }
 }
 
-uint32_t checked_timeout(uint32_t seconds) {
-  if (seconds < 1 || seconds > kMaxAffinityTimeout)
-    throw bad_value("affinity-timeout: " + std::to_string(seconds) + " is out of range, allowed 1.." +
-                    std::to_string(kMaxAffinityTimeout));
-  return seconds;
-}
-
 SourceRange parse_source_range(const ServiceSourceRangeKey &key) {
   const uint8_t length = key.prefix_length;
   if (length > 32)
@@ -136,7 +128,7 @@ Service new_service(const ServiceConfig &config) {
   Service service;
   service.name = checked_name(config.name.value_or(""));
   service.session_affinity = config.session_affinity.value_or(ServiceSessionAffinity::None);
-  service.affinity_timeout = checked_timeout(config.affinity_timeout.value_or(kDefaultAffinityTimeout));
+  service.affinity_timeout = config.affinity_timeout.value_or(kDefaultAffinityTimeout);
   add_backends(service, config.backend);
   add_source_ranges(service, config.source_range);
   return service;
@@ -262,7 +254,7 @@ Services::Changes Services::update(const std::vector<ServiceConfig> &configs) co
     edit(changes, config.key(), [&](Service &service) {
       if (config.name) service.name = checked_name(*config.name);
       if (config.session_affinity) service.session_affinity = *config.session_affinity;
-      if (config.affinity_timeout) service.affinity_timeout = checked_timeout(*config.affinity_timeout);
+      if (config.affinity_timeout) service.affinity_timeout = *config.affinity_timeout;
       update_backends_of(service, config.backend);
       expect_source_ranges(service, config.source_range);
     });

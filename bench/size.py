@@ -1,0 +1,67 @@
+"""`python -m bench.size`: how large the programs made of the datapath are, and how much stack they have left."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+
+from codegen.datapath import join
+from pcnhost.engine import bpf, source
+from pcnhost.engine.compile import CompileError, compile_text
+from pcnhost.engine.source import Hook
+from testbed.host import PROJECT
+
+STACK_BYTES = 512  # of a program, says the kernel
+VARIANTS = {
+    "forwards": (),
+    "explains": ("PCN_DECISIONS", "PCN_DRY_RUN"),
+    "traces": ("PCN_DECISIONS", "PCN_TRACE"),
+}
+_SESSION_ENTRIES = 131_072
+_INSN = struct.Struct("<BBhi")
+_CLASS, _LOAD, _STORE, _STORE_REGISTER = 7, 1, 2, 3
+_FRAME, _MOVE, _ADD = 10, 0xBF, 0x07  # the register that holds the stack's end; dst = src, dst += constant
+
+
+def stack_bytes(insns: bytes) -> int:
+    """How far down the instructions reach, by what they read and write there and the addresses they make."""
+    deepest, addresses = 0, set()
+    for opcode, registers, offset, immediate in _INSN.iter_unpack(insns):
+        to, by = registers & 15, registers >> 4
+        kind = opcode & _CLASS
+        if (kind == _LOAD and by == _FRAME) or (kind in (_STORE, _STORE_REGISTER) and to == _FRAME):
+            deepest = min(deepest, offset)
+        elif opcode == _MOVE and by == _FRAME:
+            addresses.add(to)
+        elif opcode == _ADD and to in addresses:
+            deepest = min(deepest, immediate)
+            addresses.discard(to)
+        elif kind not in (_STORE, _STORE_REGISTER):
+            addresses.discard(to)
+    return -deepest
+
+
+def line(hook: Hook, variant: str) -> str:
+    """The row of one program in what is printed."""
+    defines = f"#define SESSION_ENTRIES {_SESSION_ENTRIES}\n#define CPUS {bpf.possible_cpus()}\n"
+    text = source.parse(defines + join([PROJECT / "src" / "K8sLbrp_dp.c"])).text
+    flags = [*source.cflags(hook, "cube", 0, False, "INFO"), *(f"-D{name}" for name in VARIANTS[variant])]
+    head = f"{hook.name:4} {variant:9}"
+    try:
+        with closing(compile_text(source.complete(text, hook), flags)) as module:
+            insns = max(module.functions.values(), key=len)
+    except CompileError as e:
+        return f"{head} {str(e).strip().splitlines()[-1]}"
+    used = stack_bytes(insns)
+    return f"{head} {len(insns) // bpf.INSN_BYTES:12,} {used:6} {STACK_BYTES - used:5}"
+
+
+def main() -> None:
+    print("hook program   instructions  stack  left")
+    for hook in Hook:
+        for variant in VARIANTS:
+            print(line(hook, variant), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The layouts that Python reads from abi.h are those of the compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+
+import pytest
+
+from k8slbrp import abi
+
+# As the header itself has the compiler check them.
+SIZES = dict(re.findall(r"sizeof\(struct (\w+)\) == (\d+)", abi.HEADER.read_text()))
+
+
+def fields(text: str) -> dict[str, int]:
+    """Offsets of the fields of the only structure."""
+    _, structures = abi.read(text)
+    (structure,) = structures.values()
+    return {name: getattr(structure, name).offset for name, *_ in structure._fields_}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_structures_have_their_sizes(name: str) -> None:
+    if name == "chunk":  # has a union
+        with pytest.raises(KeyError):
+            abi.struct(name)
+    else:
+        assert abi.size(name) == int(SIZES[name])
+
+
+def test_arrays_and_structures_within() -> None:
+    _, structures = abi.read("#define N 3\nstruct a {\n  __u8 x;\n};\nstruct b {\n  struct a of[N][2];\n};\n")
+    assert ctypes.sizeof(structures["b"]) == 6
+
+
+def test_bit_fields() -> None:
+    _, structures = abi.read("struct a {\n  __u32 low : 24; /* : */\n  __u32 high : 8;\n  __u32 last;\n};\n")
+    found = structures["a"].from_buffer_copy(bytes([1, 2, 3, 4, 5, 0, 0, 0]))
+    assert (found.low, found.high, found.last) == (0x030201, 4, 5)
+
+
+@pytest.mark.parametrize("field", ["__u32 a, b", "unsigned long a", "__u32 *a", "struct unknown a"])
+def test_a_field_that_is_not_understood(field: str) -> None:
+    with pytest.raises(ValueError, match=f"struct odd: .*'{re.escape(field)}'"):
+        abi.read(f"struct odd {{\n  __u8 first;\n  {field};\n  __u8 last;\n}};\n")
+
+
+def test_offsets() -> None:
+    assert fields("struct a {\n  __u8 one;\n  __be32 two;\n};\n") == {"one": 0, "two": 4}
+    assert fields("struct a {\n  __u8 one;\n  __be32 two;\n} __attribute__((packed));\n") == {
+        "one": 0,
+        "two": 1,
+    }
