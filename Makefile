@@ -48,7 +48,7 @@ test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k magl
 test-lbrp: build $(WHEELS) ## the REST, e2e and kube proofs for the service under its other name; TESTS="tests/rest" a part
 	scripts/test-as.sh lbrp $(or $(TESTS),tests/rest tests/e2e tests/kube)
 
-test-long: build $(WHEELS) ## the proofs that take a minute or more each: other builds, packages, sanitizers; a quarter of an hour
+test-long: build $(WHEELS) ## the proofs that take a minute or more each: other builds, packages; a quarter of an hour
 	scripts/isolated.sh $(PYTHON) -m pytest -q -m long --timeout 3600 $(TESTS)
 
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "Layout.h"
+
 namespace k8slbrp {
 namespace {
 
@@ -14,8 +16,6 @@ void set_bit(std::vector<uint64_t> &words, uint32_t bit) { words[bit / 64] |= ui
 uint32_t bit_of(uint32_t ip, uint16_t port, uint8_t protocol) {
   return abi::hash_endpoint(ip, htons(port), protocol) % KNOWN_BITS;
 }
-
-abi::service_key key_of(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
 
 }  // namespace
 
@@ -44,7 +44,7 @@ void KnownEndpoints::announce(ServiceMaps &maps, const ServiceId &id, const Back
   for (const auto &[ip, port] : backends) {
     mark(maps, ip, port, id.protocol);
     const auto member = members_.try_emplace({ip, port, id.protocol}, 0).first;
-    if (member->second == 0) maps.endpoints.set(key_of(member->first), 1);
+    if (member->second == 0) maps.endpoints.set(kernel_key(member->first), 1);
   }
 }
 
@@ -52,7 +52,7 @@ void KnownEndpoints::withdraw(ServiceMaps &maps, const ServiceId &id, const Back
   for (const auto &[ip, port] : backends) {
     const auto member = members_.find({ip, port, id.protocol});
     if (member == members_.end() || member->second > 0) continue;
-    maps.endpoints.remove(key_of(member->first));
+    maps.endpoints.remove(kernel_key(member->first));
     members_.erase(member);
     ++stale_;
   }
@@ -80,7 +80,7 @@ void KnownEndpoints::settle(ServiceMaps &maps, Services services, const std::vec
 void KnownEndpoints::collect(ServiceMaps &maps) {
   for (auto member = members_.begin(); member != members_.end();) {
     if (member->second == 0) {
-      maps.endpoints.remove(key_of(member->first));
+      maps.endpoints.remove(kernel_key(member->first));
       member = members_.erase(member);
     } else {
       ++member;
@@ -112,7 +112,7 @@ std::vector<uint64_t> KnownEndpoints::marks() const {
 
 void KnownEndpoints::drop_leftovers(ServiceMaps &maps) {
   for (const auto &[key, _] : maps.endpoints.get_all())
-    if (members_.count({key.vip, ntohs(key.vport), key.proto}) == 0) maps.endpoints.remove(key);
+    if (members_.count(id_of(key)) == 0) maps.endpoints.remove(key);
   words_ = marks();
   for (uint32_t index = 0; index < KNOWN_WORDS; ++index) maps.known.set(index, words_[index]);
 }

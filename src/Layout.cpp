@@ -111,6 +111,8 @@ uint8_t index_shift(uint32_t sets) {
 
 abi::service_key kernel_key(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
 
+ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
+
 uint32_t chunks_of(const abi::service &entry) {
   const uint32_t slots = entry.slots > 1 ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
   return slots + entry.sets / kSetsOfChunk;

@@ -14,6 +14,7 @@ namespace k8slbrp {
 constexpr std::size_t kMaxBackendsOfService = 32768;
 
 abi::service_key kernel_key(const ServiceId &id);
+ServiceId id_of(const abi::service_key &key);
 
 struct Layout {
   // Without version and number of the first chunk, see number(), and of its set of source ranges.

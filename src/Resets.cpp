@@ -16,7 +16,7 @@ using Tins::EthernetII;
 std::shared_ptr<Ports> exit_of(polycube::service::BaseCube &cube, const SlowPathView &view,
                                const abi::port &in, const abi::session &session, uint32_t destination) {
   PortMaps maps(cube);
-  const auto with_index = [&](uint32_t index) -> std::shared_ptr<Ports> {
+  const auto with_index = [&](int index) -> std::shared_ptr<Ports> {
     if (view.backend && view.backend->index() == index) return view.backend;
     const auto found = std::find_if(view.frontends.begin(), view.frontends.end(),
                                     [&](const auto &port) { return port->index() == index; });

@@ -18,8 +18,6 @@ constexpr uint32_t kChunksForChanges = 2048;
 constexpr uint32_t kMaxChunks = MAX_CHUNKS - kChunksForChanges;
 constexpr std::size_t kMaxSourceRanges = MAX_SOURCE_RANGES - kMaxRangesOfService;
 
-ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
-
 bool same_backend(const abi::backend &a, const abi::backend &b) {
   return a.ip == b.ip && a.port == b.port && a.flags == b.flags;
 }

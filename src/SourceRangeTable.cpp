@@ -66,7 +66,7 @@ void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::se
   for (const auto &[id, entry] : entries)
     if (entry.sources != 0) sets_[id].number = entry.sources;
   for (const auto &[key, _] : maps.source_ranges.get_all()) {
-    const auto set = sets_.find({key.service.vip, ntohs(key.service.vport), key.service.proto});
+    const auto set = sets_.find(id_of(key.service));
     if (set == sets_.end() || set->second.number != key.service.pad) {
       maps.source_ranges.remove(key);
       continue;

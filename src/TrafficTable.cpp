@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "Layout.h"
 #include "SessionWalk.h"
 #include "Tables.h"
 
@@ -14,10 +15,6 @@ using OwnerMap = HashMap<uint32_t, abi::counter_owner>;
 using RemovedMap = HashMap<abi::service_key, abi::removed_traffic>;
 
 const ServiceId kNoService{};
-
-ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
-
-abi::service_key key_of(const ServiceId &id) { return {id.vip, htons(id.port), id.protocol, 0}; }
 
 bool equal(const ServiceId &a, const ServiceId &b) { return !(a < b) && !(b < a); }
 
@@ -104,7 +101,7 @@ std::size_t TrafficTable::used() const {
 // --- numbers ---
 
 void TrafficTable::own(uint16_t number, const Owner &owner) {
-  OwnerMap(cube_, "counter_owners").set(number, {key_of(owner.service), owner.backend});
+  OwnerMap(cube_, "counter_owners").set(number, {kernel_key(owner.service), owner.backend});
   owners_[number] = owner;
 }
 
@@ -233,7 +230,7 @@ void TrafficTable::add_removed(const ServiceId &service, const abi::traffic &fig
   abi::traffic sum = figures;
   if (const auto found = removed_.find(service); found != removed_.end()) add(sum, found->second);
   RemovedMap removed(cube_, "removed_traffic");
-  removed.set(key_of(service), {sum, key_of(from), number, 0});
+  removed.set(kernel_key(service), {sum, kernel_key(from), number, 0});
   removed_[service] = sum;
   if (number != NO_COUNTER) {
     moved_.insert(number);
@@ -242,9 +239,9 @@ void TrafficTable::add_removed(const ServiceId &service, const abi::traffic &fig
   }
   if (!equal(from, kNoService)) {
     removed_.erase(from);
-    removed.remove(key_of(from));
+    removed.remove(kernel_key(from));
   }
-  removed.set(key_of(service), {sum, key_of(kNoService), NO_COUNTER, 0});
+  removed.set(kernel_key(service), {sum, kernel_key(kNoService), NO_COUNTER, 0});
 }
 
 // --- after a start ---
@@ -258,7 +255,7 @@ void TrafficTable::adopt() {
     if (value.number != NO_COUNTER) traffic.set(value.number, abi::traffic{});
     if (!equal(from, kNoService)) removed.remove(value.from);
     if (value.number != NO_COUNTER || !equal(from, kNoService))
-      removed.set(key, {value.traffic, key_of(kNoService), NO_COUNTER, 0});
+      removed.set(key, {value.traffic, kernel_key(kNoService), NO_COUNTER, 0});
   }
   for (const auto &[key, value] : removed.get_all()) removed_.emplace(id_of(key), value.traffic);
   for (const auto &[number, owner] : OwnerMap(cube_, "counter_owners").get_all()) {

@@ -42,27 +42,27 @@ char *deliver(EventId id, Work work) noexcept {
 
 }  // namespace
 
-#define PCNHOST_EXPORT extern "C" __attribute__((visibility("default")))
+#define PCNHOST_FUNCTION extern "C" __attribute__((visibility("default")))
 
 // A factory lives for ever: the library that holds it may run destructors until the process is gone.
-PCNHOST_EXPORT CubeFactory *pcnhost_attach(const pcnhost::HostCalls *calls) { return new Factory(*calls); }
+PCNHOST_FUNCTION CubeFactory *pcnhost_attach(const pcnhost::HostCalls *calls) { return new Factory(*calls); }
 
-PCNHOST_EXPORT void pcnhost_detach(CubeFactory *factory) { static_cast<Factory *>(factory)->close(); }
+PCNHOST_FUNCTION void pcnhost_detach(CubeFactory *factory) { static_cast<Factory *>(factory)->close(); }
 
 // A text that a library says of itself, such as its data model.
-PCNHOST_EXPORT char *pcnhost_constant(const char *(*function)(), const char **text) {
+PCNHOST_FUNCTION char *pcnhost_constant(const char *(*function)(), const char **text) {
   return error_of([&] { *text = function(); });
 }
 
-PCNHOST_EXPORT char *pcnhost_init(void (*init)(CubeFactory *, const char *), CubeFactory *factory,
-                                  const char *logfile) {
+PCNHOST_FUNCTION char *pcnhost_init(void (*init)(CubeFactory *, const char *), CubeFactory *factory,
+                                    const char *logfile) {
   return error_of([&] { init(factory, logfile); });
 }
 
 // Runs a handler, the kind with a body when there is one. An exception answers as polycubed does: its text,
 // status 500.
-PCNHOST_EXPORT Response pcnhost_invoke(void *handler, const char *cube, const Key *keys, std::size_t count,
-                                       const char *body) {
+PCNHOST_FUNCTION Response pcnhost_invoke(void *handler, const char *cube, const Key *keys, std::size_t count,
+                                         const char *body) {
   ErrorTag tag = kGenericError;
   char *message = nullptr;
   char *error = error_of([&] {
@@ -75,22 +75,22 @@ PCNHOST_EXPORT Response pcnhost_invoke(void *handler, const char *cube, const Ke
 }
 
 // Where the log is written; NULL: nowhere.
-PCNHOST_EXPORT void pcnhost_set_log(pcnhost::LogFunction *log) { pcnhost::log_function() = log; }
+PCNHOST_FUNCTION void pcnhost_set_log(pcnhost::LogFunction *log) { pcnhost::log_function() = log; }
 
-PCNHOST_EXPORT void pcnhost_reply(std::string *reply, const char *text, std::size_t length) {
+PCNHOST_FUNCTION void pcnhost_reply(std::string *reply, const char *text, std::size_t length) {
   reply->assign(text, length);
 }
 
-PCNHOST_EXPORT char *pcnhost_packet_in(EventId id, const PacketIn *record, const uint8_t *packet,
-                                       std::size_t length) {
+PCNHOST_FUNCTION char *pcnhost_packet_in(EventId id, const PacketIn *record, const uint8_t *packet,
+                                         std::size_t length) {
   return deliver(id, [&](EventSink &sink) { sink.packet_in(*record, {packet, packet + length}); });
 }
 
 // `record` is followed by its text.
-PCNHOST_EXPORT char *pcnhost_log_message(EventId id, const LogMsg *record) {
+PCNHOST_FUNCTION char *pcnhost_log_message(EventId id, const LogMsg *record) {
   return deliver(id, [&](EventSink &sink) { sink.log_message(*record); });
 }
 
-PCNHOST_EXPORT char *pcnhost_log_level(EventId id, const char *level) {
+PCNHOST_FUNCTION char *pcnhost_log_level(EventId id, const char *level) {
   return deliver(id, [&](EventSink &sink) { sink.log_level(polycube::stringLogLevel(level)); });
 }
