@@ -173,8 +173,14 @@ class Cube:
             explainer = self._current_explainer()
             return explainer.ask(port.index, frame, lambda index: names.get(index, f"number {index}"))
 
-    def trace(self, flow: Flow, packets: int, seconds: float) -> list[Traced]:
-        """The next packets of a flow, with the decisions they took; waits for that many, or for that long.
+    @property
+    def tracing(self) -> bool:
+        """Whether a trace is at work, and packets tell."""
+        return self._traced
+
+    def trace(self, flow: Flow | None, packets: int, seconds: float) -> list[Traced]:
+        """The next packets of a flow, or (None) the next that are dropped, with the decisions they took; waits for
+        that many, or for that long.
 
         Raises HostError, when another trace of the cube is at work, too."""
         if not self._one_trace.acquire(blocking=False):

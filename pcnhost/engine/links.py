@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pcnhost.engine.link import End, Link, Node
 from pcnhost.engine.netdev import ENTRIES, Netdevs
+from pcnhost.engine.netlink import IFF_UP
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, target
 from pcnhost.engine.source import Hook
 from pcnhost.errors import HostError
@@ -80,7 +81,7 @@ class Links:
         with self._lock:
             link = self.of(port)
             if link.up:
-                return ""
+                return "" if link.enabled else f"interface {link.peer} is down"
             if not link.peer:
                 return "it has no peer"
             if ":" not in link.peer:
@@ -161,7 +162,7 @@ class Links:
                 link.peer = name
                 renamed = port.cube.name
             if self._netdevs.is_attached(ifindex):
-                self._look_at_far_end(port, netdev)
+                self._look_at_netdev(port, netdev)
                 self._refresh(port)
             else:
                 self._lose(port, f"the program on {name} has been taken off")
@@ -238,7 +239,7 @@ class Links:
         self._log.warning("port %s goes down: %s", port.path, problem)
         self._netdevs.detach(link.ifindex)
         del self._by_ifindex[link.ifindex]
-        link.ifindex, link.far_mac = 0, None
+        link.ifindex, link.far_mac, link.enabled = 0, None, True
         self._wait(port, problem)
         self._refresh(port)
 
@@ -279,7 +280,7 @@ class Links:
             self._by_ifindex[ifindex] = port
             link.ifindex, link.problem = ifindex, ""
         link.peer = name
-        self._look_at_far_end(port, self._netdevs.look(ifindex))
+        self._look_at_netdev(port, self._netdevs.look(ifindex))
 
     def _attach(self, port: End, ifindex: int) -> None:
         cube = port.cube
@@ -308,17 +309,26 @@ class Links:
             if self._netdevs.look(ifindex):
                 raise
             return  # it has just gone, which will be reported
-        self._look_at_far_end(port, self._netdevs.look(ifindex))
+        self._look_at_netdev(port, self._netdevs.look(ifindex))
 
-    def _look_at_far_end(self, port: End, netdev: Any | None) -> None:
-        """Finds out whether packets may skip the netdev that is the port's peer."""
+    def _look_at_netdev(self, port: End, netdev: Any | None) -> None:
+        """Finds out whether the netdev that is the port's peer takes packets, and whether they may skip it.
+
+        One that is down keeps its entry: packets go as soon as it is up again."""
+        link = self._links[port]
+        enabled = netdev is None or bool(netdev["flags"] & IFF_UP)
+        if enabled != link.enabled:
+            self._log.warning(
+                "port %s: interface %s is %s", port.path, link.peer, "up" if enabled else "down"
+            )
+            link.enabled = enabled
         direct = netdev and port.cube.hook is Hook.TC
-        self._links[port].far_mac = self._netdevs.far_mac(netdev) if direct else None
+        link.far_mac = self._netdevs.far_mac(netdev) if direct else None
 
     def _leave(self, port: End) -> None:
         """Takes the port away from its peer."""
         link = self._links[port]
-        left, link.peer, link.far_mac = link.peer, "", None
+        left, link.peer, link.far_mac, link.enabled = link.peer, "", None, True
         if port in self._waiting:
             self._waiting.remove(port)
         if link.ifindex:

@@ -34,7 +34,8 @@ class Port:
     @property
     def status(self) -> str:
         """`UP` when packets can leave by this port, otherwise `DOWN`."""
-        return "UP" if self._links.of(self).up else "DOWN"
+        link = self._links.of(self)
+        return "UP" if link.up and link.enabled else "DOWN"
 
     @property
     def why_down(self) -> str:

@@ -1,8 +1,9 @@
-"""Follows the next packets of a flow through a cube's program, while it forwards.
+"""Follows the next packets of a flow through a cube's program, or those that it drops, while it forwards.
 
 Two programs come for that time: a variant of the cube's own that tells its decisions (PCN_TRACE), and a switch before
-both, which sends packets of the flow to the variant and all others to the program as it is. Without a trace there is
-neither. Should the host end meanwhile, the variant goes with it, and the switch sends all to the program."""
+both, which sends packets of the flow to the variant and all others to the program as it is. To find what is dropped,
+all packets go to the variant, which tells of those alone. Without a trace there is neither. Should the host end
+meanwhile, the variant goes with it, and the switch sends all to the program."""
 
 from __future__ import annotations
 
@@ -69,6 +70,7 @@ class Traced:
 @dataclass
 class _Collected:
     wanted: int
+    dropped: bool  # packets tell nothing as they enter
     entering: dict[int, bytes] = field(default_factory=dict)  # by CPU
     found: list[tuple[bytes, bytes]] = field(default_factory=list)  # as it enters, and the record
     complete: threading.Event = field(default_factory=threading.Event)
@@ -78,23 +80,30 @@ class _Collected:
         if head.entering:
             at = decisions.HEAD_BYTES
             self.entering[head.cpu] = record[at : at + head.length]
-        elif entered := self.entering.pop(head.cpu, None):
+        elif entered := self._entered(head, record):
             self.found.append((entered, record))
             if len(self.found) >= self.wanted:
                 self.complete.set()
+
+    def _entered(self, head: decisions.TraceHead, record: bytes) -> bytes | None:
+        if self.dropped:
+            return record[decisions.RECORD_BYTES :][: head.length]
+        return self.entering.pop(head.cpu, None)
 
 
 class Trace:
     """Made before the switch is put in place, closed after it has been taken away. Raises HostError, OSError.
 
-    `switch` is the descriptor of the program to enter by; it sends on to the first of `programs`, a prog array."""
+    Without a flow it is about packets that are dropped. `switch` is the descriptor of the program to enter by; it
+    sends on to the first of `programs`, a prog array."""
 
     def __init__(
-        self, variant: Variant, flow: Flow, packets: int, programs: int, log: logging.Logger
+        self, variant: Variant, flow: Flow | None, packets: int, programs: int, log: logging.Logger
     ) -> None:
         self._sentences = variant.sentences()
-        self._collected = _Collected(packets)
-        with closing(variant.compiled("PCN_DECISIONS", "PCN_TRACE")) as module, ExitStack() as undo:
+        self._collected = _Collected(packets, dropped=flow is None)
+        defines = ["PCN_DECISIONS", "PCN_TRACE", *([] if flow else ["PCN_TRACE_DROPPED"])]
+        with closing(variant.compiled(*defines)) as module, ExitStack() as undo:
             budget = decisions.told_by_each_cpu(packets) * bpf.possible_cpus()
             bpf.update(module.tables["_pcn_records"], bpf.u32(0), budget)
             traced = bpf.create_map("traced", bpf.MapSpec(bpf.MAP_TYPE_PROG_ARRAY, 4, 4, 1))
@@ -134,10 +143,10 @@ class Trace:
         ]
 
 
-def _switch(variant: Variant, flow: Flow, maps: dict[str, int]) -> int:
+def _switch(variant: Variant, flow: Flow | None, maps: dict[str, int]) -> int:
     text = (resources.files(__package__) / "trace_switch.h").read_text()
     try:
-        module = compile_text(text, [*variant.flags, *flow.defines()])
+        module = compile_text(text, [*variant.flags, *(flow.defines() if flow else ["-DEVERY_PACKET"])])
     except CompileError as e:
         raise HostError(f"the switch of the trace does not compile: {e}") from None
     with closing(module):

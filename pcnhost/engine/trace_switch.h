@@ -1,5 +1,6 @@
-/* Stands before a cube's program while packets are traced: those of the flow go to the program's tracing variant,
- * all others to the program itself. The flow is compiled in: addresses and ports with masks, 0 for any. */
+/* Stands before a cube's program while packets are traced: those of the flow go to the program's tracing
+ * variant, all others to the program itself. The flow is compiled in: addresses and ports with masks, 0 for
+ * any; or EVERY_PACKET. */
 #include <bcc/helpers.h>
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/if_ether.h>
@@ -9,6 +10,9 @@
 BPF_TABLE("prog", int, int, ingress_programs, _POLYCUBE_MAX_BPF_PROGRAMS);
 BPF_TABLE("prog", int, int, traced, 1);
 
+#ifdef EVERY_PACKET
+static __always_inline bool is_wanted(struct CTXTYPE *ctx) { return true; }
+#else
 #define HEADERS 128
 #define ECHO_REPLY 0
 #define ECHO_REQUEST 8
@@ -39,6 +43,7 @@ static __always_inline bool is_wanted(struct CTXTYPE *ctx) {
   bool to_client = is(ip->daddr, SOURCE, SOURCE_MASK) && is(to, SPORT, SPORT_MASK);
   return to_server || to_client;
 }
+#endif
 
 int trace_switch(struct CTXTYPE *ctx) {
   if (is_wanted(ctx)) traced.call(ctx, 0);

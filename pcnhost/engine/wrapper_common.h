@@ -99,7 +99,8 @@ static __always_inline void _pcn_goes_up(u16 reason) {
 }
 
 #ifdef PCN_TRACE
-/* A traced packet makes two records: as it enters, without decisions, and as it is when all is decided. */
+/* A traced packet makes two records: as it enters, without decisions, and as it is when all is decided. With
+ * PCN_TRACE_DROPPED only those that are dropped make one, the second. */
 #define _PCN_ENTERS 1
 #define _PCN_DECIDED 2
 #define _PCN_SHOWN 128
@@ -118,17 +119,23 @@ static __always_inline u32 _pcn_shown(struct CTXTYPE *ctx) {
 static __always_inline void _pcn_trace_begin(struct CTXTYPE *ctx, struct _pcn_record *record) {
   record->kind = record->count = record->out = record->reason = 0;
   if (!record->left) return;
-  record->left--;
   record->kind = _PCN_ENTERS;
   record->moment = bpf_ktime_get_ns();
   record->cpu = bpf_get_smp_processor_id();
   record->in_port = record->metadata.in_port;
+#ifndef PCN_TRACE_DROPPED
+  record->left--;
   record->length = _pcn_shown(ctx);
   _pcn_traces.perf_submit_skb(ctx, record->length, record, offsetof(struct _pcn_record, decisions));
+#endif
 }
 
 static __always_inline void _pcn_trace_end(struct CTXTYPE *ctx, struct _pcn_record *record) {
   if (!record || record->kind != _PCN_ENTERS) return;
+#ifdef PCN_TRACE_DROPPED
+  if (record->out || record->reason) return;
+  record->left--;
+#endif
   record->kind = _PCN_DECIDED;
   record->length = _pcn_shown(ctx);
   _pcn_traces.perf_submit_skb(ctx, record->length, record, sizeof(*record));

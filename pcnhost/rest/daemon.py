@@ -26,7 +26,7 @@ from pcnhost.rest.resources import host_call
 from pcnhost.rest.rules import shown
 from pcnhost.rest.services import Service, Services
 from pcnhost.rest.status import status
-from pcnhost.rest.trace import trace
+from pcnhost.rest.trace import trace, tracing
 from pcnhost.rest.writes import Writes
 
 Endpoint = Callable[[Call], Answer]
@@ -76,7 +76,7 @@ class Daemon:
             ("metrics", 0): {"GET": self._metrics},
             ("status", 0): {"GET": self._status},
             ("explain", 1): {"GET": self._explain},
-            ("trace", 1): {"POST": self._trace},
+            ("trace", 1): {"GET": self._tracing, "POST": self._trace},
         }
 
     # --- root
@@ -308,10 +308,16 @@ class Daemon:
         body = call.object_body()
         return self._ask(call, lambda cube: trace(cube, body))
 
+    def _tracing(self, call: Call) -> Answer:
+        return self._ask(call, tracing)
+
     def _ask(self, call: Call, question: Callable[[Cube], Json]) -> Answer:
-        cube = self._engine.cubes.get(decode_name(call.segments[1]))
+        name = decode_name(call.segments[1])
+        cube = self._engine.cubes.get(name)
         if cube is None:
-            raise bad_request("Cube does not exist")
+            raise bad_request(
+                f"there is no cube {name}; there are: {', '.join(self._engine.cubes) or 'none'}"
+            )
         try:
             return Answer(200, jsontext.indented(question(cube)))
         except (CannotExplain, Busy) as e:

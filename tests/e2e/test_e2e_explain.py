@@ -335,5 +335,5 @@ def test_nonsense(world: World, query: str, said: str) -> None:
 
 
 def test_no_such_cube(world: World) -> None:
-    with pytest.raises(ApiError, match="400: Cube does not exist"):
+    with pytest.raises(ApiError, match="400: there is no cube"):
         world.cube.api.get("explain/lb9?port=x")

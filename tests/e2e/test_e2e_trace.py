@@ -104,7 +104,7 @@ def test_connections_live_through_it(cube: ConnectedCube) -> None:
 
 def test_nothing_comes(cube: ConnectedCube) -> None:
     line = ("trace", "lb1", "--udp", "10.10.1.1:9", "10.96.0.99:9", "--seconds", "1")
-    assert ctl(cube.api, *line) == "0 packets in 1 s\n"
+    assert ctl(cube.api, *line) == "tracing for up to 1 s\n0 packets in 1 s\n"
     assert json.loads(ctl(cube.api, *line, "--json")) == []
 
 
@@ -116,6 +116,31 @@ def test_a_reload_meanwhile(cube: ConnectedCube) -> None:
     assert len(tracing.result()) > 3
     assert [bool(entry) for entry in entries(cube)] == [bool(entry) for entry in before]
     assert "" not in new_sessions(cube.network.clients[0], "http", VIP, 80, 3)
+
+
+def test_what_is_dropped(cube: ConnectedCube) -> None:
+    """Of all that passes meanwhile, and with the flow that is refused."""
+    before = entries(cube)
+    service = f"k8slbrp/lb1/service/{VIP}/81/TCP"
+    cube.service(VIP, 81, "TCP", [1, 1])
+    cube.api.post(f"{service}/source-range/192.168.0.0/16", {})
+    tracing = Tracing(cube, dropped=True, packets=2, seconds=20)
+    assert cube.api.get("trace/lb1") == {"cube": "lb1", "tracing": True}
+    assert "" not in new_sessions(cube.network.clients[1], "http", VIP, 80, 10)
+    assert new_sessions(cube.network.clients[0], "http", VIP, 81, 2) == {"": 2}
+    told = tracing.result()
+    assert [packet["verdict"] for packet in told] == ["dropped", "dropped"]
+    assert all(f"-> {VIP}:81 SYN" in packet["packet"] and packet["port"] == "client1" for packet in told)
+    assert [decision["decision"] for decision in told[0]["decisions"]] == [
+        "NO_SESSION",
+        "SOURCE_REFUSED",
+        "DROPPED",
+    ]
+    assert entries(cube) == before
+    assert cube.api.get("trace/lb1") == {"cube": "lb1", "tracing": False}
+    shown = ctl(cube.api, "trace", "lb1", "--dropped", "--seconds", "1")
+    assert shown == "tracing for up to 1 s\n0 packets in 1 s\n"
+    cube.api.delete(service)
 
 
 def test_one_at_a_time(cube: ConnectedCube) -> None:
@@ -135,7 +160,8 @@ def test_as_text(cube: ConnectedCube) -> None:
         time.sleep(0.02)
     new_sessions(cube.network.clients[0], "http", VIP, 80, 1)
     thread.join()
-    lines = texts[0].splitlines()
+    first, *lines = texts[0].splitlines()
+    assert first == "tracing for up to 20 s"
     assert lines[0].endswith(f"-> {VIP}:80 SYN enters by port client1") and max(map(len, lines)) <= 80
     assert lines[1] == "    no session has this flow" and lines[-1].startswith(("  It leaves", "    "))
 
@@ -156,6 +182,8 @@ def test_as_text(cube: ConnectedCube) -> None:
         ),
         ({"protocol": "tcp", "source": ["x"]}, "source: a string or a number is expected"),
         ({"colour": "red"}, "colour is no member"),
+        ({"dropped": "yes"}, "dropped: true or false is expected"),
+        ({"dropped": True, "sport": 80}, "sport: not possible with dropped, which is about all packets"),
     ],
 )
 def test_nonsense(cube: ConnectedCube, body: dict[str, Any], said: str) -> None:

@@ -1,6 +1,7 @@
 """Ports and their peers."""
 
 import itertools
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -255,6 +256,25 @@ def test_a_netdev_that_is_down_is_waited_for(engine: Engine, wires: Wires) -> No
         assert port.status == "DOWN"
         ipr.link("set", index=index, state="up")
         assert eventually(lambda: port.status == "UP")
+
+
+def test_a_netdev_is_set_down_and_up(engine: Engine, wires: Wires) -> None:
+    a, b = wires(2)
+    cube, _ = create(engine, CABLE)
+    port = cube.add_port("p", {"peer": "w0"})
+    cube.add_port("q", {"peer": "w1"})
+    with IPRoute() as ipr:
+        index = ipr.link_lookup(ifname="w0")[0]
+        ipr.link("set", index=index, state="down")
+        assert eventually(lambda: port.status == "DOWN")
+        assert port.why_down == "interface w0 is down"
+        assert port.peer == "w0"
+        ipr.link("set", index=index, state="up")
+        assert eventually(lambda: port.status == "UP")
+    assert port.why_down == ""
+    b.send(frame(b"hello"))
+    a.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # that the netdev has been down
+    assert a.receive() == frame(b"hello")
 
 
 def test_a_port_says_why_it_is_down(engine: Engine) -> None:

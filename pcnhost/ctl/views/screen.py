@@ -48,6 +48,7 @@ class Screen:
     service: str = ""  # whose backends are shown
     picture: Picture | None = None
     _shown: Sequence[Row] = field(default=())
+    _length: int = 0  # of the list that is shown, whose lines may be more than there is room for
 
     # --- keys
 
@@ -64,8 +65,8 @@ class Screen:
             "enter": self._open,
             "esc": self._back,
             "backspace": self._back,
-            "d": lambda: self._show(DROPS),
-            "t": lambda: self._show(TABLES),
+            "d": lambda: self._toggle(DROPS),
+            "t": lambda: self._toggle(TABLES),
             "up": lambda: self._move(-1),
             "k": lambda: self._move(-1),
             "down": lambda: self._move(1),
@@ -108,8 +109,11 @@ class Screen:
     def _show(self, view: str) -> None:
         self.view, self.chosen = view, 0
 
+    def _toggle(self, view: str) -> None:
+        self._show(SERVICES if self.view == view else view)
+
     def _move(self, by: int) -> None:
-        self.chosen = max(0, min(self.chosen + by, len(self._shown) - 1))
+        self.chosen = max(0, min(self.chosen + by, self._length - 1))
 
     # --- what is shown
 
@@ -157,7 +161,9 @@ class Screen:
                 rows += [
                     (f"{what}{reason}", human(rate), str(count)) for reason, (rate, count) in reasons.items()
                 ]
-            return [Text(f"{name:<34}{rate:>12}{count:>20}") for name, rate, count in rows]
+            return self._window(
+                [Text(f"{name:<34}{rate:>12}{count:>20}") for name, rate, count in rows], room
+            )
         if self.view == TABLES:
             lines = [Text(f"{'table':<20}{'entries':>12}{'limit':>12}{'fill':>8}{'evicted/s':>12}")]
             for table in picture.tables:
@@ -167,8 +173,20 @@ class Screen:
                         f"{table.name:<20}{table.entries:>12}{table.limit:>12}{table.fill:>8.1%}{evictions:>12}"
                     )
                 )
-            return lines
+            return self._window(lines, room)
         return self._rows(self.rows_of(picture), width, room)
+
+    def _window(self, lines: Sequence[Text], room: int) -> list[Text]:
+        """The first line, and as many of the others as there is room for, from the one chosen on."""
+        head, *rows = lines
+        room = max(1, room - (len(rows) > room))  # the last line then says how many there are
+        self._length = max(0, len(rows) - room) + 1
+        self.chosen = min(self.chosen, self._length - 1)
+        shown = [head, *rows[self.chosen : self.chosen + room]]
+        if self._length > 1:
+            last = self.chosen + len(shown) - 1
+            shown.append(Text(f"{self.chosen + 1} to {last} of {len(rows)} (arrows)", "dim"))
+        return shown
 
     def rows_of(self, picture: Picture) -> list[Row]:
         """What the view, the filter and the order leave of it."""
@@ -181,7 +199,7 @@ class Screen:
         return sorted(rows, key=lambda row: (-row.value(leaf), row.address))
 
     def _rows(self, rows: Sequence[Row], width: int, room: int) -> list[Text]:
-        self._shown = rows
+        self._shown, self._length = rows, len(rows)
         self.chosen = max(0, min(self.chosen, len(rows) - 1))
         shown = [
             name for at, name in enumerate(COLUMNS) if name == self.sort or (at + 1) * WIDTH <= width - 28

@@ -1,25 +1,30 @@
-"""`pcnctl trace`: the next packets of a flow, with the decisions they took."""
+"""`pcnctl trace`: the next packets of a flow, or those that are dropped, with the decisions they took."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import queue
+import sys
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 
-from pcnhost.ctl.client import Client
+from pcnhost.ctl.client import Client, Reply
 from pcnhost.ctl.views import NotAnswered
 from pcnhost.ctl.views.arguments import parser
 from pcnhost.ctl.views.explain import wrapped
 from pcnhost.ctl.words import UsageError
 
+_POLL_S = 0.1
+
 
 def run(client: Client, words: Sequence[str], console: Console) -> int:
     options = _options().parse_args(words)
-    reply = client.send("POST", ("trace", options.cube), json.dumps(_flow(options)))
+    reply = _traced(client, options)
     if not reply.ok:
         raise NotAnswered(reply.refusal)
     packets = reply.json()["packets"]
@@ -28,7 +33,8 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
         return 0
     for packet in packets:
         moment = datetime.fromtimestamp(packet["time"]).isoformat(" ", "milliseconds").split()[1]
-        print(f"{moment} {packet['packet']} enters by port {packet['port']}")
+        what = packet["packet"] or "A packet of another kind"
+        print(wrapped(f"{moment} {what} enters by port {packet['port']}", console.width, "    "))
         for decision in packet["decisions"]:
             print(wrapped(f"    {decision['text']}", console.width, "      "))
         print(wrapped(f"  {packet['text']}", console.width, "    "))
@@ -37,17 +43,47 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
     return 0
 
 
+def _traced(client: Client, options: argparse.Namespace) -> Reply:
+    """The host answers when the trace is over. Until it is on, packets pass untold: say when that is."""
+    replies: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
+    path, body = ("trace", options.cube), json.dumps(_wanted(options))
+
+    def ask() -> None:
+        try:
+            replies.put(client.send("POST", path, body))
+        except Exception as e:
+            replies.put(e)
+
+    worker = threading.Thread(target=ask, daemon=True)
+    worker.start()
+    while worker.is_alive() and not (client.send("GET", path).json() or {}).get("tracing"):
+        worker.join(_POLL_S)
+    if worker.is_alive() and not options.json:
+        print(f"tracing for up to {options.seconds} s", file=sys.stderr, flush=True)
+    reply = replies.get()
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
 def _options() -> argparse.ArgumentParser:
-    options = parser("trace", "The next packets of a flow, of both directions, and what becomes of them.")
+    about = "The next packets of a flow, of both directions, and what becomes of them; or the next that are dropped."
+    options = parser("trace", about)
     options.add_argument("cube")
     flow = options.add_mutually_exclusive_group(required=True)
     for name in ("tcp", "udp", "icmp"):
-        text = "the client, and if wanted the service or server it talks to" if name == "tcp" else None
-        flow.add_argument(f"--{name}", nargs="+", metavar="ADDRESS[:PORT]", help=text)
-    options.add_argument("-n", "--packets", type=int, default=10, help="how many at most (10)")
-    options.add_argument("--seconds", type=int, default=10, help="how long to wait for them (10)")
+        text = "a client, and if wanted the service it talks to" if name == "tcp" else None
+        flow.add_argument(f"--{name}", nargs="+", metavar=("CLIENT[:PORT]", "SERVICE[:PORT]"), help=text)
+    flow.add_argument("--dropped", action="store_true", help="packets of all flows that the cube drops")
+    options.add_argument("-n", "--packets", type=int, default=10, help="how many: 1 to 100 (10)")
+    options.add_argument("--seconds", type=int, default=10, help="how long to wait for them: 1 to 60 (10)")
     options.add_argument("--json", action="store_true", help="for programs")
     return options
+
+
+def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+    bounds = {"packets": options.packets, "seconds": options.seconds}
+    return {**(_flow(options) if not options.dropped else {"dropped": True}), **bounds}
 
 
 def _flow(options: argparse.Namespace) -> dict[str, Any]:
@@ -55,7 +91,7 @@ def _flow(options: argparse.Namespace) -> dict[str, Any]:
     ends = getattr(options, protocol)
     if len(ends) > 2:
         raise UsageError(f"--{protocol}: {ends[2]} is one address too many")
-    flow: dict[str, Any] = {"protocol": protocol, "packets": options.packets, "seconds": options.seconds}
+    flow: dict[str, Any] = {"protocol": protocol}
     for end, (address, port) in zip(ends, (("source", "sport"), ("destination", "dport")), strict=False):
         flow[address], colon, number = end.partition(":")
         if colon:

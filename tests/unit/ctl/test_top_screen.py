@@ -109,6 +109,29 @@ def test_drops_and_tables(screen: Screen) -> None:
     assert any(line.split() == ["clients", "50", "100", "50.0%", "-"] for line in texts(screen))
 
 
+def test_a_view_goes_away_by_its_own_key(screen: Screen) -> None:
+    for key in ("d", "t"):
+        screen.key(key)
+        assert not any("svc1" in line for line in texts(screen))
+        screen.key(key)
+        assert any("svc1" in line for line in texts(screen))
+
+
+def test_long_drops_scroll() -> None:
+    drops = {f"reason{number}": number for number in range(30)}
+    old = Sample(0.0, {"drops": dict.fromkeys(drops, 0)}, [])
+    screen = Screen("lb1", picture=between(old, Sample(2.0, {"drops": drops}, [])))
+    screen.key("d")
+    seen: set[str] = set()
+    for _ in range(40):
+        shown = texts(screen)
+        assert shown[6].startswith("reason ")
+        seen |= {line.split()[0] for line in shown[7:-2]}
+        screen.key("down")
+    assert shown[-2].strip() == "16 to 30 of 30 (arrows)"
+    assert set(drops) <= seen
+
+
 @pytest.mark.parametrize("size", [(40, 10), (20, 8), (200, 60)])
 def test_other_sizes(screen: Screen, size: tuple[int, int]) -> None:
     texts(screen, *size)
