@@ -39,12 +39,12 @@
   D(TRANSLATED, "it becomes {source:ip}:{sport:l4} -> {destination:ip}:{dport:l4}")                      \
   D(UNMATCHED, "neither a session nor a service takes care of it: it passes as it is")                   \
   D(DROPPED,                                                                                             \
-    "it is dropped, and counted as {event:new_session|malformed|no_port|fragment|icmp_error|"            \
-    "rate_limited|rejected|source_ports|table_changed|no_session|table_busy|fragment_held|source_range|" \
-    "port_not_ready|slow_path_full|no_peer|not_promoted}")                                               \
+    "it is dropped, and counted as {event:new-session|malformed|no-port|fragment|icmp-error|"            \
+    "rate-limited|rejected|source-ports|table-changed|no-session|table-busy|fragment-held|source-range|" \
+    "port-not-ready|slow-path-full|no-peer|not-promoted}")                                               \
   D(CONTROL_PLANE,                                                                                       \
     "the control plane gets it: {reason:arp-reply|flood|reject|fragment-hold|fragment-release|reset}")   \
-  D(NO_PORT, "no port leads to its destination: it is dropped, and counted as no_port")
+  D(NO_PORT, "no port leads to its destination: it is dropped, and counted as no-port")
 
 #define DECISION(name, text) DECISION_##name,
 enum decision { DECISIONS(DECISION) DECISION_COUNT };

@@ -137,7 +137,7 @@ class World:
             assert sum(map(len, seen.values())) == 1
         elif told["verdict"] == "dropped":
             last = told["decisions"][-1]
-            event = last["values"].get("event", "no_port")
+            event = last["values"].get("event", "no-port").replace("-", "_")
             assert self.events()[event] == counted[event] + 1
             assert not seen
         else:
@@ -293,6 +293,30 @@ def test_sentences_and_json(world: World) -> None:
     assert (shown["verdict"], shown["out"]) == ("leaves", "to_router")
     assert "10.96.0.10: ADDRESS:PORT" in ctl(world.cube.api, *line[:-1], VIP, status=3)
     assert "client9 is no port" in ctl(world.cube.api, *line[:3], "client9", *line[4:], status=2)
+
+
+def test_where_to_look_next(world: World) -> None:
+    """Who asks about the wrong port, or a service without usable backends, learns what there is."""
+    for vip, port, proto in (("10.96.1.1", 80, "TCP"), ("10.96.1.1", 53, "UDP"), ("10.96.1.2", 80, "TCP")):
+        world.cube.api.post(f"k8slbrp/lb1/service/{vip}/{port}/{proto}", {})
+    for ip, more in {"10.21.0.1": {"state": "DRAINING"}, "10.21.0.2": {"weight": 0}}.items():
+        backend = {"ip": ip, "port": 8080, **more}
+        world.cube.api.post("k8slbrp/lb1/service/10.96.1.1/80/TCP/backend", [backend])
+
+    def last(*words: str) -> str:
+        return ctl(world.cube.api, "explain", "lb1", "--from", "client1", *words).splitlines()[-1]
+
+    client, used = f"{CLIENT}:48000", "10.21.0.1:8080 DRAINING, 10.21.0.2:8080 weight 0"
+    assert (
+        last("--tcp", client, "10.96.1.1:81") == "Services of 10.96.1.1: 10.96.1.1:53/UDP, 10.96.1.1:80/TCP."
+    )
+    gets = "The client gets a TCP reset."
+    assert last("--tcp", client, "10.96.1.1:80") == f"{gets} Backends of 10.96.1.1:80/TCP: {used}."
+    gets = "The client gets an ICMP error: port unreachable."
+    assert last("--udp", client, "10.96.1.1:53") == f"{gets} Backends of 10.96.1.1:53/UDP: none."
+    assert last("--tcp", client, "10.96.9.9:80").startswith("It leaves by port to_router")
+    for path in ("10.96.1.1/80/TCP", "10.96.1.1/53/UDP", "10.96.1.2/80/TCP"):
+        world.cube.api.delete(f"k8slbrp/lb1/service/{path}")
 
 
 def test_a_new_program_is_asked_next_time(world: World) -> None:

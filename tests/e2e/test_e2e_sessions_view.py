@@ -44,7 +44,7 @@ def test_end(cube: ConnectedCube) -> None:
     count = sum(one["backend"] == backend for one in found)
     assert (
         ctl(cube.api, "sessions", "multi", "--backend", f"{backend}:{port}", "--end")
-        == f"{count} sessions ended\n"
+        == f"{count} session{'s' * (count != 1)} ended\n"
     )
     assert len(json.loads(ctl(cube.api, "sessions", "multi", "--json"))) == len(found) - count
     assert "--end needs something to choose by" in ctl(cube.api, "sessions", "multi", "--end", status=3)
@@ -54,4 +54,7 @@ def test_nonsense(cube: ConnectedCube) -> None:
     assert "there is no cube lb9" in ctl(cube.api, "sessions", "lb9", status=3)
     assert "x is no port" in ctl(cube.api, "sessions", "multi", "--client", "1.2.3.4:x", status=3)
     assert 'client: "x" is not possible' in ctl(cube.api, "sessions", "multi", "--client", "x", status=2)
+    wrong = ctl(cube.api, "sessions", "multi", "--state", "closd", status=3)
+    assert "closd is no state, allowed: opening, answered, established, client_closed" in wrong
+    assert ctl(cube.api, "sessions", "multi", "--state", "client-closed") == "no such session\n"
     assert "--limit: 0 is out of range" in ctl(cube.api, "sessions", "multi", "--limit", "0", status=3)

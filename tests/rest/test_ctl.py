@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -195,6 +196,15 @@ def test_help_of_the_words_with_options(ctl: Ctl, word: str) -> None:
     helped = said(ctl(f"help {word}", COLUMNS="80"))
     assert helped.startswith(f"usage: pcnctl {word}")
     assert f"\n{word} " in said(ctl("help"))
+
+
+def test_the_manual(ctl: Ctl) -> None:
+    """Each command of the service's manual, in order; pcnctl speaks polycubectl's language."""
+    text = Path("pcn-k8slbrp.md").read_text()
+    lines = re.findall(r"^ {4,}polycubectl (.*)$", text, re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        said(ctl(line.replace(" peer=veth1", "")))  # an interface that need not be here
 
 
 def test_nothing_changes_without_a_verb(ctl: Ctl, daemon: Daemon) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from rich.console import Console
 
 from pcnhost.ctl.client import Client
-from pcnhost.ctl.views import NotAnswered
+from pcnhost.ctl.views import NotAnswered, fetch
 from pcnhost.ctl.views.arguments import parser
+from pcnhost.ctl.views.fetch import Backend, Service
 from pcnhost.ctl.words import UsageError
+
+ANSWERS = {
+    "tcp": "The client gets a TCP reset.",
+    "udp": "The client gets an ICMP error: port unreachable.",
+    "icmp": "The client gets an ICMP error: host unreachable.",
+}
 
 
 def run(client: Client, words: Sequence[str], console: Console) -> int:
@@ -30,7 +38,44 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
     for number, decision in enumerate(shown["decisions"], 1):
         print(wrapped(f"{number:2}. {decision['text']}", console.width, "    "))
     print(wrapped(shown["text"], console.width, ""))
+    if hint := _hint(client, options, shown):
+        print(wrapped(hint, console.width, ""))
     return 0
+
+
+def _hint(client: Client, options: argparse.Namespace, shown: Mapping[str, Any]) -> str:
+    """What the client gets, and where to look next, when no service takes the packet, or one without backends."""
+    taken = {decision["decision"]: decision["values"] for decision in shown["decisions"]}
+    refused = taken.get("CONTROL_PLANE", {}).get("reason") == "reject"
+    answer = ANSWERS["tcp" if options.tcp else "udp" if options.udp else "icmp"] if refused else ""
+    return " ".join(filter(None, (answer, _others(client, options, taken))))
+
+
+def _others(client: Client, options: argparse.Namespace, taken: Mapping[str, Any]) -> str:
+    """The services of the address, or the backends of the service."""
+    if not taken.keys() & {"UNMATCHED", "PORT_NOT_SERVED", "NO_BACKEND"}:
+        return ""
+    address = (options.tcp or options.udp or options.icmp)[-1].partition(":")[0]
+    (cube,) = fetch.cubes(client, [options.cube])
+    services = [service for service in cube.services if service.vip == address]
+    if "NO_BACKEND" not in taken:
+        names = ", ".join(service.address for service in services)
+        return f"Services of {address}: {names}." if names else ""
+    service = next((one for one in services if _is_for(one, options)), None)
+    if service is None:
+        return ""
+    return f"Backends of {service.address}: {', '.join(map(_why_unused, service.backends)) or 'none'}."
+
+
+def _is_for(service: Service, options: argparse.Namespace) -> bool:
+    if options.icmp:
+        return service.proto == "ICMP"
+    protocol, ends = ("TCP", options.tcp) if options.tcp else ("UDP", options.udp)
+    return (service.proto, str(service.vport)) == (protocol, _end(ends[-1])[1])
+
+
+def _why_unused(backend: Backend) -> str:
+    return f"{backend.address} {backend.state if backend.state != 'ACTIVE' else f'weight {backend.weight}'}"
 
 
 def wrapped(text: str, width: int, indent: str) -> str:

@@ -31,7 +31,7 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
             raise UsageError("--end needs something to choose by, or --all")
         how = {"reset": True} if options.reset else {}
         ended = _act(client, service, options.cube, "end", chosen | how)["ended"]
-        print(json.dumps({"ended": ended}) if options.json else f"{ended} sessions ended")
+        print(json.dumps({"ended": ended}) if options.json else f"{ended} session{'s' * (ended != 1)} ended")
         return 0
     if options.reset:
         raise UsageError("--reset needs --end")
@@ -55,9 +55,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--service", metavar="VIP[:PORT]")
     options.add_argument("--backend", metavar="ADDRESS[:PORT]")
     options.add_argument("--proto", choices=("tcp", "udp", "icmp"))
-    options.add_argument(
-        "--state", type=str.upper, choices=STATES, metavar="STATE", help=", ".join(STATES).lower()
-    )
+    options.add_argument("--state", type=_state, metavar="STATE", help=", ".join(STATES).lower())
     options.add_argument(
         "--idle-min", type=int, metavar="S", help="without a packet for so many seconds or more"
     )
@@ -70,6 +68,14 @@ def _options() -> argparse.ArgumentParser:
     )
     options.add_argument("--all", action="store_true", help="with --end: all sessions of the cube")
     return options
+
+
+def _state(text: str) -> str:
+    """Metrics and `explain` write it with dashes."""
+    state = text.upper().replace("-", "_")
+    if state not in STATES:
+        raise argparse.ArgumentTypeError(f"{text} is no state, allowed: {', '.join(STATES).lower()}")
+    return state
 
 
 def _selection(options: argparse.Namespace) -> dict[str, Any]:
