@@ -68,7 +68,7 @@ race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updat
 	RACE_PACKETS=200000000 RACE_UPDATES=5000000 FLOOD_PACKETS=10000000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
 
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
-	CRASH_KILLS=500 $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py
+	CRASH_KILLS=500 scripts/isolated.sh $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py
 
 faults: build ## 200,000 requests in which any map update, attachment or allocation of the host may fail; half an hour
 	FAULT_REQUESTS=$${FAULT_REQUESTS:-200000} scripts/isolated.sh $(PYTHON) -m pytest -q -s --timeout 7200 tests/faults

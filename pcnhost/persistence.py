@@ -52,6 +52,7 @@ class Persistence(Writes):
     def __init__(self, path: Path, *, clean: bool = False) -> None:
         self._path = path
         self._clean = clean
+        self._saving = threading.Lock()
         self._replaying = threading.local()
         self.not_restored: dict[str, NotRestored] = {}
         self._engine: Engine | None = None  # once something has been restored
@@ -362,7 +363,8 @@ class Persistence(Writes):
     def save(self) -> None:
         """Write the file as of now. A failure is logged."""
         try:
-            self._write(cubesfile.text_of(self._content()))
+            with self._saving:
+                self._write(cubesfile.text_of(self._content()))
         except (OSError, StorageError) as e:
             log.error("cannot write %s: %s; the journal has everything", self._path, e)
 

@@ -160,7 +160,7 @@ def _compile(text: str, cflags: Sequence[str]) -> Module:
         try:
             fds, printed = _compiler.ask(text, cflags)
             if not fds and not printed:  # not the text's fault: somebody has ended the process
-                fds, printed = _compiler.ask(text, cflags)
+                fds, printed = _compiler.ask(text, cflags, anew=True)
         except OSError as e:
             raise CompileError(f"cannot compile: {e.strerror or e}") from None
     if not fds:
@@ -168,7 +168,7 @@ def _compile(text: str, cflags: Sequence[str]) -> Module:
         silent = (
             "BCC is missing: apt install python3-bpfcc"
             if missing
-            else "the compiler has ended without a word, twice"
+            else f"{NO_ANSWER}: it has been ended, twice"
         )
         raise CompileError(printed or silent)
     with os.fdopen(fds[0], "rb") as answer:
@@ -194,16 +194,18 @@ class _Compiler:
         self._requests = socket.socket()  # nobody is at its other end
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, text: str, cflags: Sequence[str]) -> tuple[list[int], str]:
+    def ask(self, text: str, cflags: Sequence[str], *, anew: bool = False) -> tuple[list[int], str]:
         """The descriptors of the answer, which belong to the caller (none when the text did not compile), and
-        what the compiler has printed. Raises OSError, CompileError when there is no answer in time."""
+        what the compiler has printed. Raises OSError, CompileError when there is no answer in time.
+
+        `anew` asks another process than the one there is: that may be about to end as its child has."""
         with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as printed:
             pickle.dump((text, list(cflags)), request)
             request.seek(0)
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs:
-                    process = self._send([request.fileno(), printed.fileno(), theirs.fileno()])
+                    process = self._send([request.fileno(), printed.fileno(), theirs.fileno()], anew)
                 ours.settimeout(TIME_LIMIT_S)
                 try:
                     fds = _received(ours)
@@ -213,10 +215,10 @@ class _Compiler:
             printed.seek(0)
             return fds, printed.read().decode(errors="replace").strip()
 
-    def _send(self, fds: list[int]) -> subprocess.Popen[bytes]:
+    def _send(self, fds: list[int], anew: bool) -> subprocess.Popen[bytes]:
         """Answers which process has got the request."""
         with self._lock:
-            if self._process and self._process.poll() is None:
+            if self._process and self._process.poll() is None and not anew:
                 try:
                     socket.send_fds(self._requests, [b"."], fds)
                     return self._process

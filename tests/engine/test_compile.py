@@ -90,10 +90,29 @@ def test_a_request_survives_the_end_of_its_child() -> None:
         answer.result(timeout=30).close()
 
 
+def test_a_request_survives_the_end_of_its_child_and_then_of_the_compiler() -> None:
+    """As when all of them are killed, which takes each its own time."""
+    compiled(GOOD).close()
+    (compiler,) = compilers()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(compiled, GOOD, "\n".join(f"BPF_ARRAY(t{i}, u64, 1);" for i in range(250)))
+        assert eventually(lambda: _children(compiler))
+        time.sleep(0.1)  # for the compiler to leave the request to its child
+        os.kill(compiler, signal.SIGSTOP)
+        _kill_children(compiler)
+        time.sleep(0.3)
+        os.kill(compiler, signal.SIGKILL)
+        answer.result(timeout=30).close()
+
+
+def _children(compiler: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{compiler}/task/{compiler}/children").read_text().split()]
+
+
 def _kill_children(compiler: int) -> bool:
-    children = Path(f"/proc/{compiler}/task/{compiler}/children").read_text().split()
+    children = _children(compiler)
     for pid in children:
-        os.kill(int(pid), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     return bool(children)
 
 

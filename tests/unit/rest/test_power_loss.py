@@ -5,7 +5,9 @@ The file system is in a file, by a loop device. A copy of that file is the disk 
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from pcnhost import cubesfile
 from pcnhost.journal import Journal, Nodes
+from testbed.host import PROJECT
 
 pytestmark = pytest.mark.root
 
@@ -71,3 +74,20 @@ def test_the_file_is_the_old_or_the_new_one(image: Path) -> None:
             cubesfile.write(disk / "cubes.json", content)
             with after_power_failure(image) as failed:
                 assert (failed / "cubes.json").read_bytes() == content
+
+
+def test_a_host_that_is_killed_while_it_writes_leaves_no_file_for_good(tmp_path: Path) -> None:
+    path = tmp_path / "cubes.json"
+    cubesfile.write(path, b"old")
+    killed = (
+        "import os, pathlib, signal, sys; from pcnhost import cubesfile;"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL);"
+        "cubesfile.write(pathlib.Path(sys.argv[1]), b'new')"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", killed, path], cwd=PROJECT, check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert path.read_bytes() == b"old"
+    cubesfile.write(path, b"newer")
+    assert [found.name for found in tmp_path.iterdir()] == ["cubes.json"]
+    assert path.read_bytes() == b"newer"
