@@ -76,7 +76,7 @@ faults: build ## 200,000 requests in which any map update, attachment or allocat
 sanitize: $(STAMP) ## service and bridge under ASan, UBSan and TSan, eight clients and packets, five minutes each
 	SANITIZE_SECONDS=$${SANITIZE_SECONDS:-300} scripts/isolated.sh $(PYTHON) -m pytest -q -s --timeout 7200 tests/sanitize
 
-fuzz: $(STAMP) ## the handlers under libFuzzer for ten minutes; what it finds new is added to the corpus
+fuzz: build ## the handlers under libFuzzer for ten minutes; what it finds new is added to the corpus
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/fuzz
 
 $(WHEELS): pyproject.toml $(STAMP)

@@ -2,7 +2,6 @@
 
 #include <polycube/services/table.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -163,7 +162,7 @@ class FakeHost final : public CubeFactory {
                                          const set_log_level_cb &, const packet_in_cb &) override {
     for (auto &table : tables) {
       table.entries.clear();
-      std::fill(table.elements.begin(), table.elements.end(), '\0');
+      if (!table.elements.empty()) std::memset(table.elements.data(), 0, table.elements.size());
     }
     return std::make_shared<FakeCube>(conf);
   }
