@@ -35,3 +35,21 @@ def make_packages(out: Path, **environment: str) -> Packages:
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     return make_packages(tmp_path_factory.mktemp("packages"))
+
+
+def newer(deb: Path, directory: Path) -> Path:
+    """The same package as version 9.9.9."""
+    tree = directory / "tree"
+    subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    lines = control.read_text().splitlines()
+    control.write_text(
+        "".join(f"{'Version: 9.9.9' if line.startswith('Version:') else line}\n" for line in lines)
+    )
+    (init,) = tree.rglob("site-packages/pcnhost/__init__.py")
+    init.write_text(init.read_text() + '\n__version__ = "9.9.9"\n')
+    made = directory / "newer.deb"
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, made], check=True, capture_output=True
+    )
+    return made

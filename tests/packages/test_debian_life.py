@@ -20,7 +20,7 @@ from testbed.topology import ConnectedCube
 from testbed.traffic import Holder, Newcomers
 from tests.engine.support import programs_on
 
-from .conftest import Packages
+from .conftest import Packages, newer
 from .machine import Machine
 
 pytestmark = [pytest.mark.root, pytest.mark.serial, pytest.mark.long]
@@ -60,24 +60,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         )
         yield machine
         subprocess.run(machine.command("systemctl", "disable", "--now", "pcnhost.service"), check=False)
-
-
-def newer(deb: Path, directory: Path) -> Path:
-    """The same package as version 9.9.9."""
-    tree = directory / "tree"
-    subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
-    control = tree / "DEBIAN" / "control"
-    lines = control.read_text().splitlines()
-    control.write_text(
-        "".join(f"{'Version: 9.9.9' if line.startswith('Version:') else line}\n" for line in lines)
-    )
-    (init,) = tree.rglob("site-packages/pcnhost/__init__.py")
-    init.write_text(init.read_text() + '\n__version__ = "9.9.9"\n')
-    made = directory / "newer.deb"
-    subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, made], check=True, capture_output=True
-    )
-    return made
 
 
 def answered(api: Api, machine: Machine) -> str:
