@@ -105,6 +105,7 @@ static __always_inline enum membership find_backend(const struct service *servic
 static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port,
                                                      __u16 *counter) {
   struct service *service = services.lookup((struct service_key *)key);
+  if (!service) service = services.lookup((struct service_key *)key); /* missed, see select_backend() */
   if (!service) return NOT_A_MEMBER;
   __u32 version = LOAD_ONCE(service->version);
   if (!is_version(service, key, version)) return MEMBERSHIP_CHANGED;
@@ -147,9 +148,9 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
 
 /*
  * CHOICE_CHANGED when the control plane has changed the service twice in this moment. A service that is not
- * found is looked for once more as well: the kernel's hash tables can miss an entry that the next versions of
- * itself replace again and again meanwhile (without this, the race of two CPUs saw it once in three million
- * packets).
+ * found is looked for once more as well: the kernel puts the new version of an entry before the others of its
+ * bucket and then takes the old one out, so a lookup that is among the others meanwhile misses both (without
+ * this, the race of two CPUs saw it once in three million packets).
  */
 static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
                                                   struct chosen *chosen) {

@@ -83,12 +83,24 @@ static __always_inline void count_fast_path(void) {
 """
 
 
+# What the kernel's hash tables may do while an entry is replaced. Every other time, so that a test needs no luck.
+_MISSING = """
+BPF_ARRAY(test_lookups, u32, 1);
+static __always_inline struct service *lookup_that_misses(struct service_key *key) {
+  u32 zero = 0;
+  u32 *count = test_lookups.lookup(&zero);
+  return count && (*count)++ % 2 == 0 ? 0 : services.lookup(key);
+}
+"""
+
+
 class Way(Enum):
     """Which ways a copy of the program has."""
 
     BOTH = "both"
     FULL = "full"
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
+    MISSING = "missing"  # both, and the first lookup of a service misses it, the second one does not, …
 
 
 @cache
@@ -100,6 +112,10 @@ def _program_text(own_clock: bool, way: Way) -> str:
     if way is Way.COUNTED:
         handle_rx = "return send_out(ctx, md, out);\n  pkt.tuple.side"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
+    if way is Way.MISSING:
+        before, services, after = re.split(r"(.*, services, .*\n)", text)
+        assert "services.lookup(" in after
+        text = before + services + _MISSING + after.replace("services.lookup(", "lookup_that_misses(")
     return _CLOCK + text if own_clock else text
 
 
@@ -185,6 +201,10 @@ class Datapath:
 
     def _set_peer(self, port: int, target: int) -> None:
         bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II8x", 0, target))
+
+    def forget_lookups(self) -> None:
+        """The next lookup misses, if this copy does that."""
+        bpf.update(self.maps["test_lookups"], bytes(4), bytes(4))
 
     def set_clock(self, tick: int) -> None:
         """The time, if this copy has a clock of its own. A tick is about a second."""
