@@ -83,8 +83,8 @@ struct traffic {
 };
 
 /*
- * table_changes[]: entries that the datapath has made and removed in `openings` and `clients`. Those that are
- * there no more although nobody has removed them, the kernel has evicted.
+ * table_changes[]: entries that the datapath has added and removed in `openings` and `clients`. The kernel
+ * tells nobody what it evicts: it is what was added, less what was removed and what is there.
  */
 enum table_change {
   CHANGE_OPENING_ADDED = 0,
@@ -95,18 +95,19 @@ enum table_change {
   CHANGE_COUNT = 5,
 };
 
-/* evictions[0]: what the control plane knows of them. */
+/* evictions[0]: what the control plane needs to tell evictions, also after its next start. */
 struct evictions {
   __u64 openings_removed; /* entries that it has removed itself */
   __u64 clients_removed;
-  __u64 openings_evicted; /* as it has last shown */
+  __u64 openings_evicted; /* the last figures that it has shown: they never go back */
   __u64 clients_evicted;
 };
 
 /*
- * totals[side][fate]: all other packets, by the side where they came in. What was translated is the sum of
- * `traffic`: the packets from clients came in by FRONTEND ports, those to clients by the BACKEND port, but
- * for FATE_HAIRPIN, which are among the latter and came in by FRONTEND ports.
+ * totals[side][fate]: packets that were not translated, by the side where they came in. Translated ones count
+ * in `traffic`: those from clients came in by FRONTEND ports, those to clients by the BACKEND port. The
+ * exception are answers of hairpin sessions, which come in by FRONTEND ports: FATE_HAIRPIN counts them here
+ * too.
  */
 enum fate { FATE_PASSED = 0, FATE_DROPPED = 1, FATE_SLOW_PATH = 2, FATE_HAIRPIN = 3, FATE_COUNT = 4 };
 
@@ -125,16 +126,17 @@ struct service_key {
   __u8 pad;
 };
 
-/* counter_owners: whose a number of `traffic` is; kept by and for the control plane. */
+/* counter_owners: the service and backend that `traffic` counts under a number. Only the control plane uses
+ * it. */
 struct counter_owner {
   struct service_key service; /* all zero: of a service that is no more */
   __be32 backend;
 };
 
 /*
- * removed_traffic: what backends that a service had before have exchanged, once their numbers are used again;
- * with a key of all zero, those of services that are no more. `from` or `number`: the figures that stand
- * there are contained already.
+ * removed_traffic: the figures of a service's former backends whose numbers have been used again. The entry
+ * with a key of all zero has those of removed services. A figure is added here before it is removed where it
+ * was; after a crash in between, `from` or `number` say which one is contained already.
  */
 #define MAX_REMOVED_TRAFFIC 16384 /* with more, numbers are not used again */
 
@@ -150,11 +152,10 @@ struct removed_traffic {
 
 /* ports[index]: what a packet entering by that port needs to know; rewritten as a whole when ports change. */
 struct port {
-  __u8 side;  /* enum side */
-  __u8 multi; /* 1 in MULTI mode */
-  __u16 out;  /* where unmatched packets go; NO_PORT: look up by destination address, or drop */
-  __u32
-      generation; /* new for every port ever created: sessions of a deleted port do not match its successor */
+  __u8 side;        /* enum side */
+  __u8 multi;       /* 1 in MULTI mode */
+  __u16 out;        /* where unmatched packets go; NO_PORT: look up by destination address, or drop */
+  __u32 generation; /* of every port another: a session of a deleted port does not fit the next one here */
 };
 
 /* src_ip_rewrite[0]: clients in net/mask appear to backends with the network part new_net. mask 0 and enabled
@@ -192,15 +193,15 @@ struct service {
   __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
   __u16 sets;        /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
   __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
-  __u8 sources;      /* the number of its set of source ranges; 0: it has none, and serves everybody */
+  __u8 sources;      /* the number of its set of source ranges; 0: none, it serves everybody */
   struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
   __u32 affinity;                           /* seconds for which a client keeps its backend; 0: it does not */
   __u32 version_again;
 };
 
 /*
- * source_ranges: an LPM trie. A service's set of ranges has a number beside the one in force while it is
- * exchanged.
+ * source_ranges: an LPM trie. A new set of ranges of a service is written under another number than the one
+ * in force, and is in force when the service's entry has that number.
  */
 struct source_range {
   __u32 prefix_length;        /* of what follows: SOURCE_RANGE_BITS for a single address */
@@ -381,8 +382,8 @@ struct fragment {
   __u16 pad;
 };
 
-/* settings[0]: idle timeouts in seconds, by protocol and state; whether a VIP's ports without service refuse.
- */
+/* settings[0]: idle timeouts in seconds, by protocol and state; whether ports of a VIP that no service has
+ * are refused. */
 #define SETTINGS_PROTOCOLS 32
 #define SETTINGS_STATES 16
 

@@ -19,12 +19,13 @@ static __always_inline action_t copy(__u32 reason, __u32 out) {
   return ACTION_COPY | reason << ACTION_REASON_SHIFT | out;
 }
 
-/* The control plane instead of a port. */
+/* The packet goes to the control plane instead of a port. */
 static __always_inline action_t punt(__u32 reason) { return copy(reason, ONLY_CONTROL_PLANE); }
 
-/* At most so many packets per tick, CPU and reason bother the control plane. */
+/* Packets per tick, CPU and reason: the control plane is far slower than the datapath. */
 #define SLOW_PATH_BUDGET 256
 
+/* False when nothing is left in this tick. */
 static __always_inline bool spend_budget(__u32 reason) {
   struct limit *limit = limits.lookup(&reason);
   if (!limit) return false;
@@ -41,14 +42,15 @@ static __always_inline bool give_copy(struct CTXTYPE *ctx, struct pkt_metadata *
                                       __u32 reason) {
   __u32 datagram[3] = {pkt->tuple.saddr, pkt->tuple.daddr,
                        (__u32)pkt->tuple.side << 24 | (__u32)pkt->tuple.proto << 16 | pkt->ip_id};
-  /* Its verdict is none on the original. */
+  /* The result tells of the copy only, not what becomes of the packet. */
   if (pcn_pkt_controller_with_metadata(ctx, md, reason, datagram)) return false;
   struct limit *limit = limits.lookup(&reason);
   if (limit) limit->given++;
   return true;
 }
 
-/* The same of a packet that goes its way: without the copy, if the control plane has enough to do. */
+/* The same for a packet that is forwarded anyway: there is no copy when the control plane has enough to do.
+ */
 static __always_inline void offer_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                        __u32 reason) {
   if (spend_budget(reason) && give_copy(ctx, md, pkt, reason)) return;
@@ -65,7 +67,7 @@ static __always_inline int drop_now(const struct packet *pkt, __u32 length, __u3
 /* The control plane gets the packet instead of a port. */
 static __always_inline int punt_now(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                     __u32 length, __u32 reason) {
-  if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* the former has been asked already */
+  if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* hold_fragment() has spent it */
     return drop_now(pkt, length, EVENT_RATE_LIMITED);
   if (!give_copy(ctx, md, pkt, reason)) return drop_now(pkt, length, EVENT_DROP_SLOW_PATH_FULL);
   count_fate(pkt->tuple.side, FATE_SLOW_PATH, length);
@@ -76,7 +78,7 @@ static __always_inline int punt_now(struct CTXTYPE *ctx, struct pkt_metadata *md
 static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md, __u32 out) {
   int verdict = pcn_pkt_redirect(ctx, md, out);
 #ifdef POLYCUBE_XDP
-  /* A port without peer yields XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
+  /* A port without peer gives XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
   if (!verdict) {
     count_event(EVENT_DROP_NO_PEER);
     return RX_DROP;

@@ -1,6 +1,6 @@
 /*
- * Session affinity: which backend a client of a service has had last. Only services with affinity look here,
- * and only when they open a session.
+ * Session affinity: the backend of a client's last session with a service. Looked up only for new sessions of
+ * services with affinity.
  */
 
 static __always_inline __u32 affinity_check(const struct affinity_key *key, __be32 ip, __be16 port) {
@@ -44,7 +44,7 @@ static __always_inline enum membership recall_backend(struct session *session, _
   return membership;
 }
 
-/* Called for sessions that have been opened: each one lets the time begin anew. */
+/* Each session that is opened restarts the timeout. */
 static __always_inline void remember_backend(const struct session *session, __u8 proto) {
   const struct flow *back = &session->back;
   struct affinity_key key = affinity_key_of(&session->front, proto);

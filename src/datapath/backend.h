@@ -9,7 +9,7 @@ static __always_inline bool has_group_mac(struct CTXTYPE *ctx) {
   return (void *)(eth + 1) <= packet_end(ctx) && (eth->h_dest[0] & 1);
 }
 
-/* To the FRONTEND port with the destination address; what is for everybody goes to every FRONTEND port. */
+/* The FRONTEND port with the destination address; broadcast and multicast are flooded. */
 static __always_inline action_t port_towards_client(struct CTXTYPE *ctx, const struct packet *pkt,
                                                     const struct port *in) {
   if (!in->multi) return in->out;
@@ -25,8 +25,8 @@ static __always_inline bool is_answer(const struct packet *pkt) {
 }
 
 /*
- * What a service's backend answers to nobody. The client knows it as the service and would reset a connection
- * that is healthy; with its next packet the session is there again.
+ * For the answer of a service's backend to a session that was evicted. Its client knows the backend as the
+ * service, and would reset a healthy connection; the client's next packet makes the session again.
  */
 static __always_inline action_t drop_answer_without_session(const struct packet *pkt, bool known) {
   const struct flow_key *tuple = &pkt->tuple;

@@ -28,7 +28,7 @@ static __always_inline void count_translated(__u16 counter, bool from_client, __
   }
 }
 
-/* A packet that something else happens to. */
+/* Any other packet. */
 static __always_inline void count_fate(__u8 side, enum fate fate, __u32 length) {
   __u32 index = side * FATE_COUNT + fate;
   struct total *total = totals.lookup(&index);

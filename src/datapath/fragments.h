@@ -22,8 +22,8 @@ static __always_inline struct fragment *find_note(struct fragment_key *key, __u3
 }
 
 /*
- * Later fragments of this one get the same addresses and leave by the same port. Where services and backends
- * are, they must find out as well that their first one was nothing special.
+ * Later fragments get the same addresses and leave by the same port. One that was not translated needs a note
+ * too, where there are services or backends: else the later ones would be held.
  */
 static __always_inline void note_first_fragment(struct packet *pkt, action_t action) {
   if (action == drop(EVENT_DROP_MALFORMED)) return;

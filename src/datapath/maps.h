@@ -1,9 +1,9 @@
 /*
  * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints and source_ranges take memory
  * only for what they hold; all others are allocated whole (see docs/datapath.md for the figures). The control
- * plane defines SESSION_ENTRIES, the wish of the user, and CPUS.
+ * plane defines SESSION_ENTRIES (max-sessions) and CPUS.
  */
-#define RETIRED_ENTRIES (SESSION_ENTRIES / 2)
+#define RETIRED_ENTRIES (SESSION_ENTRIES / 2 / CPUS * CPUS) /* as many for each CPU */
 #define FLOW_HINTS 16384
 
 BPF_ARRAY(ports, struct port, MAX_PORTS);
@@ -14,7 +14,7 @@ BPF_ARRAY(known, __u64, KNOWN_WORDS);
 BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __be32, __u32, vips, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
-/* The backends of whatever service, by address, port and protocol. */
+/* The backends of all services, by address, port and protocol. */
 BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);
 BPF_TABLE("lru_hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES, CPUS));

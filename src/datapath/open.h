@@ -41,8 +41,8 @@ static __always_inline enum open_result assign_backend(struct flow_key *tuple, _
 }
 
 /*
- * Connections to a backend's own address have sessions, too: its answers show that they are for them, and
- * none of them looks to the backend like one through a service.
+ * Connections to a backend's own address have sessions, too. So an answer without session is known to be one
+ * to the service, and a source port is replaced when the backend could not tell both kinds apart.
  */
 static __always_inline enum open_result assign_direct(const struct packet *pkt, struct session *session) {
   const struct flow_key *tuple = &pkt->tuple;
@@ -113,9 +113,8 @@ static __always_inline enum open_result store_beside_others(struct session *sess
   return by_client || claim_flow(&request, session, true) ? OPENED : TABLE_CHANGED;
 }
 
-/* What becomes of the answers to the session that a client flow had before, with `back` as its backend's
- * flow.
- */
+/* The client's flow has a new session. Decides on late answers to the old one, with `back` as its backend's
+ * flow. */
 static __always_inline void leave_old_backend(const struct flow *back, const struct lookup *found,
                                               struct session *session, __u8 proto) {
   struct session old = *session;
@@ -131,8 +130,8 @@ static __always_inline void leave_old_backend(const struct flow *back, const str
 }
 
 /*
- * Stores a new session. `found` is where an older one of the same client flow was, with `old` as its
- * backend's flow: when both lead to the same backend, it becomes the new one.
+ * Stores a new session. `found`: where an older one of the same client flow is, with `old` as its backend's
+ * flow. With the same backend its entry is used again.
  */
 static __always_inline enum open_result store_session(struct session *session, const struct lookup *found,
                                                       const struct flow *old, __u8 proto, __u32 hash) {
@@ -161,8 +160,8 @@ static __always_inline enum open_result store_session(struct session *session, c
 }
 
 /*
- * Makes a session for a request without one, whose backend has been chosen with `outcome`. `old`: what its
- * flow had as backend before, if `found` says that it had one.
+ * Makes a session for a request. `outcome`: of assign_backend(). `old`: the backend's flow of the session
+ * that the request had before, if `found` has one.
  */
 static __always_inline enum open_result open_session(const struct packet *pkt, enum open_result outcome,
                                                      const struct port *in, __u16 in_index, __u32 now,
@@ -176,9 +175,9 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   session->port = in_index;
   session->port_generation = in->generation;
   session->state = initial_state(pkt);
-  session->removals = 0;
+  session->removals = 0; /* its next packet asks whether the backend is still there */
   session->pad = 0;
-  if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends something forgotten: pass it on, remember nothing */
+  if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends a session that is unknown here */
   outcome = store_session(session, found, old, proto, hash);
   if (outcome != OPENED) return outcome;
   decided(NEW_SESSION);

@@ -153,8 +153,8 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
   return is_icmp_error(icmp->type) ? PACKET_ICMP_ERROR : PACKET_OTHER_IP;
 }
 
-/* Makes the verifier forget what it knows of `value` (xor twice with a register it knows nothing of), so that
- * it follows one path instead of one for each number of VLAN tags. */
+/* Makes the verifier forget the values that it knows for `value`, by two xors with a register it knows
+ * nothing of: it follows one path then, instead of one for each value. */
 static __always_inline __u64 hide_from_verifier(__u64 value, __u64 unknown) {
   asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
   return value;

@@ -4,14 +4,14 @@
  * full of them, and then evict sessions that live but are idle. Each CPU has places of its own.
  */
 
-#define STRAGGLER_TICKS 2 /* what has been seen in this tick or the last stays, for late packets */
+#define STRAGGLER_TICKS 2 /* sessions seen in this tick or the last stay, for late packets */
 #define RESET_TICKS 240   /* RFC 7857, section 2.2: time after an RST, which may have been forged */
 
 static __always_inline bool is_finished(__u8 state) {
   return state == SESSION_CLOSED || state == SESSION_RESET || state == SESSION_ANSWERED;
 }
 
-/* Of TCP, the state before the end of the handshake is none of an ended session. */
+/* With TCP, SESSION_ANSWERED is in the middle of the handshake. */
 static __always_inline bool retires_in(__u8 state, __u8 proto) {
   return is_finished(state) && !(proto == PROTO_TCP && state == SESSION_ANSWERED);
 }

@@ -1,4 +1,4 @@
-/* From a service and a flow to a backend, by a hash of the flow; and whether a backend still is a service's.
+/* The backend of a service that the hash of a flow selects; and whether a backend still belongs to a service.
  */
 
 static __always_inline __u32 flow_hash(const struct flow_key *tuple) {
@@ -16,17 +16,24 @@ static __always_inline struct service_key service_of(const struct flow_key *tupl
   return key;
 }
 
-/* Loads a word anew each time, in the order of the program. */
+/* Loads a word each time anew. */
 #define LOAD_ONCE(word) (*(const volatile __u32 *)&(word))
+
+/* Keeps the compiler from moving what is read of an entry over the questions whether it still is that one. */
+#define READ_BARRIER() asm volatile("" ::: "memory")
 
 /* Whether the memory at `service` is the entry of `key`, in this version. Ask before and after reading it. */
 static __always_inline bool is_version(const struct service *service, const struct service_key *key,
                                        __u32 version) {
-  return LOAD_ONCE(service->version) == version &&
-         LOAD_ONCE(service->version_again) == (version ^ service_check(key));
+  READ_BARRIER();
+  bool same = LOAD_ONCE(service->version) == version &&
+              LOAD_ONCE(service->version_again) == (version ^ service_check(key));
+  READ_BARRIER();
+  return same;
 }
 
 static __always_inline bool is_of_segment(const struct chunk *chunk, __u32 segment) {
+  READ_BARRIER();
   return LOAD_ONCE(chunk->segment) == segment;
 }
 

@@ -20,7 +20,7 @@ enum table { TABLE_NONE, TABLE_CLIENTS, TABLE_OPENINGS, TABLE_FLOWS };
 struct lookup {
   struct session *entry; /* null: there is none */
   __u8 table;            /* enum table */
-  bool from_client;      /* which of both sent the packet */
+  bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session of this client port was found */
   bool ended;            /* it has timed out */
   bool changed;          /* an entry was overwritten while it was read */
@@ -46,7 +46,7 @@ static __always_inline bool matches(const struct session *session, struct flow_k
   return same_flow(from_client ? &session->front : &session->back, &flow);
 }
 
-/* --- hints: by hash of the client, the tick until which there may be entries in `flows` --- */
+/* --- hints: the tick until which `flows` may have entries of clients with this hash --- */
 
 static __always_inline __u32 *flow_hint(struct client_key *key) {
   __u32 index = hash_endpoint(key->ip, key->port, key->proto) % FLOW_HINTS;
@@ -180,7 +180,7 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
     if (!entry) return false;
     hint_flow(&other, session->last_seen);
   }
-  /* Else the client has opened a new session, which is none of this packet's business. */
+  /* Otherwise the client has opened a new session meanwhile. */
   if (entry->check == session->check) write_state(entry, session);
   return is_in_openings;
 }
@@ -211,22 +211,22 @@ static __always_inline void refresh(struct session *session, const struct lookup
 
 /* --- new sessions --- */
 
-/* A session that a new one of another flow may replace; closed ones, which the backend may remember, `last`.
- */
+/* Whether a new session may take the place of `old`. A backend may still remember a closed one: only as the
+ * `last` resort. */
 static __always_inline bool is_replaceable(const struct session *old, const struct session *session,
                                            __u8 proto, bool last) {
   return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
          (last && old->state == SESSION_CLOSED);
 }
 
-/* Whose packets an answer to a new session would be taken for. */
+/* Whether answers to a new session would be taken for those to another one. */
 enum conflict { CONFLICT_NONE, CONFLICT_REPLACEABLE, CONFLICT_LIVE };
 
 static __always_inline bool is_other_flow(const struct session *old, const struct session *session) {
   return old && !same_flow(&old->front, &session->front);
 }
 
-/* `where`: the table with the other session. */
+/* Looks in all tables. `where`: the table with the other session. */
 static __always_inline enum conflict find_conflict(struct flow_key *answer, const struct session *session,
                                                    bool last, enum table *where) {
   bool from_client = answer->side == SIDE_FRONTEND;

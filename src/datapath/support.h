@@ -1,6 +1,6 @@
-/* Small things every stage uses: loops, time, counters, what is known of addresses. */
+/* What several stages use: loops, time, events, lookups of addresses. */
 
-/* Before a loop that stays one where the kernel's verifier knows loops. */
+/* Before a loop. The verifier knows loops since 5.3. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 3, 0)
 #define LOOP _Pragma("nounroll")
 #else
@@ -44,7 +44,7 @@ static __always_inline bool may_be_known(__be32 ip, __be16 port, __u8 proto) {
   return word && (*word >> (bit % 64) & 1);
 }
 
-/* The same of an address: of VIPs and backends. */
+/* The same for any port and protocol. */
 static __always_inline bool may_be_known_address(__be32 ip) { return may_be_known(ip, 0, 0); }
 
 static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
@@ -52,7 +52,7 @@ static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
   return endpoints.lookup(&key) != 0;
 }
 
-/* Whatever the ports of its services. */
+/* Whether some service has this address. */
 static __always_inline bool is_vip(__be32 address) { return vips.lookup(&address) != 0; }
 
 /* The FRONTEND port of a local client, for packets that no session sends elsewhere. */

@@ -80,11 +80,11 @@ static __always_inline bool correct_without_helper(struct CTXTYPE *ctx, __u32 of
 #endif
 
 /*
- * The same in TC, where packets of local senders may carry only the sum of the pseudo header, to be finished
- * later: then the change of the addresses must be added, and that of the ports must not. The program cannot
- * see which it has, but the kernel's helper knows. Its result for the addresses tells whether the checksum is
- * a finished one, which spares a second call for the ports; unless the addresses do not change the sum.
- * Invalidates packet pointers.
+ * The same in TC. A packet of a local sender may carry an unfinished checksum (CHECKSUM_PARTIAL): the sum of
+ * the pseudo header only, which the change of the addresses concerns and that of the ports does not. The
+ * kernel's helper knows which it is, the program does not. So the helper corrects for the addresses; if the
+ * result is that of a finished checksum, the ports need no second call. That shows only if the addresses
+ * change the sum. Invalidates packet pointers.
  */
 static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, __u8 proto, __u64 addresses,
                                                 __u64 ports_delta) {
