@@ -2,7 +2,7 @@
  * The datapath of a cube: one program for both directions. handle_rx, at the end, puts the stages together:
  *
  *   fast_path.h                        most packets: done after one lookup
- *   parse.h                            bytes to `struct packet`
+ *   parse.h, scratch.h                 bytes to `struct packet`, and what belongs to it
  *   session.h, session_table.h         the session of a packet; retire.h: the end of sessions
  *   select.h, source_range.h,
  *   affinity.h, open.h                 a new session and its backend
@@ -16,6 +16,7 @@
 #include "datapath/abi.h"
 #include "datapath/explain.h"
 #include "datapath/maps.h"
+#include "datapath/scratch.h"
 #include "datapath/parse.h"
 #include "datapath/support.h"
 #include "datapath/counters.h"
@@ -44,31 +45,31 @@
  */
 static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
                                                __u16 in_index, bool is_error) {
-  struct icmp_error error = {};
-  if (is_error && !parse_icmp_error(ctx, pkt, &error)) return ACTION_UNMATCHED;
-  struct flow_key tuple = is_error ? error.expected : pkt->tuple;
+  struct icmp_error *error = &pkt->scratch->error;
+  if (is_error && !parse_icmp_error(ctx, pkt, error)) return ACTION_UNMATCHED;
+  struct flow_key tuple = is_error ? error->expected : pkt->tuple;
   __u32 now = current_tick();
   /* Else the verifier follows the rest once for each protocol. */
   tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto;
-  struct session session = {};
+  struct session *session = &pkt->scratch->session;
   struct lookup found = {};
-  find_session(&tuple, now, &session, &found);
+  find_session(&tuple, now, session, &found);
   if (found.changed) return drop(EVENT_DROP_TABLE_CHANGED);
   if (found.entry)
-    decided(SESSION, found.table, session.state, now - session.last_seen);
+    decided(SESSION, found.table, session->state, now - session->last_seen);
   else
     decided(NO_SESSION);
-  found.ended = found.entry && expired(&session, tuple.proto, now);
+  found.ended = found.entry && expired(session, tuple.proto, now);
   if (found.ended) decided(SESSION_OVER);
   bool lives = found.entry && !found.ended;
-  if (lives && !is_error && found.from_client) lives = continues_session(&session, pkt);
+  if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
   if (lives) {
-    if (!is_error && session.state == SESSION_ENDED) {
+    if (!is_error && session->state == SESSION_ENDED) {
       decided(SESSION_ENDED);
       return punt(REASON_RESET);
     }
-    if (!is_error) refresh(&session, &found, pkt, now, in, in_index);
+    if (!is_error) refresh(session, &found, pkt, now, in, in_index);
   } else {
     bool known = may_involve_server(&tuple);
     if (in->side == SIDE_BACKEND)
@@ -77,29 +78,29 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
       decided(NOTHING_KNOWN);
       return is_error ? ACTION_UNMATCHED : pass_or_refuse(pkt);
     }
-    struct flow old = session.back;
-    found.counter = session.counter;
+    struct flow old = session->back;
+    found.counter = session->counter;
     __u32 hash = flow_hash(&tuple);
-    enum open_result outcome = assign_backend(&tuple, hash, now, &session);
+    enum open_result outcome = assign_backend(&tuple, hash, now, session);
     if (is_error) {
       if (outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
       if (outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
     } else {
-      outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, &session);
+      outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
       if (outcome != OPENED) return handle_not_opened(pkt, outcome);
     }
     found.from_client = true;
   }
-  struct translation to = translation_of(&session, found.from_client);
+  struct translation to = translation_of(session, found.from_client);
   decided(TRANSLATED, to.saddr, to.sport, to.daddr, to.dport);
   struct egress egress = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
                           .daddr = to.daddr,
-                          .port_generation = session.port_generation,
-                          .port = session.port,
-                          .counter = session.counter,
+                          .port_generation = session->port_generation,
+                          .port = session->port,
+                          .counter = session->counter,
                           .from_client = found.from_client};
-  pkt->egress = egress;
-  bool done = is_error ? translate_icmp_error(ctx, pkt, &error, &to) : translate(ctx, pkt, &to);
+  pkt->scratch->egress = egress;
+  bool done = is_error ? translate_icmp_error(ctx, pkt, error, &to) : translate(ctx, pkt, &to);
   return done ? ACTION_TRANSLATED : drop(EVENT_DROP_MALFORMED);
 }
 
@@ -136,11 +137,13 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
 
   __u32 out = take_fast_path(ctx, in);
   if (out != NO_FAST_PATH) return send_out(ctx, md, out);
+  pkt.scratch = clean_scratch();
+  if (!pkt.scratch) return RX_DROP; /* for the verifier: it is always there */
   pkt.tuple.side = in->side;
   action_t action = decide(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);
   bool translated = action == ACTION_TRANSLATED;
-  if (translated) action = egress_port(in, &pkt.egress);
+  if (translated) action = egress_port(in, &pkt.scratch->egress);
   if (action == ACTION_UNMATCHED) {
     decided(UNMATCHED);
     action = in->side == SIDE_FRONTEND ? in->out : port_towards_client(ctx, &pkt, in);

@@ -102,8 +102,9 @@ static __always_inline int carry_out(struct CTXTYPE *ctx, struct pkt_metadata *m
     decided(NO_PORT);
     return drop_now(pkt, length, EVENT_DROP_NO_PORT);
   }
-  if (translated) count_translated(pkt->egress.counter, pkt->egress.from_client, length);
-  bool is_hairpin_answer = translated && !pkt->egress.from_client && pkt->tuple.side == SIDE_FRONTEND;
+  if (translated) count_translated(pkt->scratch->egress.counter, pkt->scratch->egress.from_client, length);
+  bool is_hairpin_answer =
+      translated && !pkt->scratch->egress.from_client && pkt->tuple.side == SIDE_FRONTEND;
   if (!translated || is_hairpin_answer)
     count_fate(pkt->tuple.side, translated ? FATE_HAIRPIN : FATE_PASSED, length);
   return send_out(ctx, md, out);

@@ -34,13 +34,13 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
   __u32 now = current_tick();
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment note = {
-      .saddr = pkt->egress.saddr,
-      .daddr = pkt->egress.daddr,
+      .saddr = pkt->scratch->egress.saddr,
+      .daddr = pkt->scratch->egress.daddr,
       .last_seen = now,
-      .port_generation = pkt->egress.port_generation,
-      .port = pkt->egress.port,
-      .counter = pkt->egress.counter,
-      .from_client = pkt->egress.from_client,
+      .port_generation = pkt->scratch->egress.port_generation,
+      .port = pkt->scratch->egress.port,
+      .counter = pkt->scratch->egress.counter,
+      .from_client = pkt->scratch->egress.from_client,
       .verdict = translated                   ? FRAGMENT_TRANSLATE
                  : action == ACTION_UNMATCHED ? FRAGMENT_PASS
                                               : FRAGMENT_DROP,
@@ -74,8 +74,8 @@ static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct p
                                 .port = note->port,
                                 .counter = note->counter,
                                 .from_client = note->from_client};
-  pkt->egress = as_the_first;
-  rewrite_addresses(ip, pkt->egress.saddr, pkt->egress.daddr);
+  pkt->scratch->egress = as_the_first;
+  rewrite_addresses(ip, pkt->scratch->egress.saddr, pkt->scratch->egress.daddr);
   return ACTION_TRANSLATED;
 }
 

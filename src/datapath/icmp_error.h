@@ -4,13 +4,6 @@
  * not work.
  */
 
-struct icmp_error {
-  struct flow_key expected; /* the flow whose sessions translate this error */
-  __u32 inner_l3;
-  __u32 inner_l4;
-  __u8 inner_icmp_type;
-};
-
 #define INNER_L3_MASK 0x7f
 #define INNER_L4_MASK 0xff
 #define INNER_L4_HEADER 8 /* all that RFC 792 promises of the embedded L4 header */

@@ -13,16 +13,6 @@ enum packet_class {
   PACKET_MALFORMED,
 };
 
-/* What a translated packet's addresses become, and where it leaves if it is for a client. */
-struct egress {
-  __be32 saddr;
-  __be32 daddr;
-  __u32 port_generation; /* of port */
-  __u32 port;
-  __u16 counter;
-  bool from_client;
-};
-
 struct packet {
   struct flow_key tuple;
   __u32 l3; /* offset of the IPv4 or ARP header */
@@ -32,7 +22,7 @@ struct packet {
   __u8 first_fragment; /* more fragments follow this one */
   __u8 releases_held;  /* the slow path holds others of its datagram */
   __be16 ip_id;
-  struct egress egress;
+  struct scratch *scratch;
 };
 
 struct vlan_tag {

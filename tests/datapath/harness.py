@@ -110,7 +110,7 @@ def _program_text(own_clock: bool, way: Way) -> str:
     if way is Way.FULL:
         text = _replaced(text, "= take_fast_path(ctx, in);", "= NO_FAST_PATH;")
     if way is Way.COUNTED:
-        handle_rx = "return send_out(ctx, md, out);\n  pkt.tuple.side"
+        handle_rx = "if (out != NO_FAST_PATH) return send_out(ctx, md, out);"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
     if way is Way.MISSING:
         before, services, after = re.split(r"(.*, services, .*\n)", text)
