@@ -181,7 +181,9 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
     hint_flow(&other, session->last_seen);
   }
   /* Otherwise the client has opened a new session meanwhile. */
-  if (entry->check == session->check) write_state(entry, session);
+  if (entry->check != session->check) return is_in_openings;
+  /* The control plane ends one entry after the other: what it has ended stays so. */
+  if (entry->state != SESSION_ENDED) write_state(entry, session);
   return is_in_openings;
 }
 

@@ -38,10 +38,10 @@ def request(flags: str, shape: Shape = PLAIN, vip: str = VIP) -> bytes:
     return TCP_EXCHANGE.request(CLIENT, vip, shape, flags=flags)
 
 
-def established(lab: Lab) -> None:
+def established(lab: Lab, seen_as: str = CLIENT) -> None:
     lab.serve((SERVER, SERVER_PORT))
     lab.from_client(request("S"))
-    lab.from_server(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN))
+    lab.from_server(TCP_EXCHANGE.answer(SERVER, seen_as, PLAIN))
     lab.from_client(request("A"))
 
 
@@ -86,6 +86,23 @@ def test_sessions_beside_others(lab: Lab) -> None:
     packet = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, dport=session.source_port)
     assert_punted(lab.from_server(packet), RESET, SERVER_IF, packet)
     assert lab.from_client(request("A")).out == SERVER_IF
+
+
+@pytest.mark.parametrize("first", ["clients", "flows"])
+def test_a_packet_between_the_ends_of_both_entries_does_not_revive_one(lab: Lab, first: str) -> None:
+    """A session with two entries is ended in one after the other. A packet meanwhile keeps the other entry alive."""
+    lab.tables.set_rewrite(("10.0.0.0", "255.255.255.0", "10.9.8.0"))
+    established(lab, seen_as="10.9.8.1")
+    answer = TCP_EXCHANGE.answer(SERVER, "10.9.8.1", PLAIN, flags="A")
+    lab.tables.age(1)
+    lab.tables.end_sessions(first)
+    if first == "clients":
+        assert lab.from_server(answer).out == CLIENT_IF
+    else:
+        assert lab.from_client(request("A")).out == SERVER_IF
+    lab.tables.end_sessions("flows" if first == "clients" else "clients")
+    assert_punted(lab.from_server(answer), RESET, SERVER_IF, answer)
+    assert_punted(lab.from_client(request("A")), RESET, CLIENT_IF, request("A"))
 
 
 def test_icmp_errors_about_an_ended_session(lab: Lab) -> None:
