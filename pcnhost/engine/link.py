@@ -16,6 +16,7 @@ class Link:
     peer: str = ""  # what is wanted: a netdev, `cube:port`, or nothing
     up: bool = False  # there is a way for packets
     enabled: bool = True  # the peer is not a netdev that has been set down since
+    carrier: bool = True  # the peer is not a netdev whose other end is down or unplugged
     ifindex: int = 0  # of the peer when that is a netdev and attached
     problem: str = ""  # why that netdev is not attached
     far_mac: bytes | None = None  # of that netdev's other end when packets may be put there at once

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pcnhost.engine.link import End, Link, Node
 from pcnhost.engine.netdev import ENTRIES, Netdevs
-from pcnhost.engine.netlink import IFF_UP
+from pcnhost.engine.netlink import IFF_LOWER_UP, IFF_UP
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, target
 from pcnhost.engine.source import Hook
 from pcnhost.errors import HostError
@@ -239,7 +239,7 @@ class Links:
         self._log.warning("port %s goes down: %s", port.path, problem)
         self._netdevs.detach(link.ifindex)
         del self._by_ifindex[link.ifindex]
-        link.ifindex, link.far_mac, link.enabled = 0, None, True
+        link.ifindex, link.far_mac, link.enabled, link.carrier = 0, None, True, True
         self._wait(port, problem)
         self._refresh(port)
 
@@ -322,13 +322,14 @@ class Links:
                 "port %s: interface %s is %s", port.path, link.peer, "up" if enabled else "down"
             )
             link.enabled = enabled
+        link.carrier = netdev is None or bool(netdev["flags"] & IFF_LOWER_UP)
         direct = netdev and port.cube.hook is Hook.TC
         link.far_mac = self._netdevs.far_mac(netdev) if direct else None
 
     def _leave(self, port: End) -> None:
         """Takes the port away from its peer."""
         link = self._links[port]
-        left, link.peer, link.far_mac, link.enabled = link.peer, "", None, True
+        left, link.peer, link.far_mac, link.enabled, link.carrier = link.peer, "", None, True, True
         if port in self._waiting:
             self._waiting.remove(port)
         if link.ifindex:

@@ -38,6 +38,11 @@ class Port:
         return "UP" if link.up and link.enabled else "DOWN"
 
     @property
+    def carrier(self) -> bool:
+        """Whether the interface that is the peer, if it is one, has somebody at its other end."""
+        return self._links.of(self).carrier
+
+    @property
     def why_down(self) -> str:
         """Why the status is DOWN, for people; empty when it is UP."""
         return self._links.why_down(self)

@@ -54,12 +54,15 @@ def ending(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
         why = port.why_down or "it has no peer" if port else "there is no such port"
         return {"verdict": "dropped", "out": name, "text": f"It is lost at port {name}: {why}."}
     leaving = frames.read(frame)
+    lost = (
+        "" if port.carrier else f" {port.peer} has no carrier: its other end is down, and the packet is lost."
+    )
     return {
         "verdict": "leaves",
         "out": port.name,
         "peer": port.peer,
         "leaving": str(leaving) if leaving else "",
-        "text": f"It leaves by port {port.name} to {port.peer}{f' as {leaving}' if leaving else ''}.",
+        "text": f"It leaves by port {port.name} to {port.peer}{f' as {leaving}' if leaving else ''}.{lost}",
     }
 
 

@@ -19,7 +19,7 @@ from pcnhost.engine import bpf
 from pcnhost.frames import Packet
 from testbed import topology
 from testbed.api import Api, ApiError
-from testbed.lab import Lab
+from testbed.lab import Lab, run
 from testbed.topology import ConnectedCube
 from tests.datapath.maps import contents, keys
 from tests.datapath.tables import EVENTS
@@ -275,6 +275,23 @@ def test_a_port_without_peer(world: World) -> None:
     told = world.explain("client1", tcp(1, 4))
     assert told["text"] == "It is lost at port to_router: it has no peer."
     api.patch("k8slbrp/lb1/ports/to_router/peer", peer)
+
+
+def test_a_port_without_carrier(world: World) -> None:
+    """The other end of the pod's veth pair has never been set up."""
+    near, far = f"{world.cube.lab.prefix}n", f"{world.cube.lab.prefix}f"
+    run(["ip", "link", "add", near, "type", "veth", "peer", "name", far])
+    try:
+        run(["ip", "link", "set", near, "up"])
+        port = {"type": "FRONTEND", "ip": "10.10.1.99", "peer": near}
+        world.cube.api.post("k8slbrp/lb1/ports/silent", port)
+        told = world.explain("to_router", Packet("TCP", "10.30.0.1", 80, "10.10.1.99", 5000, ("ACK",)))
+        assert told["text"].endswith(
+            f" {near} has no carrier: its other end is down, and the packet is lost."
+        )
+    finally:
+        world.cube.api.delete("k8slbrp/lb1/ports/silent")
+        run(["ip", "link", "del", near])
 
 
 def test_sentences_and_json(world: World) -> None:

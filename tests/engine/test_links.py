@@ -277,6 +277,18 @@ def test_a_netdev_is_set_down_and_up(engine: Engine, wires: Wires) -> None:
     assert a.receive() == frame(b"hello")
 
 
+def test_the_other_end_of_a_netdev_goes_down_and_up(engine: Engine, wires: Wires) -> None:
+    (wire,) = wires(1)
+    cube, _ = create(engine, CABLE)
+    port = cube.add_port("p", {"peer": "w0"})
+    assert port.carrier
+    wire.set_far(state="down")
+    assert eventually(lambda: not port.carrier)
+    assert port.status == "UP"
+    wire.set_far(state="up")
+    assert eventually(lambda: port.carrier)
+
+
 def test_a_port_says_why_it_is_down(engine: Engine) -> None:
     one, _ = create(engine, CABLE, name="one")
     port = one.add_port("p", {})
