@@ -78,13 +78,12 @@ enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEM
 /* Each tells `counter` that of the backend it finds. */
 static __always_inline enum membership find_among(const struct backend *backends, int count, __be32 ip,
                                                   __be16 port, __u16 *counter) {
-#pragma unroll
-  for (int i = 0; i < count; i++)
-    if (backends[i].ip == ip && backends[i].port == port) {
-      __u16 flags = *(const volatile __u16 *)&backends[i].flags;
-      *counter = flags >> BACKEND_COUNTER_SHIFT;
-      return flags & BACKEND_ACCEPTS ? MEMBER_ACCEPTS : MEMBER_DRAINING;
-    }
+  LOOP for (int i = 0; i < count; i++) {
+    if (backends[i].ip != ip || backends[i].port != port) continue;
+    __u16 flags = *(const volatile __u16 *)&backends[i].flags;
+    *counter = flags >> BACKEND_COUNTER_SHIFT;
+    return flags & BACKEND_ACCEPTS ? MEMBER_ACCEPTS : MEMBER_DRAINING;
+  }
   return NOT_A_MEMBER;
 }
 
@@ -162,7 +161,7 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
 static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
                                                   struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
-  _Pragma("unroll") for (int attempt = 0; attempt < 2; attempt++) {
+  LOOP for (int attempt = 0; attempt < 2; attempt++) {
     choice = try_select_backend(tuple, hash, chosen);
     if (choice != CHOICE_CHANGED && choice != CHOICE_NO_SERVICE) break;
   }
