@@ -42,7 +42,7 @@ cluster-test: build $(WHEELS) ## rolling updates and scaling under at least 100,
 mutants: build ## take out each feature behind docs/kubernetes-conformance.md and see its tests fail; half an hour
 	$(PYTHON) -m tests.kube.mutants
 
-test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k maglev" runs a part, JOBS=4 uses four workers
+test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k rendezvous" runs a part, JOBS=4 uses four workers
 	scripts/test.sh $(TESTS)
 
 test-lbrp: build $(WHEELS) ## the REST, e2e and kube proofs for the service under its other name; TESTS="tests/rest" a part

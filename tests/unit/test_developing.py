@@ -31,6 +31,7 @@ _FOLDERS = (
     "tests/datapath",
     "tests/e2e",
     "tests/services",
+    "tests/unit/sdk",
 )
 _FILES = ("CMakeLists.txt", "pyproject.toml", "tests/conftest.py")
 
