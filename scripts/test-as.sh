@@ -12,6 +12,7 @@ mkdir -p "$copy/build"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --no-dereference -t "$copy" 2> /dev/null || true
 ln -s "$PWD/.venv" "$copy/.venv"
 cp build/*.so "$copy/build/"
+[ ! -d build/compiled ] || cp -a build/compiled "$copy/build/"
 grep -rlZ k8slbrp "$copy"/{testbed,tests/{rest,e2e,kube}} --include="*.py" |
   xargs -0 sed -Ei "
     s/k8slbrp/$name/g

@@ -22,7 +22,7 @@ class Api:
         self.url = f"http://{address}/polycube/v1"
         self._session = requests.Session()
 
-    def request(self, method: str, path: str, body: Any = None, timeout: float = 60) -> Any:
+    def request(self, method: str, path: str, body: Any = None, timeout: float = 180) -> Any:
         """Send a request; returns the decoded answer, None when it is empty. Raises ApiError."""
         answer = self._session.request(method, f"{self.url}/{path}", json=body, timeout=timeout)
         if answer.status_code >= 300:
