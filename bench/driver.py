@@ -61,7 +61,14 @@ def load_service_program(
     """Load one of bench/programs as if it were a service's, under the host's wrapper, using `maps` where it can.
 
     Returns the fds of the program and of the maps it has brought."""
-    text = source.complete(source.parse(program_text(name)).text, hook)
+    return load_text(program_text(name), hook, maps, defines)
+
+
+def load_text(
+    program: str, hook: Hook, maps: dict[str, int], defines: Sequence[str] = ()
+) -> tuple[int, dict[str, int]]:
+    """The same of a program's text."""
+    text = source.complete(source.parse(program).text, hook)
     module = compile_text(text, [*source.cflags(hook, "reference", 0, False, "INFO"), *defines])
     program_fd = bpf.load_program(_PROGRAM_TYPES[hook], "reference", module.linked(_ENTRY[hook], maps))
     return program_fd, module.tables

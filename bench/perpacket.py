@@ -16,8 +16,8 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from bench import counting, kernel, packets, services, stats
 from bench import host as bench_host
-from bench import kernel, packets, services, stats
 from bench.driver import REDIRECT, Driver, Flow, answers_of, load_service_program
 from bench.host import Host
 from pcnhost.engine import bpf, testrun
@@ -31,6 +31,7 @@ _PORTS_PER_ADDRESS = 50_000
 _CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
 
 BACKENDS = 10
+COUNTED = "multi"  # the setup of which the counters' cost is measured
 
 Measurement = Callable[[], float]
 
@@ -116,6 +117,11 @@ def _measure_hook(hook: Hook, scale: Scale) -> dict[str, Any]:
                 measurements |= _references(target, running.directory(name), scale)
             for case, measurement in _cases(target, setup, scale).items():
                 measurements[f"{name}/{case}"] = measurement
+            if name == COUNTED:
+                programs = counting.programs(
+                    hook, running.directory(name), target.metadata_fd, setup.max_sessions
+                )
+                measurements |= _counting_cases(target, programs, scale)
         taken = stats.in_turns(measurements, scale.rounds)
     return _report(taken)
 
@@ -202,9 +208,8 @@ def _steady_cases(target: Target, flows: list[Flow], scale: Scale) -> dict[str, 
     answers = _reverse_flows(target.clients_fd, _TCP)
     if len(answers) != len(flows):
         raise RuntimeError(f"{len(flows)} sessions were opened and {len(answers)} are there")
-    elsewhere = [Flow.of(packets.CLIENT, packets.ELSEWHERE, 4000, packets.VPORT, _FRONTEND)]
     cases = {
-        "pass": _steady(target, elsewhere, ack, scale),
+        "pass": _steady(target, [_elsewhere()], ack, scale),
         "tcp forward": _steady(target, flows[:1], ack, scale),
         "tcp reverse": _steady(target, answers[:1], ack, scale),
     }
@@ -214,6 +219,25 @@ def _steady_cases(target: Target, flows: list[Flow], scale: Scale) -> dict[str, 
     else:
         cases |= _other_protocols(target, scale)
     return cases
+
+
+def _counting_cases(target: Target, programs: dict[str, int], scale: Scale) -> dict[str, Measurement]:
+    """The same packets through the datapath with and without counters, on the first session that was opened."""
+    ack = packets.tcp("A")
+    flows = {
+        "tcp forward": _forward_flows(replace(target, sources=count()), 1, 1),
+        "tcp reverse": _reverse_flows(target.clients_fd, _TCP),
+        "pass": [_elsewhere()],
+    }
+    return {
+        f"{name}/{case}": _steady(replace(target, program_fd=program), flow, ack, scale)
+        for name, program in programs.items()
+        for case, flow in flows.items()
+    }
+
+
+def _elsewhere() -> Flow:
+    return Flow.of(packets.CLIENT, packets.ELSEWHERE, 4000, packets.VPORT, _FRONTEND)
 
 
 def _other_protocols(target: Target, scale: Scale) -> dict[str, Measurement]:
@@ -292,6 +316,11 @@ def _report(taken: dict[str, list[float]]) -> dict[str, Any]:
     driver_one = stats.difference(taken.pop("floor/one"), floor)
     driver_many = stats.difference(taken.pop("floor/many"), floor)
     report: dict[str, Any] = {"floor": {"ns": stats.summary(floor)}}
+    for name in [name for name in taken if name.startswith("counted/")]:
+        case = name.split("/")[1]
+        cost = stats.difference(taken.pop(name), taken.pop(f"uncounted/{case}"))
+        figures = {"ns": stats.summary(cost), "ratio": stats.summary(stats.ratios(cost, floor))}
+        report.setdefault("counting", {})[case] = figures
     for name, samples in taken.items():
         setup, case = name.split("/")
         many = case.endswith(("new session", "any session"))

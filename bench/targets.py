@@ -57,6 +57,9 @@ def _targets() -> Iterator[Target]:
         ):
             path = f"per_packet/{hook}/{setup}/{case}/ratio/median"
             yield Target(f"{hook}, {case}: multiples of the floor", limit, True, path)
+        for case in ("tcp forward", "tcp reverse"):
+            path = f"per_packet/{hook}/counting/{case}/ratio/median"
+            yield Target(f"{hook}, {case}: what counting adds, multiples of the floor", 0.15, True, path)
         for case, limit in (("tcp forward", 1.3), ("tcp reverse", 1.3), ("pass", 1.3), ("new session", 1.45)):
             name = f"{hook}, {case}: with 10,000 services and 500,000 sessions, over 1 and 1"
             yield Target(name, limit, True, f"per_packet/{hook}/large over small/{case}")

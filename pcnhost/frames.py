@@ -64,10 +64,7 @@ class Packet:
 
 def read(frame: bytes) -> Packet | None:
     """The packet of a frame; None when it is none of a flow: not IPv4, a later fragment, cut off, another protocol."""
-    at = 14
-    kind = int.from_bytes(frame[12:14])
-    while kind in (0x8100, 0x88A8) and len(frame) >= at + 4:  # VLAN tags
-        kind, at = int.from_bytes(frame[at + 2 : at + 4]), at + 4
+    kind, at = _network_layer(frame)
     if kind != 0x0800 or len(frame) < at + _IP.size:
         return None
     version, _, _, _, fragment, _, number, _, source, destination = _IP.unpack_from(frame, at)
@@ -92,6 +89,40 @@ def read(frame: bytes) -> Packet | None:
     return Packet(
         protocol, ends[0], sport, ends[1], dport, tuple(n for n, bit in TCP_FLAGS.items() if flags & bit)
     )
+
+
+def describe(frame: bytes) -> str:
+    """A frame in a few words, of whatever kind it is."""
+    if packet := read(frame):
+        return str(packet)
+    kind, at = _network_layer(frame)
+    if kind == 0x0806 and len(frame) >= at + 28:
+        operation = int.from_bytes(frame[at + 6 : at + 8])
+        name = {1: "request", 2: "reply"}.get(operation, f"operation {operation}")
+        return f"ARP {name} of {_address(frame, at + 14)} for {_address(frame, at + 24)}"
+    if kind == 0x0800 and len(frame) >= at + _IP.size:
+        _, _, _, _, fragment, _, number, _, source, destination = _IP.unpack_from(frame, at)
+        protocol = next((name for name, known in PROTOCOLS.items() if known == number), f"protocol {number}")
+        what = "later fragment" if fragment & 0x1FFF else _icmp_error(frame, at) if number == 1 else "packet"
+        return f"{protocol} {what} {_address(source, 0)} -> {_address(destination, 0)}"
+    return f"frame of {len(frame)} bytes, EtherType 0x{kind:04x}"
+
+
+def _icmp_error(frame: bytes, ip_at: int) -> str:
+    at = ip_at + 4 * (frame[ip_at] & 15)
+    return f"type {frame[at]} code {frame[at + 1]}" if len(frame) > at + 1 else "packet"
+
+
+def _address(frame: bytes, at: int) -> str:
+    return socket.inet_ntoa(frame[at : at + 4])
+
+
+def _network_layer(frame: bytes) -> tuple[int, int]:
+    """EtherType behind VLAN tags, and where what it says begins."""
+    kind, at = int.from_bytes(frame[12:14]), 14
+    while kind in (0x8100, 0x88A8) and len(frame) >= at + 4:
+        kind, at = int.from_bytes(frame[at + 2 : at + 4]), at + 4
+    return kind, at
 
 
 def _checksum(data: bytes) -> bytes:

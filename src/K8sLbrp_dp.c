@@ -48,6 +48,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   struct icmp_error *error = &pkt->scratch->error;
   if (is_error && !parse_icmp_error(ctx, pkt, error)) return ACTION_UNMATCHED;
   struct flow_key tuple = is_error ? error->expected : pkt->tuple;
+  if (is_error) decided(ICMP_ERROR, tuple.daddr, tuple.dport, tuple.saddr, tuple.sport);
   __u32 now = current_tick();
   /* Else the verifier follows the rest once for each protocol. */
   tuple.proto = hide_from_verifier(tuple.proto, now);

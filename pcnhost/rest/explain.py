@@ -16,20 +16,21 @@ from pcnhost.rest.answers import Refused, bad_request
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.request import Request, query_pairs
 
-PARAMETERS = ("port", "protocol", "source", "sport", "destination", "dport", "id", "reply", "flags")
+PARAMETERS = ("port", "frame", "protocol", "source", "sport", "destination", "dport", "id", "reply", "flags")
 HIGHEST_PORT = 65535
+SHORTEST_FRAME, LONGEST_FRAME = 14, 1514
 
 
 def explanation(cube: Cube, request: Request) -> Json:
     """Raises Refused, HostError, OSError."""
     given = _parameters(request)
     port = _port(cube, given)
-    packet = _packet(given)
-    record, frame = cube.explain(port, packet.frame())
+    asked = _frame(given) if "frame" in given else _packet(given).frame()
+    record, frame = cube.explain(port, asked)
     return {
         "cube": cube.name,
         "port": port.name,
-        "packet": str(packet),
+        "packet": frames.describe(asked),
         "decisions": told(record),
         **ending(cube, record, frame),
     }
@@ -53,7 +54,7 @@ def ending(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
         name = port.name if port else f"number {record.out}"
         why = port.why_down or "it has no peer" if port else "there is no such port"
         return {"verdict": "dropped", "out": name, "text": f"It is lost at port {name}: {why}."}
-    leaving = frames.read(frame)
+    leaving = frames.describe(frame)
     lost = (
         "" if port.carrier else f" {port.peer} has no carrier: its other end is down, and the packet is lost."
     )
@@ -61,8 +62,8 @@ def ending(cube: Cube, record: Record, frame: bytes) -> dict[str, Json]:
         "verdict": "leaves",
         "out": port.name,
         "peer": port.peer,
-        "leaving": str(leaving) if leaving else "",
-        "text": f"It leaves by port {port.name} to {port.peer}{f' as {leaving}' if leaving else ''}.{lost}",
+        "leaving": leaving,
+        "text": f"It leaves by port {port.name} to {port.peer} as {leaving}.{lost}",
     }
 
 
@@ -85,6 +86,18 @@ def _port(cube: Cube, given: Mapping[str, str]) -> Port:
             f"port: {name[:100]} is no port of {cube.name}, allowed: {', '.join(cube.ports) or 'none'}"
         )
     return cube.ports[name]
+
+
+def _frame(given: Mapping[str, str]) -> bytes:
+    """Any frame, in hexadecimal digits."""
+    _without(given, "frame", *(name for name in PARAMETERS if name not in ("port", "frame")))
+    try:
+        frame = bytes.fromhex(given["frame"])
+    except ValueError:
+        raise impossible("frame", given["frame"], "hexadecimal digits") from None
+    if not SHORTEST_FRAME <= len(frame) <= LONGEST_FRAME:
+        raise impossible("frame", f"{len(frame)} bytes", f"{SHORTEST_FRAME}..{LONGEST_FRAME}")
+    return frame
 
 
 def _packet(given: Mapping[str, str]) -> Packet:

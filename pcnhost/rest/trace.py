@@ -57,11 +57,10 @@ def _flow(given: Mapping[str, str]) -> Flow:
 
 
 def _shown(cube: Cube, traced: Traced) -> Json:
-    entered = frames.read(traced.entered)
     return {
         "time": round(traced.moment, 6),
         "port": traced.port,
-        "packet": str(entered) if entered else "",
+        "packet": frames.describe(traced.entered),
         "decisions": told(traced.record),
         **ending(cube, traced.record, traced.left),
     }

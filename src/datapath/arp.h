@@ -37,6 +37,7 @@ static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const str
                                                   const struct port *in) {
   struct arp_packet *arp = arp_of(ctx, pkt);
   if (!arp) return drop(EVENT_DROP_MALFORMED);
+  decided(ARP, load_ip(arp->target_ip));
   struct src_ip_rewrite *rewrite = active_rewrite();
   if (rewrite && arp->operation == bpf_htons(ARP_REPLY) &&
       (load_ip(arp->sender_ip) & rewrite->mask) == rewrite->net)
@@ -56,6 +57,7 @@ static __always_inline action_t arp_from_backend(struct CTXTYPE *ctx, const stru
     target = rewrite->net | (target & ~rewrite->mask);
     store_ip(arp->target_ip, target);
   }
+  decided(ARP, target);
   if (!in->multi) return in->out;
   __u32 out = frontend_port_of(target);
   __be32 sender = load_ip(arp->sender_ip);

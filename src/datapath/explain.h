@@ -6,6 +6,11 @@
 #define DECISIONS(D)                                                                                     \
   D(NO_ROLE, "port {port:port} has no role, or there is no port on the other side")                      \
   D(MALFORMED, "its headers are cut off, or contradict each other")                                      \
+  D(FRAGMENT,                                                                                            \
+    "it is a later fragment: with the first one {verdict:it is translated|it passes|it is dropped}")     \
+  D(FRAGMENT_EARLY, "it is a later fragment, and the first one has not come yet")                        \
+  D(ICMP_ERROR, "it is an error about a packet {source:ip}:{sport:l4} -> {destination:ip}:{dport:l4}")   \
+  D(ARP, "it is about {address:ip}")                                                                     \
   D(NO_SESSION, "no session has this flow")                                                              \
   D(SESSION,                                                                                             \
     "a session in the table {table:none|clients|openings|flows} has this flow: state "                   \

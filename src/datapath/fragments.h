@@ -57,6 +57,7 @@ static __always_inline bool is_balanced_protocol(__u8 proto) {
 /* A later fragment whose first one has not come yet. */
 static __always_inline action_t hold_fragment(const struct packet *pkt, struct fragment_key *key,
                                               bool is_noted, __u32 now) {
+  decided(FRAGMENT_EARLY);
   if (!spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
   struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
   if (!is_noted) fragments.update(key, &note);
@@ -83,6 +84,7 @@ static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct pack
   __u32 now = current_tick();
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment *note = find_note(&key, now);
+  if (note && note->verdict != FRAGMENT_HELD) decided(FRAGMENT, note->verdict);
   if (note && note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
   if (note && note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
   if (note && note->verdict == FRAGMENT_TRANSLATE) return translate_fragment(ctx, pkt, note);

@@ -13,6 +13,7 @@ from testbed.host import load_service, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 
+from .explaining import Wire, World
 from .live import Live
 
 
@@ -66,3 +67,16 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
         api.post("k8slbrp/lb1/ports/be", {"type": "BACKEND"})
         api.post("k8slbrp/lb1/ports/fe", {"type": "FRONTEND", "ip": "10.10.1.1"})
         yield Live(lab, api)
+
+
+@pytest.fixture(scope="module", params=["TC", "XDP_SKB"])
+def world(request: pytest.FixtureRequest, api: Api, lab: Lab) -> Iterator[World]:
+    with Lab() as own:
+        network = topology.build(own, clients=2, servers=0)
+        topology.create_multi(api, "lb1", network, **{"type": request.param, "max-sessions": 1024})
+        wires = {"to_router": Wire(network.router, "lb")}
+        wires |= {f"client{n}": Wire(space, "eth0") for n, space in enumerate(network.clients, 1)}
+        yield World(ConnectedCube("lb1", lab, api, network), wires)
+        for wire in wires.values():
+            wire.close()
+        api.delete("k8slbrp/lb1")

@@ -45,6 +45,8 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
 
 def _hint(client: Client, options: argparse.Namespace, shown: Mapping[str, Any]) -> str:
     """What the client gets, and where to look next, when no service takes the packet, or one without backends."""
+    if options.frame is not None:
+        return ""
     taken = {decision["decision"]: decision["values"] for decision in shown["decisions"]}
     refused = taken.get("CONTROL_PLANE", {}).get("reason") == "reject"
     answer = ANSWERS["tcp" if options.tcp else "udp" if options.udp else "icmp"] if refused else ""
@@ -95,6 +97,9 @@ def _options() -> argparse.ArgumentParser:
     packet.add_argument(
         "--icmp", nargs=3, metavar=("ID", "SOURCE", "DESTINATION"), help="an echo request of this identifier"
     )
+    packet.add_argument(
+        "--frame", metavar="HEX", help="any frame: ARP, fragments, ICMP errors; the digits of tcpdump -xx"
+    )
     options.add_argument("--reply", action="store_true", help="with --icmp: the echo reply")
     options.add_argument("--flags", metavar="LIST", help="of TCP, such as syn (unless given) or fin,ack")
     options.add_argument("--json", action="store_true", help="for programs")
@@ -103,7 +108,9 @@ def _options() -> argparse.ArgumentParser:
 
 def _query(options: argparse.Namespace) -> dict[str, str]:
     query = {"port": options.port}
-    if options.icmp:
+    if options.frame is not None:
+        query["frame"] = options.frame
+    elif options.icmp:
         identifier, source, destination = options.icmp
         query |= {"protocol": "ICMP", "id": identifier, "source": source, "destination": destination}
     else:
