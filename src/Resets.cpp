@@ -12,7 +12,7 @@ namespace {
 
 using Tins::EthernetII;
 
-// Where the packet would have left: egress() of the datapath.
+// Where the packet would have left: egress_port() of the datapath.
 std::shared_ptr<Ports> exit_of(polycube::service::BaseCube &cube, const SlowPathView &view,
                                const abi::port &in, const abi::session &session, uint32_t destination) {
   PortMaps maps(cube);
