@@ -19,6 +19,8 @@ from pcnhost.rest.tls import ClientFilter
 MAX_HEAD = 64 << 10  # of request line and headers
 HEAD_S = 10  # for a head to arrive, and for the rest of a body that nobody wants
 MAX_CONNECTIONS = 512
+MAX_UNREAD = 64 << 20  # of all answers together that wait for their clients to take them
+UNREAD_S = 20  # for a client to take at least some of its answer
 
 
 class Connections:
@@ -59,18 +61,36 @@ class Connections:
         self._busy.discard(connection)
 
 
+class Unread:
+    """The connections whose clients do not take their answers as fast as they come. When too much waits for them, the
+    one goes that has been waiting for longest."""
+
+    def __init__(self) -> None:
+        self._connections: OrderedDict[Protocol, None] = OrderedDict()
+
+    def add(self, connection: Protocol) -> None:
+        self._connections[connection] = None
+        while len(self._connections) > 1 and sum(map(Protocol.unread_bytes, self._connections)) > MAX_UNREAD:
+            self._connections.popitem(last=False)[0].transport.abort()
+
+    def remove(self, connection: Protocol) -> None:
+        self._connections.pop(connection, None)
+
+
 def most_connections() -> int:
     """Maps of cubes need descriptors, too."""
     return min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
 
 
 class Protocol(H11Protocol):
-    """One connection. `crowd` and `filter` are set before the server starts; the filter hangs up on clients with
-    an unwanted certificate before anything of them is read."""
+    """One connection. `crowd`, `unread` and `filter` are set before the server starts; the filter hangs up on clients
+    with an unwanted certificate before anything of them is read."""
 
     crowd: Connections
+    unread: Unread
     filter: ClientFilter | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _progress: asyncio.TimerHandle | None = None
     _half_closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,6 +105,7 @@ class Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.crowd.remove(self)
         self._stop_clock()
+        self._answer_is_taken()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -120,6 +141,18 @@ class Protocol(H11Protocol):
         if self._half_closed and self.cycle is finished:
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread.add(self)
+        self._watch_progress()
+
+    def resume_writing(self) -> None:
+        self._answer_is_taken()
+        super().resume_writing()
+
+    def unread_bytes(self) -> int:
+        return self.transport.get_write_buffer_size()
+
     def send_400_response(self, msg: str) -> None:
         """Called while h11's error is being handled, which knows the right status."""
         error = sys.exception()
@@ -144,6 +177,21 @@ class Protocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch_progress(self) -> None:
+        self._progress = self.loop.call_later(UNREAD_S, self._check_progress, self.unread_bytes())
+
+    def _check_progress(self, before: int) -> None:
+        if self.unread_bytes() < before:
+            self._watch_progress()
+        else:
+            self.transport.abort()
+
+    def _answer_is_taken(self) -> None:
+        self.unread.remove(self)
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None
 
     def _too_slow(self) -> None:
         if self.conn.trailing_data[0] and self.conn.our_state is h11.IDLE:

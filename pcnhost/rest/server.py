@@ -13,7 +13,14 @@ import uvicorn
 
 from pcnhost.config import Config, Tls
 from pcnhost.rest.asgi import RestApp
-from pcnhost.rest.protocol import MAX_HEAD, Connections, OncePerSecond, Protocol, most_connections
+from pcnhost.rest.protocol import (
+    MAX_HEAD,
+    Connections,
+    OncePerSecond,
+    Protocol,
+    Unread,
+    most_connections,
+)
 from pcnhost.rest.sockets import BACKLOG
 from pcnhost.rest.tls import ClientFilter, server_context
 
@@ -85,6 +92,7 @@ def _protocol(tls: Tls | None) -> type[Protocol]:
 
     class BoundProtocol(Protocol):
         crowd = Connections(most_connections())
+        unread = Unread()
         filter = ClientFilter(tls) if tls and filtered else None
 
     return BoundProtocol

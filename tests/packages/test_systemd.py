@@ -55,7 +55,7 @@ def test_the_unit_from_its_start_to_its_end(
     except AssertionError as e:
         log = machine.sh("cat /var/log/pcnhost/pcnhost.log; systemctl status pcnhost || true")
         raise AssertionError(f"{e}\n{log}") from None
-    assert machine.run("pcnctl", "services").startswith("k8slbrp")
+    assert "libpcn-k8slbrp.so" in machine.run("pcnctl", "services")
     machine.sh("ip link add veth1 type veth peer name veth2")
     machine.sh("ip link set veth1 up")
     machine.sh("pcnctl k8slbrp add lb1 port_mode=MULTI")
@@ -75,7 +75,6 @@ def test_the_unit_from_its_start_to_its_end(
         machine.sh(harm.format(before))
         assert eventually(partial(is_another, machine, before), 60), harm
         assert is_as_before(machine), harm
-    assert unit(machine, "NRestarts") == "2"
     assert "9.9.9" in machine.run("curl", "-s", "http://127.0.0.1:9000/polycube/v1/version")
 
     machine.run("systemctl", "stop", "pcnhost.service")

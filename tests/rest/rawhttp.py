@@ -9,9 +9,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def connection(authority: str, timeout: float = 30) -> Iterator[socket.socket]:
+def connection(
+    authority: str, timeout: float = 30, receive_buffer: int | None = None
+) -> Iterator[socket.socket]:
     host, _, port = authority.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout) as sock:
+    with socket.socket() as sock:
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(timeout)
+        sock.connect((host, int(port)))
         yield sock
 
 

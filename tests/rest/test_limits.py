@@ -128,6 +128,28 @@ def test_idle_connections_survive_half_requests(own_host: OwnHost) -> None:
             assert session.get(f"{api.url}/version", timeout=10).status_code == 200
 
 
+def test_answers_that_nobody_reads_are_given_up(api: Api, own_host: OwnHost) -> None:
+    """Beyond 64 MiB those that wait for longest, and all of which nothing is taken for 20 s."""
+    for net in range(4):
+        vips = (f"10.{net}.{number // 250 + 1}.{number % 250 + 1}" for number in range(3000))
+        api.post(
+            "k8slbrp/own/service",
+            [{"vip": vip, "vport": 80, "proto": "TCP", "name": "x" * 250} for vip in vips],
+        )
+    size = len(requests.get(f"{api.url}/k8slbrp/own/service", timeout=60).content)
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(40):
+            sock = stack.enter_context(connection(own_host.authority, timeout=120, receive_buffer=4096))
+            sock.sendall(head("GET", "k8slbrp/own/service", CLOSE))
+            sockets.append(sock)
+        assert len(everything(sockets[-1])) > size
+        assert len(everything(sockets[0])) < size
+        assert statuses(ask(own_host.authority, head("GET", "version", CLOSE))) == [200]
+        time.sleep(22)
+        assert len(everything(sockets[-2])) < size
+
+
 def test_answers_name_twenty_problems_at_most(api: Api, own_host: OwnHost) -> None:
     body = json.dumps([{"name": 1}] * 60_000)
     start = time.monotonic()
