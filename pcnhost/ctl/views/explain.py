@@ -86,6 +86,12 @@ def wrapped(text: str, width: int, indent: str) -> str:
 
 def _options() -> argparse.ArgumentParser:
     options = parser("explain", "What a cube would do with a packet now, and why. Nothing changes.")
+    options.usage = (
+        "pcnctl explain CUBE --from PORT (--tcp SOURCE:PORT DESTINATION:PORT\n"
+        "                      | --udp SOURCE:PORT DESTINATION:PORT\n"
+        "                      | --icmp ID SOURCE DESTINATION | --frame HEX)\n"
+        "                      [--flags LIST] [--reply] [--json]"
+    )  # argparse does not break a group of options into lines
     options.add_argument("cube")
     options.add_argument(
         "--from", dest="port", metavar="PORT", required=True, help="the port of the cube it enters by"

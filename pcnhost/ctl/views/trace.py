@@ -69,6 +69,10 @@ def _traced(client: Client, options: argparse.Namespace) -> Reply:
 def _options() -> argparse.ArgumentParser:
     about = "The next packets of a flow, of both directions, and what becomes of them; or the next that are dropped."
     options = parser("trace", about)
+    options.usage = (
+        "pcnctl trace CUBE (--tcp|--udp|--icmp CLIENT[:PORT] [SERVICE[:PORT]]\n"
+        "                    | --dropped) [-n PACKETS] [--seconds SECONDS] [--json]"
+    )  # argparse does not break a group of options into lines
     options.add_argument("cube")
     flow = options.add_mutually_exclusive_group(required=True)
     for name in ("tcp", "udp", "icmp"):
