@@ -72,24 +72,27 @@ def _reads(scale: Scale) -> dict[str, Any]:
             running.api.post(f"k8slbrp/{CUBE}", {})
             _fill(running, 0, count, backends)
             before = control.memory(running)["process"]
-            taken = [control.ms(_read, running) for _ in range(10)]
+            taken = [control.ms(_read, running, f"k8slbrp/{CUBE}") for _ in range(10)]
+            grown = round(control.memory(running)["process"] - before, 1)
+            scraped = [control.ms(_read, running, "metrics") for _ in range(5)]
             report[f"{count:,} x {backends}"] = {
                 "ms": stats.summary(taken),
-                "grown, MiB": round(control.memory(running)["process"] - before, 1),
+                "grown, MiB": grown,
+                "scrape, ms": stats.summary(scraped),
             }
     return report
 
 
-def _read(running: Host) -> None:
+def _read(running: Host, path: str) -> None:
     """A connection of its own each time, as of a client that comes back after a while."""
     authority = running.api.url.split("/")[2]
     connection = http.client.HTTPConnection(authority, timeout=60)
-    connection.request("GET", f"/polycube/v1/k8slbrp/{CUBE}")
+    connection.request("GET", f"/polycube/v1/{path}")
     answer = connection.getresponse()
     answer.read()
     connection.close()
     if answer.status != http.client.OK:
-        raise RuntimeError(f"the cube cannot be read: {answer.status}")
+        raise RuntimeError(f"{path} cannot be read: {answer.status}")
 
 
 def _changes(scale: Scale, persistence: bool) -> dict[str, Any]:

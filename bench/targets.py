@@ -83,6 +83,8 @@ def _targets() -> Iterator[Target]:
         results = f"growth/clusters/{cluster}"
         yield Target(f"{cluster} services and backends in lists, s", 30, True, f"{results}/load, s")
         yield Target(f"{cluster} services and backends, MiB of maps", 200, True, f"{results}/maps")
+    path = "growth/read a whole cube/10,000 x 10/scrape, ms/median"
+    yield Target("a scrape of the metrics beside 10,000 services, ms", 1000, True, path)
     path = "growth/read a whole cube/10,000 x 10/ms/median"
     yield Target("whole cube with 10,000 services at the client, ms", 60, True, path)
     for event in ("Service, new", "Endpoints, all new", "Endpoints, one for another", "Service, deleted"):

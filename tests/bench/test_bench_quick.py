@@ -115,6 +115,7 @@ def test_growth_figures(results: dict[str, Any]) -> None:
     part = results["growth"]
     assert all(figures["maps"] > 0 for figures in part["clusters"].values())
     assert part["read a whole cube"].keys() == {"20 x 10", "50 x 5"}
+    assert all(figures["scrape, ms"]["median"] > 0 for figures in part["read a whole cube"].values())
     for counts in part["one change, ms"].values():
         assert counts.keys() == {"10 services", "100 services"}
 
