@@ -15,7 +15,7 @@ from testbed.api import Api
 from testbed.host import PROJECT, service_library, start_host
 from testbed.lab import Lab
 
-pytestmark = [pytest.mark.root, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1800)]
 
 TESTS = ("test_refusals.sh", "test_sessions.sh", "test_traffic.sh")
 FOLDERS = {"k8slbrp": "pcn-k8slbrp", "lbrp": "pcn-loadbalancer-rp"}
@@ -67,7 +67,7 @@ def run(test: Path, api: Api, tools: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # the machine may be busy
         check=False,
     )
     assert done.returncode == 0, f"{test.name}: {done.stdout}{done.stderr}"
