@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import requests
 
 from bench import services
 from testbed.api import Api
-from testbed.host import resident_kb
+from testbed.host import SERVICE_LIBRARY, resident_kb, start_host
+from testbed.lab import Lab
 from tests.rest.conftest import OwnHost
 from tests.rest.rawhttp import ask, connection, everything, head, statuses
 
@@ -126,6 +129,26 @@ def test_idle_connections_survive_half_requests(own_host: OwnHost) -> None:
             stack.enter_context(connection(own_host.authority)).sendall(b"GET")
         with connection(own_host.authority):
             assert session.get(f"{api.url}/version", timeout=10).status_code == 200
+
+
+def test_a_crowd_leaves_descriptors_for_cubes(tmp_path: Path) -> None:
+    """However few there are: it does not keep the host from accepting, which would fill the log with complaints."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    log = tmp_path / "log"
+    with Lab() as lab, ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+        try:
+            api, _ = start_host(lab, None, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=log)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(500):
+            stack.enter_context(connection(api.url.split("/")[2])).sendall(b"GET")
+        start = time.monotonic()
+        api.get("version")
+        assert time.monotonic() - start < 5  # and not only when half requests have had their time
+        api.post("k8slbrp/lb", {})
+        assert [cube["name"] for cube in api.get("cubes")["k8slbrp"]] == ["lb"]
+        assert log.stat().st_size < 5000, log.read_text()[-2000:]
 
 
 def test_answers_that_nobody_reads_are_given_up(api: Api, own_host: OwnHost) -> None:

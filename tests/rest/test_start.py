@@ -202,6 +202,23 @@ def test_peer_that_is_late(lab: Lab, left: list[str], tmp_path: Path) -> None:
     lab.stop(process)
 
 
+def test_a_locale_without_letters(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """In which Python would read and write ASCII."""
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    for starts in range(2):
+        api, process = start_host(lab, None, *options, log=tmp_path / "log", environment=ascii_only)
+        if not starts:
+            api.post("k8slbrp/lb1/service/10.96.0.1/80/TCP", {"name": "é漢🙂"})
+            api.post("k8slbrp/%C3%A9", {})
+        assert api.get("k8slbrp/lb1/service/10.96.0.1/80/TCP/name") == "é漢🙂"
+        lab.stop(process)
+        assert process.returncode == 0
+    kept = json.loads((tmp_path / "cubes.json").read_text(encoding="utf-8"))
+    assert {cube["name"] for cube in kept} == {"lb1", "é"}
+    assert "Error" not in (tmp_path / "log").read_text(encoding="utf-8", errors="replace")
+
+
 def test_cube_that_its_service_refuses(lab: Lab, left: list[str], tmp_path: Path) -> None:
     """It goes on forwarding, is shown, and can be deleted."""
     file = tmp_path / "cubes.json"
