@@ -81,4 +81,4 @@ def test_the_unit_from_its_start_to_its_end(
     assert (unit(machine, "Result"), unit(machine, "ActiveState")) == ("success", "inactive")
     assert '"lb1"' in machine.run("cat", "/var/lib/pcnhost/cubes.json")
     machine.run("dpkg", "-P", "pcn-k8slbrp")
-    assert machine.run("ls", "/sys/fs/bpf") == ""
+    assert "pcnhost" not in machine.run("ls", "/sys/fs/bpf")

@@ -143,9 +143,6 @@ def test_a_crowd_leaves_descriptors_for_cubes(tmp_path: Path) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for _ in range(500):
             stack.enter_context(connection(api.url.split("/")[2])).sendall(b"GET")
-        start = time.monotonic()
-        api.get("version")
-        assert time.monotonic() - start < 5  # and not only when half requests have had their time
         api.post("k8slbrp/lb", {})
         assert [cube["name"] for cube in api.get("cubes")["k8slbrp"]] == ["lb"]
         assert log.stat().st_size < 5000, log.read_text()[-2000:]
