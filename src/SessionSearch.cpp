@@ -32,6 +32,12 @@ class Selection {
     if (input.state) state_ = static_cast<uint8_t>(*input.state);
   }
 
+  template <class Input>
+  static bool is_made(const Input &input) {
+    return input.client || input.vip || input.backend || input.client_port || input.vport ||
+           input.backend_port || input.proto || input.state || input.idle_min || input.idle_max;
+  }
+
   bool fits(const SessionEntry &entry, const SessionClock &clock) const {
     const auto &session = entry.session;
     return equal(client_, session.front.client) && equal(vip_, session.front.server) &&
@@ -164,6 +170,9 @@ bool can_be_reset(const SessionEntry &entry) {
 
 nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
                             const SessionsEndInput &input) {
+  if (!Selection::is_made(input))
+    throw bad_value(
+        "end: nothing is chosen, give client, vip, backend, proto, ..., or idle-min=0 for all sessions");
   const Selection selection(input);
   const bool reset = input.reset.value_or(false);
   SessionClock clock(cube);

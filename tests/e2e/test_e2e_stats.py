@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed import topology
-from testbed.api import Api
+from testbed.api import Api, ApiError
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
 from testbed.topology import ConnectedCube
@@ -169,6 +169,20 @@ def test_active_sessions(multi: ConnectedCube) -> None:
         holder.close()
     finally:
         multi.api.delete(path)
+
+
+def test_nothing_ends_without_a_choice(multi: ConnectedCube) -> None:
+    path = multi.service(VIP, 80, "TCP", [1])
+    holder = Holder(multi.lab, multi.network.clients[0], VIP, 80, 3)
+    for choice in ({}, {"reset": True}):
+        with pytest.raises(ApiError, match="end: nothing is chosen.*idle-min=0") as refusal:
+            multi.api.post(f"k8slbrp/{multi.name}/sessions/end", choice)
+        assert refusal.value.status == 400
+    found = multi.api.post(f"k8slbrp/{multi.name}/sessions/find", {"vip": VIP})["session"]
+    assert sum(session["state"] == "ESTABLISHED" for session in found) >= 3
+    assert multi.api.post(f"k8slbrp/{multi.name}/sessions/end", {"idle-min": 0})["ended"] >= len(found)
+    holder.close()
+    multi.api.delete(path)
 
 
 def test_find_and_end(multi: ConnectedCube) -> None:

@@ -15,6 +15,7 @@ from pcnhost.ctl.views.arguments import parser
 from pcnhost.ctl.views.fetch import service_of
 from pcnhost.ctl.words import UsageError
 
+_ALL = {"idle-min": 0}  # the host wants a choice, as well
 PAGE = 1000  # the most that the host gives at once
 STATES = ("OPENING", "ANSWERED", "ESTABLISHED", "CLIENT_CLOSED", "SERVER_CLOSED", "CLOSED", "RESET")
 HEADS = ("PROTO", "CLIENT", "SERVICE", "BACKEND", "STATE", "IDLE", "EXPIRES")
@@ -30,6 +31,7 @@ def run(client: Client, words: Sequence[str], console: Console) -> int:
         if not chosen and not options.all:
             raise UsageError("--end needs something to choose by, or --all")
         how = {"reset": True} if options.reset else {}
+        chosen = chosen or _ALL
         ended = _act(client, service, options.cube, "end", chosen | how)["ended"]
         print(json.dumps({"ended": ended}) if options.json else f"{ended} session{'s' * (ended != 1)} ended")
         return 0
