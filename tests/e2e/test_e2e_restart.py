@@ -23,6 +23,8 @@ from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 from testbed.traffic import Holder, Newcomers, Pings, new_sessions
 
+from .restartable import restartable
+
 pytestmark = pytest.mark.root
 
 VIP = "10.96.4.1"
@@ -41,37 +43,30 @@ def test_a_reload_breaks_no_connection(multi: ConnectedCube) -> None:
 
 def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
     """Packets flow while no host runs; the next one finds everything as it was, and can change it."""
-    with Lab() as lab:
-        network = topology.build(lab, clients=1, servers=3)
-        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
-        options.append(f"k8slbrp={SERVICE_LIBRARY}")
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        topology.create_multi(api, "lb1", network)
-        cube = ConnectedCube("lb1", lab, api, network)
+    with restartable(tmp_path, clients=1, servers=3) as cube:
+        network, client = cube.network, cube.network.clients[0]
         path = cube.service(VIP, 80, "TCP", [1, 1])
-        holder = Holder(lab, network.clients[0], VIP, 80, CONNECTIONS)
+        holder = Holder(cube.lab, client, VIP, 80, CONNECTIONS)
         cube.service(VIP, 0, "ICMP", [1])
-        pings = Pings(lab, network.clients[0], VIP)
+        pings = Pings(cube.lab, client, VIP)
         third = {"port": topology.SERVER_PORT}
-        api.post(f"{path}/backend/{network.server_ips[2]}", third)  # the held connections are not where
-        api.delete(f"{path}/backend/{network.server_ips[0]}")  # the table now says
-        before = api.get("k8slbrp/lb1/service")
+        cube.api.post(f"{path}/backend/{network.server_ips[2]}", third)  # the held connections are not where
+        cube.api.delete(f"{path}/backend/{network.server_ips[0]}")  # the table now says
+        before = cube.api.get("k8slbrp/lb1/service")
 
-        lab.stop(host)
+        cube.stop()
         assert holder.check().broken == 0
-        assert sum(new_sessions(network.clients[0], "http", VIP, 80, 20).values()) == 20
+        assert sum(new_sessions(client, "http", VIP, 80, 20).values()) == 20
 
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
+        cube.start()
         assert holder.check().broken == 0
         sent, unanswered = pings.end()
         assert sent > 200 and unanswered == 0
-        assert api.get("k8slbrp/lb1/service")[:2] == before[:2]
-        answers = new_sessions(network.clients[0], "http", VIP, 80, 50)
-        assert set(answers) == {"server2", "server3"}
-        api.delete(f"k8slbrp/lb1/service/{VIP}/80/TCP/backend/{network.server_ips[1]}")
-        assert new_sessions(network.clients[0], "http", VIP, 80, 20) == {"server3": 20}
+        assert cube.api.get("k8slbrp/lb1/service")[:2] == before[:2]
+        assert set(new_sessions(client, "http", VIP, 80, 50)) == {"server2", "server3"}
+        cube.api.delete(f"{path}/backend/{network.server_ips[1]}")
+        assert new_sessions(client, "http", VIP, 80, 20) == {"server3": 20}
         assert holder.check().broken == 0
-        api.delete("k8slbrp/lb1")
 
 
 MAX_SERVICES, MAX_CHUNKS, MAX_BACKENDS = 65_536, 129_024, 262_144
@@ -100,38 +95,32 @@ def _filling(services: int, chunks: int, backends: int) -> Iterator[dict[str, An
 @pytest.mark.long
 def test_a_restart_of_a_full_cube_loses_no_packet(tmp_path: Path) -> None:
     """All tables are full. Nothing is written anew, so that no choice changes and no room is needed."""
-    with Lab() as lab:
-        network = topology.build(lab, clients=2, servers=3)
-        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
-        options.append(f"k8slbrp={SERVICE_LIBRARY}")
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        topology.create_multi(api, "lb1", network)
-        cube = ConnectedCube("lb1", lab, api, network)
+    with restartable(tmp_path, clients=2, servers=3) as cube:
+        clients = cube.network.clients
         cube.service(VIP, 80, "TCP", [1, 1, 1])
         cube.service(VIP, 0, "ICMP", [1])
-        maps = {
-            name: pins(lab.state_dir, "lb1") / name for name in ("services", "vips", "chunks", "endpoints")
-        }
+        own = pins(cube.lab.state_dir, cube.name)
+        maps = {name: own / name for name in ("services", "vips", "chunks", "endpoints")}
         used = {name: count(path) for name, path in maps.items()}
         services = _filling(
             MAX_SERVICES - used["services"], MAX_CHUNKS - used["chunks"], MAX_BACKENDS - used["endpoints"]
         )
         while batch := list(itertools.islice(services, 1000)):
-            api.post("k8slbrp/lb1/service", batch)
+            cube.api.post("k8slbrp/lb1/service", batch)
         used = {name: count(path) for name, path in maps.items()}
         assert (used["services"], used["endpoints"]) == (MAX_SERVICES, MAX_BACKENDS)
         assert used["chunks"] > MAX_CHUNKS - CHUNKS_OF_UNEVEN
         with pytest.raises(ApiError, match="full"):
             cube.service(VIP, 81, "TCP", [1])
         before = {name: dict(entries(path)) for name, path in maps.items()}
-        holder = Holder(lab, network.clients[0], VIP, 80, CONNECTIONS)
-        pings = Pings(lab, network.clients[0], VIP)
-        newcomers = Newcomers(network.clients[1], VIP, 80)
+        holder = Holder(cube.lab, clients[0], VIP, 80, CONNECTIONS)
+        pings = Pings(cube.lab, clients[0], VIP)
+        newcomers = Newcomers(clients[1], VIP, 80)
         newcomers.start()
         try:
-            lab.stop(host)
+            cube.stop()
             assert holder.check().broken == 0
-            api, host = start_host(lab, None, *options, log=tmp_path / "log")
+            cube.start()
             assert holder.check().broken == 0
             assert {name: dict(entries(path)) for name, path in maps.items()} == before
         finally:
@@ -139,7 +128,6 @@ def test_a_restart_of_a_full_cube_loses_no_packet(tmp_path: Path) -> None:
         sent, unanswered = pings.end()
         assert sent > 200 and unanswered == 0
         assert newcomers.opened > 20 and newcomers.lost == 0
-        api.delete("k8slbrp/lb1")
 
 
 class Gap(NamedTuple):

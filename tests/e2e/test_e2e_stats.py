@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from testbed import topology
 from testbed.api import Api, ApiError
-from testbed.host import SERVICE_LIBRARY, start_host
-from testbed.lab import Lab
 from testbed.topology import ConnectedCube
 from testbed.traffic import Holder, new_sessions
+
+from .restartable import restartable
 
 pytestmark = pytest.mark.root
 
@@ -88,67 +87,57 @@ def test_traffic(any_cube: ConnectedCube) -> None:
 
 
 def test_counters_survive_a_reload_and_a_restart(tmp_path: Path) -> None:
-    with Lab() as lab:
-        network = topology.build(lab, clients=1, servers=2)
-        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
-        options.append(f"k8slbrp={SERVICE_LIBRARY}")
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        topology.create_multi(api, "lb1", network)
-        cube = ConnectedCube("lb1", lab, api, network)
+    with restartable(tmp_path, clients=1, servers=2) as cube:
+        servers = cube.network.server_ips
         path = cube.service(VIP, 80, "TCP", [1, 1])
-        holder = Holder(lab, network.clients[0], VIP, 80, 20)
-        api.delete(f"{path}/backend/{network.server_ips[0]}")
-        before, seen = traffic(api, path), counted(api, "k8slbrp/lb1")
-        api.patch("k8slbrp/lb1/loglevel", "DEBUG")
-        assert traffic(api, path) == before
+        holder = Holder(cube.lab, cube.network.clients[0], VIP, 80, 20)
+        cube.api.delete(f"{path}/backend/{servers[0]}")
+        before, seen = traffic(cube.api, path), counted(cube.api, "k8slbrp/lb1")
+        cube.api.patch("k8slbrp/lb1/loglevel", "DEBUG")
+        assert traffic(cube.api, path) == before
 
-        lab.stop(host)
+        cube.stop()
         assert holder.check().broken == 0  # counted while no host runs
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        after = traffic(api, path)
+        cube.start()
+        after = traffic(cube.api, path)
         assert after["new-sessions"] == before["new-sessions"] == 20
         assert after["packets-in"] >= before["packets-in"] + 20
         assert after["packets-out"] >= before["packets-out"] + 20
-        assert counted(api, "k8slbrp/lb1") >= seen + 40
-        assert traffic(api, f"{path}/backend/{network.server_ips[1]}")["new-sessions"] in range(1, 20)
+        assert counted(cube.api, "k8slbrp/lb1") >= seen + 40
+        assert traffic(cube.api, f"{path}/backend/{servers[1]}")["new-sessions"] in range(1, 20)
         holder.close()
-        api.delete("k8slbrp/lb1")
 
 
 @pytest.mark.long
 def test_counters_are_used_again(tmp_path: Path) -> None:
     """More backends come and go than there are counters: none of the figures changes its owner."""
     quarantine = 36  # seconds; twice as long no session may have had a number
-    with Lab() as lab:
-        network = topology.build(lab, clients=1, servers=2)
-        options = ["--cubes-dump-enable", "--cubes-dump-file", str(tmp_path / "cubes"), "--service"]
-        options.append(f"k8slbrp={SERVICE_LIBRARY}")
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        topology.create_multi(api, "lb1", network, **{"max-sessions": 1024})
-        path = ConnectedCube("lb1", lab, api, network).service(VIP, 80, "TCP", [1, 1])
-        new_sessions(network.clients[0], "http", VIP, 80, 40)
-        whole = traffic(api, path)
-        total = api.get("k8slbrp/lb1/stats/frontend/translated-packets")
-        api.delete(f"{path}/backend/{network.server_ips[0]}")
-        assert api.post("k8slbrp/lb1/sessions/end", {"vip": VIP})["ended"] == 40
+    with restartable(tmp_path, clients=1, servers=2, **{"max-sessions": 1024}) as cube:
+        stats = "k8slbrp/lb1/stats"
+        path = cube.service(VIP, 80, "TCP", [1, 1])
+        new_sessions(cube.network.clients[0], "http", VIP, 80, 40)
+        whole = traffic(cube.api, path)
+        total = cube.api.get(f"{stats}/frontend/translated-packets")
+        cube.api.delete(f"{path}/backend/{cube.network.server_ips[0]}")
+        assert cube.api.post("k8slbrp/lb1/sessions/end", {"vip": VIP})["ended"] == 40
         others = "k8slbrp/lb1/service/10.96.9.9/80/TCP"
-        api.post(others)
+        cube.api.post(others)
         entries = []
         for number in range(8):
             if number > 4:
                 time.sleep(quarantine)
             backends = [{"ip": f"10.77.{number}.{n}", "port": 80} for n in range(1, 201)]
-            api.put(f"{others}/backend", backends)
-            entries.append(api.get("k8slbrp/lb1/stats/table/traffic/entries"))
+            cube.api.put(f"{others}/backend", backends)
+            entries.append(cube.api.get(f"{stats}/table/traffic/entries"))
         assert max(entries) <= 1024 and entries[-1] < max(entries)
-        assert traffic(api, path) == whole
-        assert set(traffic(api, f"{others}/backend/10.77.7.9").values()) == {0}
-        lab.stop(host)
-        api, host = start_host(lab, None, *options, log=tmp_path / "log")
-        assert traffic(api, path) == whole
+        assert traffic(cube.api, path) == whole
+        assert set(traffic(cube.api, f"{others}/backend/10.77.7.9").values()) == {0}
+        cube.stop()
+        cube.start()
+        assert traffic(cube.api, path) == whole
         for service in (others, path):
-            api.delete(service)
-            assert api.get("k8slbrp/lb1/stats/frontend/translated-packets") == total
+            cube.api.delete(service)
+            assert cube.api.get(f"{stats}/frontend/translated-packets") == total
 
 
 def test_active_sessions(multi: ConnectedCube) -> None:
