@@ -31,7 +31,8 @@ def unit(machine: BootedMachine, name: str) -> str:
 
 
 def is_another(machine: BootedMachine, process: str) -> bool:
-    return unit(machine, "ActiveState") == "active" and unit(machine, "MainPID") != process
+    shown = machine.run("systemctl", "show", "--property=ActiveState,MainPID", "pcnhost.service")
+    return "ActiveState=active\n" in shown and f"MainPID={process}\n" not in shown
 
 
 def is_as_before(machine: BootedMachine) -> bool:
