@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,9 +68,10 @@ class Cache:
             "tables": {name: (fd, asdict(spec)) for name, (fd, spec) in compiled.tables.items()},
         }
         path = self._path(text, cflags)
-        fresh = path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(content))
-        fresh.replace(path)
+        # Others may be about to keep the same.
+        with tempfile.NamedTemporaryFile("w", dir=self._directory, delete=False) as fresh:
+            json.dump(content, fresh)
+        Path(fresh.name).replace(path)
         self._drop_oldest()
 
     def _check(self) -> None:
@@ -84,9 +86,15 @@ class Cache:
         return self._directory / f"{hashlib.sha256(parts.encode()).hexdigest()}.json"
 
     def _drop_oldest(self) -> None:
-        files = sorted(self._directory.iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in files[:-FILES_KEPT]:
+        for file in sorted(self._directory.iterdir(), key=_last_used)[:-FILES_KEPT]:
             file.unlink(missing_ok=True)
+
+
+def _last_used(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # somebody else has put it in its place, or dropped it
+        return 0
 
 
 def _circumstances() -> list[str]:

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pcnhost.engine import Engine, bpf, compile, compiled, source
 from pcnhost.engine.compile import Module, compile_text
-from pcnhost.engine.compiled import Cache
+from pcnhost.engine.compiled import Cache, Compiled
 
 from .programs import CABLE, program
 from .support import create, open_files
@@ -84,6 +85,14 @@ def test_a_damaged_file_is_replaced(directory: Path, damage: str) -> None:
     assert file.stat().st_size >= good - 8
 
 
+def test_several_threads_keep_the_same(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result = Compiled({"run": bytes(100_000)}, {})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: Cache(directory).put("text", (), result), range(100)))
+    assert Cache(directory).get("text", ()) == result
+    assert len(files(directory)) == 1
+
+
 def test_where_others_can_write_nothing_is_kept_or_taken(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,7 +152,7 @@ def test_a_full_disk_is_no_reason_to_fail(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "replace", full)
     compile_text(COUNTS, ()).close()
     assert "No space left" in caplog.text
 
