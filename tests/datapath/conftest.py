@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.root)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def kept_programs() -> Iterator[None]:
     """The same programs in each run, and in each worker."""
     keep_results(Cache(COMPILE_CACHE))

@@ -261,7 +261,7 @@ def test_compiler_that_is_too_slow(lab: Lab, left: list[str], tmp_path: Path) ->
     """The cube goes on forwarding, is shown, and comes back when the compiler answers in time."""
     (tmp_path / "sitecustomize.py").write_text(_SLOW_COMPILER)
     (tmp_path / "slow").touch()
-    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}"]
+    options = [*left, "--service", f"k8slbrp={SERVICE_LIBRARY}", "--compile-cache", ""]
     environment = {"PYTHONPATH": str(tmp_path)}
     api, process = start_host(lab, None, *options, log=tmp_path / "log", environment=environment)
     time.sleep(1)
