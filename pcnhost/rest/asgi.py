@@ -2,7 +2,7 @@
 
 A request is carried out once all of it is here, or not at all. Services block (they compile and load programs),
 so each request occupies a thread and not the event loop; reads have threads of their own, so that slow writes
-do not hide what is going on.
+do not hide what is going on, and large writes have one, because several at once would keep the interpreter from the others.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 1 << 20
+LARGE_BODY = 64 << 10  # it takes the interpreter tens of milliseconds to read and to check
 MAX_BODIES = 64 << 20  # of all requests together, from the first byte to the answer
 BODY_S = 20  # for a body to arrive
 HALF_CLOSED_S = 0.5  # for the turn to come of a client that has closed its side, most likely for good
@@ -46,6 +47,7 @@ class RestApp:
         self._admission = admission
         self._readers = Pool("rest-read", READERS, MOST_WAITING)
         self._writers = Pool("rest-write", threads, MOST_WAITING)
+        self._large_writers = Pool("rest-large", 1, MOST_WAITING)
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,8 +75,7 @@ class RestApp:
             has_referer=any(name == b"referer" for name, _ in scope["headers"]),
             client=_client(scope),
         )
-        pool = self._writers if request.method in WRITES else self._readers
-        job = pool.submit(partial(self._router.answer, request))
+        job = self._pool(request).submit(partial(self._router.answer, request))
         answering: asyncio.Future[Answer] = asyncio.wrap_future(job)
         # The body is complete: whatever comes now says that the client has closed the connection or its side.
         hanging_up: asyncio.Future[Any] = asyncio.ensure_future(receive())
@@ -91,10 +92,17 @@ class RestApp:
         finally:
             hanging_up.cancel()
 
+    def _pool(self, request: Request) -> Pool:
+        if request.method not in WRITES:
+            return self._readers
+        return self._large_writers if len(request.body) > LARGE_BODY else self._writers
+
     def close(self, timeout: float = 5) -> bool:
         """Drop waiting requests, wait for running ones. Returns whether all have ended in time."""
-        ended = self._writers.close(timeout)
-        return self._readers.close(timeout if ended else 0) and ended
+        all_ended = True
+        for pool in (self._writers, self._large_writers, self._readers):
+            all_ended = pool.close(timeout if all_ended else 0) and all_ended
+        return all_ended
 
 
 class Bodies:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pcnhost.rest.tls import ClientFilter
 
 MAX_HEAD = 64 << 10  # of request line and headers
+MAX_READ = 4 << 10  # bytes at a time, so that the turn of the others comes soon; asyncio takes 256 KiB
 HEAD_S = 10  # for a head to arrive, and for the rest of a body that nobody wants
 MAX_CONNECTIONS = 512
 MAX_UNREAD = 64 << 20  # of all answers together that wait for their clients to take them
@@ -95,6 +96,7 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.max_size = MAX_READ  # type: ignore[attr-defined]
         if self.filter and not self.filter.admits(_certificate(transport)):
             transport.abort()
         elif self.crowd.add(self):
