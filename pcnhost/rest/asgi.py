@@ -2,7 +2,7 @@
 
 A request is carried out once all of it is here, or not at all. Services block (they compile and load programs),
 so each request occupies a thread and not the event loop; reads have threads of their own, so that slow writes
-do not hide what is going on, and large writes have one, because several at once would keep the interpreter from the others.
+do not hide what is going on; large writes have one, because several at once would keep the interpreter from others.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ KEEP_ALIVE_S = 75
 SHUTDOWN_S = 5
 # How many connections asyncio accepts before it reads from those there are: their requests come first. The kernel's
 # own queue is longer.
-ACCEPTS = 16
+ACCEPTS = 32
 
 
 class Server(uvicorn.Server):
