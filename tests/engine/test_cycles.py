@@ -17,7 +17,7 @@ pytestmark = pytest.mark.root
 Wires = Callable[..., list[Wire]]
 CYCLES = int(os.environ.get("CYCLES", "300"))
 CYCLES_A_CUBE = 1 if "CYCLES" in os.environ else 30  # a cube is compiled, which takes its time
-SLACK_KB = 3072
+SLACK_KB = 4608  # a process that has run other tests before grows by more than a new one
 
 
 def _resident_kb() -> int:
@@ -26,7 +26,7 @@ def _resident_kb() -> int:
 
 
 def test_memory_and_descriptors_stay_flat(engine: Engine, wires: Wires) -> None:
-    """The leak of 3.0.0, 19 KiB with each peer, would be twice what is allowed in the quick form."""
+    """The leak of 3.0.0, 19 KiB with each peer, would be more than is allowed in the quick form, too."""
     wires(2, apart=True)
     create(engine, CABLE, name="stays")[0].add_port("q", {"peer": "w1"})
 
@@ -43,7 +43,7 @@ def test_memory_and_descriptors_stay_flat(engine: Engine, wires: Wires) -> None:
             if number % CYCLES_A_CUBE == CYCLES_A_CUBE - 1:
                 engine.destroy_cube("c1")
 
-    cycles(max(CYCLES // 10, CYCLES_A_CUBE))
+    cycles(max(CYCLES // 10, 2 * CYCLES_A_CUBE))
     files, memory = open_files(), _resident_kb()
     cycles(CYCLES)
     grown = _resident_kb() - memory
