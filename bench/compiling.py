@@ -6,26 +6,21 @@ import time
 from functools import partial
 from typing import Any
 
-from bench import cputime, stats
+from bench import cputime, datapath, stats
 from bench.driver import program_text
-from codegen.datapath import join
-from pcnhost.engine import bpf, compiler, source
+from pcnhost.engine import bpf, compiler
 from pcnhost.engine.compile import Module, compile_text
 from pcnhost.engine.source import Hook
-from testbed.host import PROJECT
-
-_SESSION_ENTRIES = 131_072  # the default: the map is made by compiling, too
 
 
 def measure(quick: bool) -> dict[str, Any]:
     """Milliseconds by hook; the ratio is the datapath's to the wrapper's. `unused`: the datapath is there, but nothing
     calls it, so that it is read and then dropped."""
     rounds = 2 if quick else 11
-    defines = f"#define SESSION_ENTRIES {_SESSION_ENTRIES}\n#define CPUS {bpf.possible_cpus()}\n"
-    datapath = defines + join([PROJECT / "src" / "K8sLbrp_dp.c"])
+    whole = datapath.text()
     empty = program_text("empty.c")
-    unused = f"#define handle_rx unused_handle_rx\n{datapath}\n#undef handle_rx\n{empty}"
-    texts = {"wrapper": empty, "unused": unused, "datapath": datapath}
+    unused = f"#define handle_rx unused_handle_rx\n{whole}\n#undef handle_rx\n{empty}"
+    texts = {"wrapper": empty, "unused": unused, "datapath": whole}
     measurements = {
         f"{hook.name}/{name}": partial(_compile_ms, text, hook)
         for hook in Hook
@@ -33,7 +28,7 @@ def measure(quick: bool) -> dict[str, Any]:
     }
     taken = stats.in_turns(measurements, rounds)
     return {
-        "instructions": {hook.name: _instructions(datapath, hook) for hook in Hook},
+        "instructions": {hook.name: _instructions(whole, hook) for hook in Hook},
         "CPU time in TC, ms": {name: _by_library(text, rounds) for name, text in texts.items()},
         **{hook.name: _report({name: taken[f"{hook.name}/{name}"] for name in texts}) for hook in Hook},
     }
@@ -50,7 +45,7 @@ def _by_library(text: str, times: int) -> dict[str, float]:
 
     def compile_often() -> None:  # not as compile_text(): the profile is one of this process
         for _ in range(times):
-            compiler.compile_here(*_request(text, Hook.TC))[0].cleanup()
+            compiler.compile_here(*datapath.request(text, Hook.TC))[0].cleanup()
 
     spent = cputime.by_library(compile_often)
     return {library: round(ms / times, 1) for library, ms in spent.items()}
@@ -63,12 +58,7 @@ def _compile_ms(text: str, hook: Hook) -> float:
 
 
 def _compiled(text: str, hook: Hook) -> Module:
-    return compile_text(*_request(text, hook))
-
-
-def _request(text: str, hook: Hook) -> tuple[str, list[str]]:
-    complete = source.complete(source.parse(text).text, hook)
-    return complete, source.cflags(hook, "cube", 0, False, "INFO")
+    return compile_text(*datapath.request(text, hook))
 
 
 def _report(taken: dict[str, list[float]]) -> dict[str, Any]:

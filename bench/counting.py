@@ -7,12 +7,9 @@ import re
 import time
 from pathlib import Path
 
-from bench import kernel
+from bench import datapath, kernel
 from bench.driver import load_text
-from codegen.datapath import join
-from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
-from testbed.host import PROJECT
 
 _CLOCK_MONOTONIC_COARSE = 6  # moves once a jiffy, and says so
 _COUNTERS = ("count_translated", "count_fate")  # all that an established packet counts, and one that passes
@@ -23,7 +20,8 @@ def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dic
     host's map `port_md`."""
     maps = {path.name: kernel.open_map(path) for path in (cube / "ingress0").iterdir() if path.is_file()}
     maps["_POLYCUBE_peers"] = kernel.open_map(cube / "_POLYCUBE_peers")
-    text = _defines(max_sessions) + join([PROJECT / "src" / "K8sLbrp_dp.c"])
+    hz = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))  # the time has to be that of the cube
+    text = datapath.text(max_sessions, KERNEL_HZ=hz)
     try:
         given = {**maps, "port_md": metadata_fd}
         return {
@@ -43,10 +41,3 @@ def _without_counters(text: str) -> str:
         if found != 1:
             raise LookupError(f"{function} is not in the datapath")
     return text
-
-
-def _defines(max_sessions: int) -> str:
-    """What the control plane puts before the text: the time has to be that of the cube."""
-    hz = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
-    values = {"SESSION_ENTRIES": max_sessions, "CPUS": bpf.possible_cpus(), "KERNEL_HZ": hz}
-    return "".join(f"#define {name} {value}\n" for name, value in values.items())

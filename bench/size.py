@@ -5,11 +5,10 @@ from __future__ import annotations
 import struct
 from contextlib import closing
 
-from codegen.datapath import join
-from pcnhost.engine import bpf, source
+from bench import datapath
+from pcnhost.engine import bpf
 from pcnhost.engine.compile import CompileError, compile_text
 from pcnhost.engine.source import Hook
-from testbed.host import PROJECT
 
 STACK_BYTES = 512  # of a program, says the kernel
 VARIANTS = {
@@ -17,7 +16,6 @@ VARIANTS = {
     "explains": ("PCN_DECISIONS", "PCN_DRY_RUN"),
     "traces": ("PCN_DECISIONS", "PCN_TRACE"),
 }
-_SESSION_ENTRIES = 131_072
 _INSN = struct.Struct("<BBhi")
 _CLASS, _LOAD, _STORE, _STORE_REGISTER = 7, 1, 2, 3
 _FRAME, _MOVE, _ADD = 10, 0xBF, 0x07  # the register that holds the stack's end; dst = src, dst += constant
@@ -43,12 +41,11 @@ def stack_bytes(insns: bytes) -> int:
 
 def line(hook: Hook, variant: str) -> str:
     """The row of one program in what is printed."""
-    defines = f"#define SESSION_ENTRIES {_SESSION_ENTRIES}\n#define CPUS {bpf.possible_cpus()}\n"
-    text = source.parse(defines + join([PROJECT / "src" / "K8sLbrp_dp.c"])).text
-    flags = [*source.cflags(hook, "cube", 0, False, "INFO"), *(f"-D{name}" for name in VARIANTS[variant])]
+    text, flags = datapath.request(datapath.text(), hook)
+    flags += [f"-D{name}" for name in VARIANTS[variant]]
     head = f"{hook.name:4} {variant:9}"
     try:
-        with closing(compile_text(source.complete(text, hook), flags)) as module:
+        with closing(compile_text(text, flags)) as module:
             insns = max(module.functions.values(), key=len)
     except CompileError as e:
         return f"{head} {str(e).strip().splitlines()[-1]}"
