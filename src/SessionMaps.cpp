@@ -37,21 +37,20 @@ bool matches(const abi::session &session, const abi::flow_key &packet, bool from
 template <class Visit>
 void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
   const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
-  const auto is_there = [&](auto &map, const auto &key) {
+  const auto visit_if_there = [&](auto &map, const auto &key) {
     const auto session = map.find(key);
-    return session && session->check == entry.session.check;
+    if (session && session->check == entry.session.check) visit(map, key, *session);
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
-  if (entry.map == SessionMap::Openings && is_there(openings_, client)) visit(openings_, client);
-  if (entry.map == SessionMap::Clients && is_there(clients_, client)) visit(clients_, client);
+  if (entry.map == SessionMap::Openings) visit_if_there(openings_, client);
+  if (entry.map == SessionMap::Clients) visit_if_there(clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
-  for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)})
-    if (is_there(flows_, flow)) visit(flows_, flow);
+  for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)}) visit_if_there(flows_, flow);
 }
 
 void SessionMaps::remove(const SessionEntry &entry) {
-  for_each_entry(entry, [&](auto &map, const auto &key) {
+  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &) {
     const bool removed = map.remove(key);
     if (static_cast<void *>(&map) == &openings_) removed_.openings += removed;
     if (static_cast<void *>(&map) == &clients_) removed_.clients += removed;
@@ -59,12 +58,10 @@ void SessionMaps::remove(const SessionEntry &entry) {
 }
 
 void SessionMaps::mark(const SessionEntry &entry, uint32_t now) {
-  for_each_entry(entry, [&](auto &map, const auto &key) {
-    auto session = map.find(key);
-    if (!session) return;
-    session->state = abi::SESSION_ENDED;
-    session->last_seen = now;
-    map.set(key, *session);
+  for_each_entry(entry, [&](auto &map, const auto &key, abi::session session) {
+    session.state = abi::SESSION_ENDED;
+    session.last_seen = now;
+    map.set(key, session);
   });
 }
 
