@@ -146,9 +146,11 @@ def _kept(text: str, cflags: Sequence[str]) -> Module | None:
 
 
 def _keep(text: str, cflags: Sequence[str], module: Module) -> None:
+    if not _cache:
+        return
     tables = {name: (fd, bpf.map_spec(fd)) for name, fd in module.tables.items()}
     compiled = Compiled(module.functions, tables)
-    if _cache and compiled.is_complete():
+    if compiled.is_complete():
         try:
             _cache.put(text, cflags, compiled)
         except OSError as e:
