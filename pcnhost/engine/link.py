@@ -23,6 +23,10 @@ class Link:
     # Its forwarding entry comes from an earlier process and stays until the link is known better.
     adopted: bool = False
 
+    def forget_netdev(self) -> None:
+        """What was found out about the one that is the peer no more."""
+        self.far_mac, self.enabled, self.carrier = None, True, True
+
 
 class End(Protocol):
     """A port, as a link sees it."""

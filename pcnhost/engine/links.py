@@ -239,7 +239,8 @@ class Links:
         self._log.warning("port %s goes down: %s", port.path, problem)
         self._netdevs.detach(link.ifindex)
         del self._by_ifindex[link.ifindex]
-        link.ifindex, link.far_mac, link.enabled, link.carrier = 0, None, True, True
+        link.ifindex = 0
+        link.forget_netdev()
         self._wait(port, problem)
         self._refresh(port)
 
@@ -329,7 +330,8 @@ class Links:
     def _leave(self, port: End) -> None:
         """Takes the port away from its peer."""
         link = self._links[port]
-        left, link.peer, link.far_mac, link.enabled, link.carrier = link.peer, "", None, True, True
+        left, link.peer = link.peer, ""
+        link.forget_netdev()
         if port in self._waiting:
             self._waiting.remove(port)
         if link.ifindex:
