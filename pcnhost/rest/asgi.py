@@ -2,7 +2,8 @@
 
 A request is carried out once all of it is here, or not at all. Services block (they compile and load programs),
 so each request occupies a thread and not the event loop; reads have threads of their own, so that slow writes
-do not hide what is going on; large writes have one, because several at once would keep the interpreter from others.
+do not hide what is going on; large writes have one, because several at once would keep the interpreter from others;
+traces have some, because each waits for its packets.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ BODY_S = 20  # for a body to arrive
 HALF_CLOSED_S = 0.5  # for the turn to come of a client that has closed its side, most likely for good
 READERS = 8
 MOST_WAITING = 256  # for a thread, among reads and among writes
+MOST_TRACES = 4  # at work; none waits
 
 TOO_LARGE = Answer(413, "Request exceeded maximum buffer size")
 TOO_SLOW = Answer(408, "The request did not arrive in time", headers=(("Connection", "close"),))
 BUSY = Answer(503, "Too many requests are waiting, try again", headers=(("Retry-After", "1"),))
+TRACED_OUT = Answer(
+    503, f"{MOST_TRACES} traces are at work, try again when one has ended", headers=(("Retry-After", "1"),)
+)
 GONE = Answer(503, "The client has gone before its turn")
 
 
@@ -48,6 +53,7 @@ class RestApp:
         self._readers = Pool("rest-read", READERS, MOST_WAITING)
         self._writers = Pool("rest-write", threads, MOST_WAITING)
         self._large_writers = Pool("rest-large", 1, MOST_WAITING)
+        self._tracers = Pool("rest-trace", MOST_TRACES, 0)
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +81,13 @@ class RestApp:
             has_referer=any(name == b"referer" for name, _ in scope["headers"]),
             client=_client(scope),
         )
-        job = self._pool(request).submit(partial(self._router.answer, request))
+        pool = self._pool(request)
+        if pool is self._tracers and len(body) > LARGE_BODY:
+            return TOO_LARGE
+        try:
+            job = pool.submit(partial(self._router.answer, request))
+        except Overloaded:
+            return TRACED_OUT if pool is self._tracers else BUSY
         answering: asyncio.Future[Answer] = asyncio.wrap_future(job)
         # The body is complete: whatever comes now says that the client has closed the connection or its side.
         hanging_up: asyncio.Future[Any] = asyncio.ensure_future(receive())
@@ -95,12 +107,14 @@ class RestApp:
     def _pool(self, request: Request) -> Pool:
         if request.method not in WRITES:
             return self._readers
+        if request.method == "POST" and request.segments and request.segments[0] == "trace":
+            return self._tracers
         return self._large_writers if len(request.body) > LARGE_BODY else self._writers
 
     def close(self, timeout: float = 5) -> bool:
         """Drop waiting requests, wait for running ones. Returns whether all have ended in time."""
         all_ended = True
-        for pool in (self._writers, self._large_writers, self._readers):
+        for pool in (self._writers, self._large_writers, self._readers, self._tracers):
             all_ended = pool.close(timeout if all_ended else 0) and all_ended
         return all_ended
 

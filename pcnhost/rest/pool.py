@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -18,10 +19,12 @@ class Overloaded(Exception):
 
 class Pool:
     """Its threads are daemons: a job that never ends does not keep the process alive, unlike with
-    concurrent.futures. A job whose future is cancelled while it waits leaves the queue at once."""
+    concurrent.futures. A job whose future is cancelled while it waits leaves the queue at once. `most_waiting` jobs
+    wait at most, while all threads are at work."""
 
     def __init__(self, name: str, threads: int, most_waiting: int) -> None:
-        self._most_waiting = most_waiting
+        self._most = threads + most_waiting
+        self._at_work = 0
         self._queue: OrderedDict[Future[Any], Callable[[], Any]] = OrderedDict()
         self._wake = threading.Condition()
         self._closed = False
@@ -35,7 +38,7 @@ class Pool:
         """Raises Overloaded."""
         future: Future[Result] = Future()
         with self._wake:
-            if self._closed or len(self._queue) >= self._most_waiting:
+            if self._closed or self._at_work + len(self._queue) >= self._most:
                 raise Overloaded
             self._queue[future] = work
             self._wake.notify()
@@ -70,9 +73,15 @@ class Pool:
             if not self._queue:
                 return False
             future, work = self._queue.popitem(last=False)
+            self._at_work += 1
+        tell: Callable[[], None] | None = None
         if future.set_running_or_notify_cancel():
             try:
-                future.set_result(work())
+                tell = partial(future.set_result, work())
             except BaseException as e:
-                future.set_exception(e)
+                tell = partial(future.set_exception, e)
+        with self._wake:
+            self._at_work -= 1
+        if tell:  # last, so that whoever has been told finds room for the next job
+            tell()
         return True
