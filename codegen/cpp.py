@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from codegen import methods
-from codegen.model import Key, Member, Resource, build
+from codegen.model import Key, KeyMember, Member, Resource, build
 from codegen.schema import Kind, Module
 
 _FILES = ("config.h", "config.cpp", "api.h", "handlers.cpp", "data_model.h", "exports.map")
@@ -85,9 +85,14 @@ def _integer(value: int) -> str:
     return f"{value}u" if value >= 2**63 else str(value)
 
 
-def _ranges(member: Member) -> str:
+def _ranges(member: Member | KeyMember) -> str:
     bounds = ", ".join(f"{{{_integer(low)}, {_integer(high)}}}" for low, high in member.ranges)
     return f", {{{bounds}}}" if bounds else ""
+
+
+def _take(member: KeyMember) -> str:
+    """The C++ expression that takes a member of a key from the keys of a request."""
+    return f"{member.taken_by}{_ranges(member)})"
 
 
 def _tie(key: Key, owner: str = "") -> str:
@@ -120,6 +125,7 @@ _ENVIRONMENT = jinja2.Environment(
 _ENVIRONMENT.filters.update(
     cpp_string=_string,
     cpp_ranges=_ranges,
+    cpp_take=_take,
     cpp_tie=_tie,
     cpp_methods=methods.methods,
     cpp_table=_table,

@@ -70,7 +70,8 @@ class KeyMember:
     yang: str
     name: str
     type: str
-    value: str  # C++ expression that takes it from the keys of a request
+    taken_by: str  # the C++ call, up to the ranges, that takes it from the keys of a request
+    ranges: tuple[tuple[int, int], ...] = ()
 
     @property
     def declaration(self) -> str:
@@ -307,18 +308,18 @@ class _Builder:
             leaf = self._leaf(node.child(name), (*path, name))
             argument = f"{node.name}_{name}" if f":{name}" in endpoint else name
             endpoint += f"/:{argument}"
-            value = self._key_value(leaf, argument, (*path, name))
-            members.append(KeyMember(name, leaf.name, leaf.type, value))
+            taken_by = self._key_taken_by(leaf, argument, (*path, name))
+            members.append(KeyMember(name, leaf.name, leaf.type, taken_by, leaf.ranges))
         return Key(f"{names.pascal(path)}Key", names.snake(path), tuple(members)), endpoint
 
-    def _key_value(self, leaf: Member, argument: str, path: Path) -> str:
+    def _key_taken_by(self, leaf: Member, argument: str, path: Path) -> str:
         for enum in self.service.enums:
             if enum.name == leaf.type:
-                return f'keys.choice("{argument}", {self.service.namespace}::{enum.parser})'
+                return f'keys.choice("{argument}", {self.service.namespace}::{enum.parser}'
         if leaf.type == "std::string":
-            return f'keys.text("{argument}")'
+            return f'keys.text("{argument}"'
         if leaf.type == "bool" or leaf.type in _INTEGERS.values():
-            return f'keys.number<{leaf.type}>("{argument}")'
+            return f'keys.number<{leaf.type}>("{argument}"'
         raise SchemaError(f"{'/'.join(path)}: a key of this type is not supported")
 
 

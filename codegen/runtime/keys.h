@@ -9,6 +9,7 @@
 
 #include "errors.h"
 #include "members.h"
+#include "reader.h"
 #include "writer.h"
 
 namespace codegen {
@@ -29,31 +30,10 @@ class Keys {
     }
   }
 
+  // A number or a boolean, checked as one in a body is.
   template <typename T>
-  T number(const char *name) const {
-    const Key &key = find(name);
-    switch (key.type) {
-      case BOOLEAN:
-        return static_cast<T>(key.value.boolean);
-      case INT8:
-        return static_cast<T>(key.value.int8);
-      case INT16:
-        return static_cast<T>(key.value.int16);
-      case INT32:
-        return static_cast<T>(key.value.int32);
-      case INT64:
-        return static_cast<T>(key.value.int64);
-      case UINT8:
-        return static_cast<T>(key.value.uint8);
-      case UINT16:
-        return static_cast<T>(key.value.uint16);
-      case UINT32:
-        return static_cast<T>(key.value.uint32);
-      case UINT64:
-        return static_cast<T>(key.value.uint64);
-      default:
-        throw bad_value(std::string(name) + ": not a number");
-    }
+  T number(const char *name, const Ranges<T> &ranges = {}) const {
+    return read_leaf<T>(json(find(name)), name, ranges);
   }
 
  private:
@@ -62,6 +42,31 @@ class Keys {
       if (std::strcmp(keys_[i].name, name) == 0) return keys_[i];
     }
     throw bad_value(std::string(name) + ": key missing in the request");
+  }
+
+  static Json json(const Key &key) {
+    switch (key.type) {
+      case BOOLEAN:
+        return key.value.boolean;
+      case INT8:
+        return key.value.int8;
+      case INT16:
+        return key.value.int16;
+      case INT32:
+        return key.value.int32;
+      case INT64:
+        return key.value.int64;
+      case UINT8:
+        return key.value.uint8;
+      case UINT16:
+        return key.value.uint16;
+      case UINT32:
+        return key.value.uint32;
+      case UINT64:
+        return key.value.uint64;
+      default:
+        return key.value.string;
+    }
   }
 
   const Key *keys_;

@@ -302,7 +302,21 @@ def test_keys_of_many_types(plant: Cube) -> None:
 def test_key_missing_in_the_request(bed: Cube) -> None:
     assert bed("read", "bed", BED[:1]) == Reply(BAD_REQUEST, "column: key missing in the request")
     text = (("row", "string", "3"), BED[1])
-    assert bed("read", "bed", text) == Reply(BAD_REQUEST, "row: not a number")
+    assert bed("read", "bed", text) == Reply(BAD_REQUEST, 'row: "3" is not a whole number, allowed 0..255')
+
+
+@pytest.mark.parametrize("operation", ["read", "delete"])
+def test_a_key_in_a_path_has_the_range_of_its_leaf(cube: Cube, operation: str) -> None:
+    """As one in a body: the entry cannot be there, and a service may use the key as an index."""
+    beyond = (BED[0], ("column", "int8", 6))
+    assert cube(operation, "bed", beyond) == Reply(BAD_REQUEST, "column: 6 is out of range, allowed -5..5")
+    assert cube("read", "bed", (BED[0], ("column", "int8", 5))).tag == MISSING
+
+
+def test_a_key_does_not_wrap(cube: Cube) -> None:
+    """Of a host that passes a wider type than the leaf has."""
+    wide = (("row", "uint32", 256 + 3), BED[1])
+    assert cube("read", "bed", wide) == Reply(BAD_REQUEST, "row: 259 is out of range, allowed 0..255")
 
 
 def test_action(plant: Cube) -> None:

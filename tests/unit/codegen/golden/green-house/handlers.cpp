@@ -48,7 +48,7 @@ green_house::BedPlantKey key_from<green_house::BedPlantKey>(const Keys &keys) {
 
 template <>
 green_house::BedKey key_from<green_house::BedKey>(const Keys &keys) {
-  return {keys.number<uint8_t>("row"), keys.number<int8_t>("column")};
+  return {keys.number<uint8_t>("row"), keys.number<int8_t>("column", {{-5, 5}})};
 }
 
 template <>

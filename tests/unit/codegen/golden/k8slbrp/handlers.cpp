@@ -43,7 +43,7 @@ k8slbrp::ServiceBackendKey key_from<k8slbrp::ServiceBackendKey>(const Keys &keys
 
 template <>
 k8slbrp::ServiceSourceRangeKey key_from<k8slbrp::ServiceSourceRangeKey>(const Keys &keys) {
-  return {keys.text("address"), keys.number<uint8_t>("prefix-length")};
+  return {keys.text("address"), keys.number<uint8_t>("prefix-length", {{0, 32}})};
 }
 
 template <>
