@@ -44,7 +44,8 @@ lab() {
 # serve PORT: a web server in the server's namespace that answers with the text "served"
 serve() {
   ip netns exec "$server" python3 -c '
-import http.server, sys
+import ctypes, http.server, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: ends with the test, however that ends
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
