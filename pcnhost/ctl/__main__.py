@@ -31,6 +31,7 @@ USAGE = """usage: pcnctl [PATH...] add|set|show|del [PATH...] [NAME=VALUE...]
                              [-hide=NAME,NAME]
        pcnctl PATH... ACTION [NAME=VALUE...]    an action of the service
        pcnctl help [WORD...] | [WORD...] ?      what may follow; also: --help
+       pcnctl ... -- NAME...                    names that are words of pcnctl
        pcnctl connect|disconnect PEER1 PEER2    PEER: CUBE:PORT or an interface
        pcnctl graph [--help]                    cubes and services as a picture
        pcnctl top [--help]                      what a cube does, now

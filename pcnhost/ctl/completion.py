@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pcnhost.ctl.client import Client
 from pcnhost.ctl.views import VIEWS
-from pcnhost.ctl.words import COMMANDS
+from pcnhost.ctl.words import COMMANDS, names_apart
 
 # A word that ends in `=` is to be continued and gets no blank after it. To bash, a colon starts a new word.
 BASH = r"""_pcnctl() {
@@ -34,8 +34,10 @@ def candidates(client: Client, words: Sequence[str]) -> list[str]:
     *before, current = words or [""]
     if before[:1] and before[0] in ABOUT_A_CUBE:
         return _cubes(client, current) if len(before) == 1 else []
+    before, names = names_apart(before)
     command = next((word for word in before if word in COMMANDS), "")
     path = [word for word in before if word not in COMMANDS and "=" not in word and not word.startswith("-")]
+    path += names
     leaf, equals, value = current.partition("=")
     if path[:1] == ["disconnect"]:
         path = ["connect"]

@@ -11,6 +11,7 @@ ALONE_SHOWN = ("version", "netdevs", "cubes", "topology")
 VERBS_ALONE = ("connect", "disconnect", "attach", "detach")
 QUESTIONS = ("?", "-h", "--help")
 POSITIONS = ("position", "before", "after")
+NAMES_FOLLOW = "--"
 
 
 class UsageError(ValueError):
@@ -55,6 +56,14 @@ def parse(words: Sequence[str]) -> Line:
     return line
 
 
+def names_apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words up to `--`, and the names after it, which are names even if they look like something else."""
+    if NAMES_FOLLOW not in words:
+        return list(words), []
+    position = words.index(NAMES_FOLLOW)
+    return list(words[:position]), list(words[position + 1 :])
+
+
 def _sorted(words: Sequence[str]) -> Line:
     command = ""
     path: list[str] = []
@@ -62,7 +71,7 @@ def _sorted(words: Sequence[str]) -> Line:
     shape = "normal"
     hide: tuple[str, ...] = ()
     flags: list[str] = []
-    words = list(words)
+    words, names = names_apart(words)
     if words[:1] == ["help"]:
         words = [*words[1:], "?"]
     asked = bool(words) and words[-1] in QUESTIONS
@@ -91,6 +100,7 @@ def _sorted(words: Sequence[str]) -> Line:
             raise UsageError(f"{word} comes before {members[0][0]}=")
         else:
             path.append(word)
+    path += names
     alone = tuple(path) and path[0] in ALONE_SHOWN and len(path) == 1
     if flags and command not in ("", "show") and not alone:
         raise UsageError(f"{flags[0]} goes with show only")

@@ -70,6 +70,16 @@ def test_a_cube_from_first_to_last(ctl: Ctl) -> None:
     assert said(ctl("del c1")) == ""
 
 
+@pytest.mark.parametrize("name", ["show", "connect", "a=b"])
+def test_a_cube_called_like_a_word_of_pcnctl(ctl: Ctl, name: str) -> None:
+    said(ctl(f"k8slbrp add -- {name}"))
+    said(ctl(f"add type=BACKEND -- k8slbrp {name} ports set"))
+    assert said(ctl(f"show -- k8slbrp {name} ports set type")) == "backend\n"
+    assert said(ctl(["--complete", "del", "--", "k8slbrp", name, "ports", ""])) == "set\n"
+    said(ctl(f"del -- k8slbrp {name}"))
+    assert ctl(f"show -- k8slbrp {name}").returncode == 2
+
+
 def test_body_from_standard_input(ctl: Ctl) -> None:
     body = "ports:\n- {name: p1, type: BACKEND}\nservice:\n- {vip: 10.9.0.1, vport: 80, proto: TCP}\n"
     assert said(ctl("k8slbrp add c1", body)) == ""

@@ -31,6 +31,9 @@ from pcnhost.ctl.words import Line, UsageError
         ("help s1 box", Line("", ("s1", "box"), help=True)),
         ("s1 box -json", Line("", ("s1", "box"), (), "json")),
         ("?", Line(help=True)),
+        ("store add mode=OPEN -- show", Line("add", ("store", "show"), (("mode", "OPEN"),))),
+        ("show -json -- store a=b -x ? --", Line("show", ("store", "a=b", "-x", "?", "--"), format="json")),
+        ("store ? -- del", Line("", ("store", "del"), help=True)),
     ],
 )
 def test_lines(typed: str, line: Line) -> None:
