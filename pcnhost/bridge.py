@@ -9,10 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Callable
 from ctypes import POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint64, c_void_p
 from pathlib import Path
+from typing import TypeVar
 
 from pcnhost import logs
+
+T = TypeVar("T")
 
 BRIDGE_NAME = "libpcnhost.so"
 BRIDGE_VARIABLE = "PCNHOST_BRIDGE"  # environment: path of the bridge library, before all other places
@@ -108,13 +112,26 @@ class Bridge:
         return None if text.value is None else text.value.decode(errors="replace"), error
 
     def invoke(
-        self, function: int, cube: str | None, keys: ctypes.Array[KeyRecord] | None, body: str | None
-    ) -> tuple[int, str]:
-        """Run a handler, with a body or without; returns its error tag and message ("" for none)."""
+        self,
+        function: int,
+        cube: str | None,
+        keys: ctypes.Array[KeyRecord] | None,
+        body: str | None,
+        take: Callable[[int, memoryview], T],
+    ) -> T:
+        """Run a handler, with a body or without; returns what `take` makes of its error tag and message.
+
+        The message is where the service has written it, and gone when `take` returns: no view of it may be kept."""
         record = self._lib.pcnhost_invoke(
             function, _encoded(cube), keys, 0 if keys is None else len(keys), _encoded(body)
         )
-        return record.tag, self._text(record.message) or ""
+        if not record.message:
+            return take(record.tag, memoryview(b""))
+        try:
+            with _memory(record.message, self._strlen(record.message), _READ_ONLY) as text:
+                return take(record.tag, text)
+        finally:
+            self._free(record.message)
 
     def reply(self, reply: int, text: str) -> None:
         data = text.encode(errors="replace")
@@ -132,8 +149,7 @@ class Bridge:
     def _text(self, pointer: int | None) -> str | None:
         if not pointer:
             return None
-        # Not ctypes.string_at().decode(): an answer of megabytes is copied once only.
-        text: str = _decode(pointer, self._strlen(pointer), b"replace")
+        text = ctypes.string_at(pointer).decode(errors="replace")
         self._free(pointer)
         return text
 
@@ -144,8 +160,9 @@ def _log(name: bytes, level: int, text: int, length: int) -> None:
     )
 
 
-_decode = ctypes.pythonapi.PyUnicode_DecodeUTF8
-_decode.restype, _decode.argtypes = ctypes.py_object, (c_void_p, ctypes.c_ssize_t, c_char_p)
+_memory = ctypes.pythonapi.PyMemoryView_FromMemory
+_memory.restype, _memory.argtypes = ctypes.py_object, (c_void_p, ctypes.c_ssize_t, c_int)
+_READ_ONLY = 0x100  # PyBUF_READ
 
 
 def _encoded(text: str | None) -> bytes | None:

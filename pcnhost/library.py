@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pcnhost import bridge_dlopen, librarypath
 from pcnhost.bridge import KeyRecord, KeyValue, bridge
@@ -17,6 +17,9 @@ from pcnhost.bridge_engine import EngineCalls
 
 if TYPE_CHECKING:
     from pcnhost.engine import Engine
+
+
+T = TypeVar("T")
 
 
 class LibraryError(Exception):
@@ -60,6 +63,14 @@ class Key:
 class Response:
     tag: ErrorTag
     message: str
+
+    @classmethod
+    def of(cls, tag: int, text: memoryview) -> Response:
+        message = str(text, errors="replace")
+        try:
+            return cls(ErrorTag(tag), message)
+        except ValueError:
+            return cls(ErrorTag.GENERIC_ERROR, message)
 
 
 class ServiceLibrary:
@@ -122,13 +133,31 @@ class ServiceLibrary:
 
         A C++ exception answers like the real daemon: GENERIC_ERROR with its text. Raises LibraryError when
         there is no such symbol or the library is closed."""
+        return self._call(symbol, cube, keys, body, Response.of)
+
+    def show(
+        self, symbol: str, cube: str, keys: Sequence[Key], finish: Callable[[memoryview], bytes]
+    ) -> Response | bytes:
+        """Run the handler `symbol`, which reads: what `finish` makes of its text, or its failure.
+
+        A text may have megabytes, so `finish` gets it where the service has written it, and must not keep it."""
+
+        def take(tag: int, text: memoryview) -> Response | bytes:
+            return finish(text) if tag == ErrorTag.OK else Response.of(tag, text)
+
+        return self._call(symbol, cube, keys, None, take)
+
+    def _call(
+        self,
+        symbol: str,
+        cube: str | None,
+        keys: Sequence[Key],
+        body: str | None,
+        take: Callable[[int, memoryview], T],
+    ) -> T:
         records = (KeyRecord * len(keys))(*map(_record, keys)) if keys else None
         with self._in_use():
-            tag, message = self._bridge.invoke(self._address(symbol), cube, records, body)
-        try:
-            return Response(ErrorTag(tag), message)
-        except ValueError:
-            return Response(ErrorTag.GENERIC_ERROR, message)
+            return self._bridge.invoke(self._address(symbol), cube, records, body, take)
 
     def close(self) -> None:
         """Unload the library, once the running calls have returned.

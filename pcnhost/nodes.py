@@ -244,7 +244,7 @@ def _read(resource: Resource, call: Call) -> Json:
         match resource:
             case CubeLeafResource() | PortLeafResource():
                 answer = resource.methods["GET"](call)
-                return jsontext.parse(answer.body) if answer.status == 200 else None
+                return jsontext.parse(answer.text) if answer.status == 200 else None
             case ListResource():
                 keys = call.outer_keys()
             case MembersResource():

@@ -142,7 +142,7 @@ class Persistence(Writes):
                 done = answer(request)
                 del self._replaying.number
                 log.info(
-                    "%s %s is repeated: %s %s", request.method, request.segments[0], done.status, done.body
+                    "%s %s is repeated: %s %s", request.method, request.segments[0], done.status, done.text
                 )
                 self._journal.carry_out(number, lambda: (None, ()))
 

@@ -277,13 +277,20 @@ ServiceConfig K8slbrp::read_service(const ServiceKey &key, Depth depth) {
   return services_.read(key, depth);
 }
 
-void K8slbrp::read_service_list(Depth depth, const Show<ServiceConfig> &show) {
+// Some are read at a time: looking for the next one and locking would take as long as showing it.
+void K8slbrp::each_service(Depth depth,
+                           const std::function<void(const ServiceId &, const ServiceConfig &)> &use) {
   std::optional<ServiceId> last;
   const auto read_next = [&] {
     const ReadLock lock(mutex_);
     return services_.read_next(last, depth);
   };
-  while (const auto config = read_next()) show(*config);
+  for (auto some = read_next(); !some.empty(); some = read_next())
+    for (const auto &[id, config] : some) use(id, config);
+}
+
+void K8slbrp::read_service_list(Depth depth, const Show<ServiceConfig> &show) {
+  each_service(depth, [&](const ServiceId &, const ServiceConfig &config) { show(config); });
 }
 
 // --- backends ---

@@ -3,6 +3,7 @@
 
 #include <polycube/services/cube.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -124,6 +125,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
     UnservedPorts unserved_ports = UnservedPorts::Pass;
   };
 
+  void each_service(Depth depth, const std::function<void(const ServiceId &, const ServiceConfig &)> &use);
   StatsServiceConfig stats_of(const ServiceId &id, const ServiceConfig &service);
   std::vector<StatsTableConfig> tables();
 

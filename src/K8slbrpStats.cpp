@@ -167,12 +167,7 @@ StatsServiceConfig K8slbrp::read_stats_service(const StatsServiceKey &key, Depth
 }
 
 void K8slbrp::read_stats_service_list(Depth depth, const Show<StatsServiceConfig> &show) {
-  std::optional<ServiceId> last;
-  const auto read_next = [&] {
-    const ReadLock lock(mutex_);
-    return services_.read_next(last, depth);
-  };
-  while (const auto service = read_next()) show(stats_of(*last, *service));
+  each_service(depth, [&](const ServiceId &id, const ServiceConfig &config) { show(stats_of(id, config)); });
 }
 
 StatsServiceBackendConfig K8slbrp::read_stats_service_backend(const StatsServiceKey &service,

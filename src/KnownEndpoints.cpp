@@ -21,8 +21,7 @@ uint32_t bit_of(uint32_t ip, uint16_t port, uint8_t protocol) {
 
 KnownEndpoints::KnownEndpoints() : words_(KNOWN_WORDS) {}
 
-KnownEndpoints::Backends KnownEndpoints::of(const ServiceId &id,
-                                            const std::map<uint32_t, Backend> &backends) {
+KnownEndpoints::Backends KnownEndpoints::of(const ServiceId &id, const ServiceBackends &backends) {
   Backends endpoints;
   for (const auto &[ip, backend] : backends)
     endpoints.emplace(ip, id.protocol == IPPROTO_ICMP ? uint16_t{0} : backend.port);

@@ -19,7 +19,7 @@ class KnownEndpoints {
   using Backends = std::set<std::pair<uint32_t, uint16_t>>;  // address, port as the datapath sees it
   using Services = std::map<ServiceId, Backends>;
 
-  static Backends of(const ServiceId &id, const std::map<uint32_t, Backend> &backends);
+  static Backends of(const ServiceId &id, const ServiceBackends &backends);
 
   KnownEndpoints();
 

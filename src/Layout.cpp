@@ -27,7 +27,7 @@ struct Member {
 // Which share of the new sessions a backend takes. Those on standby take one while no active one does.
 class Shares {
  public:
-  explicit Shares(const std::map<uint32_t, Backend> &backends) {
+  explicit Shares(const ServiceBackends &backends) {
     for (const auto &[_, backend] : backends)
       active_ |= backend.state == ServiceBackendState::Active && backend.weight > 0;
   }
@@ -42,7 +42,7 @@ class Shares {
 };
 
 // In the order of their addresses. No port is part of packets of ICMP, whatever the configuration says.
-std::vector<Member> members_of(const ServiceId &id, const std::map<uint32_t, Backend> &backends,
+std::vector<Member> members_of(const ServiceId &id, const ServiceBackends &backends,
                                const std::map<uint32_t, uint16_t> &counters) {
   std::vector<Member> members;
   members.reserve(backends.size());

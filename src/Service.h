@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
 
+#include "FlatMap.h"
 #include "config.h"
 
 namespace k8slbrp {
@@ -22,6 +22,8 @@ struct Backend {
     return name == other.name && port == other.port && weight == other.weight && state == other.state;
   }
 };
+
+using ServiceBackends = FlatMap<uint32_t, Backend>;  // by address
 
 // What identifies a service in the datapath: one of TCP, UDP, ICMP; the port is 0 for ICMP.
 struct ServiceId {
@@ -53,7 +55,7 @@ constexpr uint32_t kDefaultAffinityTimeout = 10800;
 
 struct Service {
   std::string name;
-  std::map<uint32_t, Backend> backends;  // by address
+  ServiceBackends backends;
   ServiceSessionAffinity session_affinity = ServiceSessionAffinity::None;
   uint32_t affinity_timeout = kDefaultAffinityTimeout;  // in seconds
   SourceRanges sources;                                 // none: all may come

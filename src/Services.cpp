@@ -12,6 +12,7 @@ namespace k8slbrp {
 namespace {
 
 constexpr std::size_t kMaxNameLength = 255;
+constexpr std::size_t kReadTogether = 256;  // services and backends: some 50 KiB
 
 std::string checked_name(const std::string &name) {
   if (name.size() > kMaxNameLength)
@@ -75,10 +76,13 @@ Backend new_backend(const ServiceBackendConfig &config) {
 }
 
 void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
+  std::map<uint32_t, Backend> added;
   for (const auto &config : configs) {
-    const bool added = service.backends.emplace(parse_backend(config.ip), new_backend(config)).second;
-    if (!added) throw already_exists("Backend " + config.ip + " already exists in the service");
+    const auto [backend, is_new] = added.emplace(parse_backend(config.ip), new_backend(config));
+    if (!is_new || service.backends.find(backend->first) != service.backends.end())
+      throw already_exists("Backend " + config.ip + " already exists in the service");
   }
+  service.backends.add(std::move(added));
 }
 
 void update_backends_of(Service &service, const std::vector<ServiceBackendConfig> &configs) {
@@ -393,11 +397,17 @@ ServiceConfig Services::read(const ServiceKey &key, Depth depth) const {
   return config_of({format_ipv4(parse_vip(key.vip)), key.vport, key.proto}, service, depth);
 }
 
-std::optional<ServiceConfig> Services::read_next(std::optional<ServiceId> &last, Depth depth) const {
-  const auto next = last ? services_.upper_bound(*last) : services_.begin();
-  if (next == services_.end()) return std::nullopt;
-  last = next->first;
-  return config_of(key_of(next->first), next->second, depth);
+std::vector<std::pair<ServiceId, ServiceConfig>> Services::read_next(std::optional<ServiceId> &last,
+                                                                     Depth depth) const {
+  std::vector<std::pair<ServiceId, ServiceConfig>> some;
+  auto next = last ? services_.upper_bound(*last) : services_.begin();
+  for (std::size_t read = 0; next != services_.end() && read < kReadTogether; ++next) {
+    const auto &[id, service] = *next;
+    some.emplace_back(id, config_of(key_of(id), service, depth));
+    read += 1 + some.back().second.backend.size();
+    last = id;
+  }
+  return some;
 }
 
 ServiceBackendConfig Services::read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "Service.h"
@@ -69,8 +70,10 @@ class Services {
   void restore(const std::vector<ServiceConfig> &configs);
 
   ServiceConfig read(const ServiceKey &key, Depth depth) const;
-  // The service after `last` (the first one when there is no last), which becomes it; nothing at the end.
-  std::optional<ServiceConfig> read_next(std::optional<ServiceId> &last, Depth depth) const;
+  // Some services after `last` (the first ones when there is no last), which becomes the last of them; none
+  // at the end.
+  std::vector<std::pair<ServiceId, ServiceConfig>> read_next(std::optional<ServiceId> &last,
+                                                             Depth depth) const;
   ServiceBackendConfig read_backend(const ServiceKey &key, const ServiceBackendKey &backend) const;
   ServiceSourceRangeConfig read_source_range(const ServiceKey &key, const ServiceSourceRangeKey &range) const;
   // The services behind a key, and the address of a backend that they have. Throw when there are none.

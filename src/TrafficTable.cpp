@@ -117,7 +117,7 @@ uint16_t TrafficTable::take(const Owner &owner) {
   return last_;
 }
 
-TrafficTable::Numbers TrafficTable::numbers(const ServiceId &service, const Backends &backends) {
+TrafficTable::Numbers TrafficTable::numbers(const ServiceId &service, const ServiceBackends &backends) {
   make_room(backends.size());
   const std::lock_guard lock(mutex_);
   Numbers numbers;

@@ -27,7 +27,6 @@ void add(abi::traffic &sum, const abi::traffic &figures);
 // Thread-safe. Those who change services also hold the configuration lock.
 class TrafficTable {
  public:
-  using Backends = std::map<uint32_t, Backend>;
   using Numbers = std::map<uint32_t, uint16_t>;  // by address; NO_COUNTER where there is none left
   using Clock = std::chrono::steady_clock;
 
@@ -38,7 +37,7 @@ class TrafficTable {
 
   // The numbers of these backends of a service. Those that are new get theirs, which will be free again
   // unless settle() confirms them.
-  Numbers numbers(const ServiceId &service, const Backends &backends);
+  Numbers numbers(const ServiceId &service, const ServiceBackends &backends);
   // These are the service's backends now; it is no more; no others than these are services.
   void settle(const ServiceId &service, const Numbers &backends);
   void remove(const ServiceId &service);

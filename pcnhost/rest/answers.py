@@ -14,9 +14,17 @@ YANG_JSON = "application/yang.data+json; charset=utf-8"
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    body: str = ""
+    body: str | bytes = ""
     content_type: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        return self.body if isinstance(self.body, str) else self.body.decode()
+
+    @property
+    def data(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else self.body.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +100,5 @@ def answer_response(response: Response) -> Answer:
     return answer_problems((Problem(response.tag, response.message),))
 
 
-def yang_json(body: str, status: int = 200) -> Answer:
+def yang_json(body: str | bytes, status: int = 200) -> Answer:
     return Answer(status, body, YANG_JSON)

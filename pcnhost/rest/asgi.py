@@ -181,7 +181,7 @@ def _client(scope: Scope) -> str:
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    body = answer.body.encode()
+    body = answer.data
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     if answer.status != 204:
         headers.append((b"content-length", str(len(body)).encode()))

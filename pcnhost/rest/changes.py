@@ -70,7 +70,7 @@ def note(engine: Engine, request: Request, answer: Answer) -> None:
     if request.body:
         fields["body"] = request.body[:MOST].decode(errors="replace")
     if refused:
-        fields["error"] = answer.body[:MOST]
+        fields["error"] = answer.text[:MOST]
     log.log(level, "%s", " ".join(f"{name}={_shown(value)}" for name, value in fields.items()))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from pcnhost.engine import Cube, Engine
 from pcnhost.library import ErrorTag, Key, Response, ServiceLibrary
 from pcnhost.rest import jsontext
-from pcnhost.rest.answers import Answer, answer_response, bad_request
+from pcnhost.rest.answers import Answer, answer_response, bad_request, yang_json
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.keys import KeyRule
 from pcnhost.rest.request import BASE_PATH, Request
@@ -120,6 +120,13 @@ class Context:
 
     def read(self, symbol: str, call: Call, keys: Sequence[Key]) -> Response:
         return self.library.call(symbol, call.cube, keys)
+
+    def show(
+        self, symbol: str, call: Call, keys: Sequence[Key], finish: Callable[[memoryview], bytes]
+    ) -> Answer:
+        """The answer to a read, see ServiceLibrary.show()."""
+        shown = self.library.show(symbol, call.cube, keys, finish)
+        return yang_json(shown) if isinstance(shown, bytes) else answer_response(shown)
 
     def write(self, symbol: str, cube: str, keys: Sequence[Key], body: str | None) -> Response:
         return self.library.call(symbol, cube, keys, body)

@@ -10,6 +10,7 @@ import logging
 import resource
 import sys
 from collections import OrderedDict
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -83,6 +84,14 @@ def most_connections() -> int:
     return min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 3)
 
 
+class _Connection(h11.Connection):
+    """What is sent comes as views: asyncio slices off what the socket has taken, and a slice of bytes is a copy."""
+
+    def send(self, event: h11.Event) -> Any:
+        data = super().send(event)
+        return memoryview(data) if data else data
+
+
 class Protocol(H11Protocol):
     """One connection. `crowd`, `unread` and `filter` are set before the server starts; the filter hangs up on clients
     with an unwanted certificate before anything of them is read."""
@@ -93,6 +102,10 @@ class Protocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
     _progress: asyncio.TimerHandle | None = None
     _half_closed = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = _Connection(h11.SERVER, MAX_HEAD)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -205,10 +205,10 @@ class MembersResource(Resource):
         return call.object_body()
 
     def _get(self, call: Call) -> Answer:
-        response = self.context.read(self.symbol("read"), call, self.keys(call))
-        if response.tag is not ErrorTag.OK:
-            return answer_response(response)
-        return yang_json(object_with_links(response.message, self.context.url(call.segments), self.children))
+        def finish(text: memoryview) -> bytes:
+            return object_with_links(text, self.context.url(call.segments), self.children)
+
+        return self.context.show(self.symbol("read"), call, self.keys(call), finish)
 
     def _post(self, call: Call) -> Answer:
         return self._write("create", call)
@@ -302,12 +302,10 @@ class ListResource(Resource):
         return symbols.list_handler(operation, self.path)
 
     def _get(self, call: Call) -> Answer:
-        response = self.context.read(self.symbol("read"), call, call.outer_keys())
-        if response.tag is not ErrorTag.OK:
-            return answer_response(response)
-        return yang_json(
-            list_with_links(response.message, self.context.url(call.segments), self._first_keys(call))
-        )
+        def finish(text: memoryview) -> bytes:
+            return list_with_links(text, self.context.url(call.segments), lambda: self._first_keys(call))
+
+        return self.context.show(self.symbol("read"), call, call.outer_keys(), finish)
 
     def _first_keys(self, call: Call) -> list[str]:
         """The first key of each entry, from the service's help: the entries themselves may have megabytes."""

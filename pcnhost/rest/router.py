@@ -78,7 +78,7 @@ class Router:
             return _call(methods, call)
         except Refused as e:
             answer = answer_problems(e.problems)
-            return answer if answer.body.startswith("{") else replace(answer, content_type=None)
+            return answer if answer.text.startswith("{") else replace(answer, content_type=None)
 
     def _unknown(self, request: Request, segments: tuple[str, ...]) -> Answer:
         """A path that starts with a cube leads, once, to the full path with its service in front."""

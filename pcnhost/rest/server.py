@@ -14,7 +14,6 @@ import uvicorn
 from pcnhost.config import Config, Tls
 from pcnhost.rest.asgi import RestApp
 from pcnhost.rest.protocol import (
-    MAX_HEAD,
     Connections,
     OncePerSecond,
     Protocol,
@@ -65,7 +64,6 @@ def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = Non
         proxy_headers=False,
         server_header=False,
         backlog=ACCEPTS,
-        h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_context_factory=_context_factory(tls) if tls else None,

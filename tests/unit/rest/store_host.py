@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,12 @@ class RecordingLibrary:
         if cube and symbol == "delete_store_by_id_handler" and symbol not in self.answers:
             del self.engine.cubes[cube]
         return self.answers.get(symbol, NO_ELEMENTS if symbol.endswith("_help") else OK)
+
+    def show(
+        self, symbol: str, cube: str, keys: Sequence[Key], finish: Callable[[memoryview], bytes]
+    ) -> Response | bytes:
+        response = self.call(symbol, cube, keys)
+        return finish(memoryview(response.message.encode())) if response.tag is ErrorTag.OK else response
 
 
 class Host:

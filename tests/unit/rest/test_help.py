@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pcnhost.library import ErrorTag
+from pcnhost.rest.links import object_with_links
 from tests.unit.rest.store_host import Host
 
 BOXES = '[{"side":"LEFT","row":"1"},{"side":"LEFT","row":"2"},{"side":"RIGHT","row":"1"}]'
@@ -188,14 +189,22 @@ def test_links_are_appended_to_the_text_of_the_service_as_it_is(host: Host) -> N
     """Neither escapes nor numbers are written anew: the text is not parsed."""
     for text in ('{"row":1e2,"content":"\\u00e9"}', "{}"):
         host.answering("read_store_box_by_id_handler", text)
-        shown = host.ask("GET", "store/s1/box/LEFT/1").body
+        shown = host.ask("GET", "store/s1/box/LEFT/1").text
         assert shown.startswith(text[:-1]) and isinstance(json.loads(shown)["_links"], list)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [(b'{"a":"\xc3\xa9"}', "\xe9"), (b'{"a":"\xff"}', "\ufffd"), (b'{"a":"\xc3', "\ufffd")]
+)
+def test_what_is_no_utf8_is_replaced(text: bytes, shown: str) -> None:
+    answer = object_with_links(memoryview(text), "//host:1/", ())
+    assert answer.decode().partition('"a":"')[2].startswith(shown)
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "not JSON", ""])
 def test_text_without_elements_stays_as_it_is(host: Host, text: str) -> None:
     host.answering("read_store_ports_list_by_id_handler", text)
-    assert host.ask("GET", "store/s1/ports").body == text
+    assert host.ask("GET", "store/s1/ports").text == text
 
 
 def test_root_and_service_link_to_what_exists(host: Host) -> None:
