@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,10 @@ from pcnhost.rest.sockets import Sockets
 from pcnhost.rest.writes import Writes
 
 log = logging.getLogger(__name__)
+
+SWITCH_S = (
+    0.0005  # after which a thread at work lets the event loop go on, which waits for that again and again
+)
 
 
 def run(config: Config, ready: Callable[[], None]) -> bool:
@@ -74,6 +80,8 @@ def _serve(config: Config, sockets: Sockets, ready: Callable[[], None]) -> bool:
         _restore(persistence, engine, services, router)
     engine.sweep(writes.not_restored)
     log.info("serving on %s", sockets.shown(config))
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()
     ready()
     with notify.watchdog(engine.is_well):
         server.run([sockets.tcp] if sockets.tcp else [])

@@ -9,6 +9,8 @@ import http
 import logging
 import resource
 import sys
+import time
+import typing
 from collections import OrderedDict
 from typing import Any
 
@@ -21,43 +23,66 @@ MAX_HEAD = 64 << 10  # of request line and headers
 MAX_READ = 4 << 10  # bytes at a time, so that the turn of the others comes soon; asyncio takes 256 KiB
 HEAD_S = 10  # for a head to arrive, and for the rest of a body that nobody wants
 MAX_CONNECTIONS = 512
+GRACE_S = 0.5  # for a client to say what it wants, and for the host to read it: so long it need not make room
+PAUSE_S = 0.02  # before looking for room again
 MAX_UNREAD = 64 << 20  # of all answers together that wait for their clients to take them
 UNREAD_S = 20  # for a client to take at least some of its answer
 
 
+class Connection(typing.Protocol):
+    def abort(self) -> None:
+        """Close it at once."""
+
+
 class Connections:
-    """All open connections. When there are too many, the one goes that has been open for longest without a
-    whole request; if there is none, the one that has been idle for longest. So whoever opens connections
-    only to keep others out meets himself."""
+    """All open connections. When there are too many, the one goes on which nothing has been said for longest; if there
+    is none, the one that has been open for longest without a whole request; else the one that has been idle for
+    longest. So whoever opens connections only to keep others out meets himself."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._new: OrderedDict[Protocol, None] = OrderedDict()
-        self._idle: OrderedDict[Protocol, None] = OrderedDict()
-        self._busy: set[Protocol] = set()
+        self._silent: OrderedDict[Connection, float] = OrderedDict()
+        self._new: OrderedDict[Connection, float] = OrderedDict()
+        self._idle: OrderedDict[Connection, float] = OrderedDict()
+        self._busy: set[Connection] = set()
 
     def __len__(self) -> int:
-        return len(self._new) + len(self._idle) + len(self._busy)
+        return len(self._silent) + len(self._new) + len(self._idle) + len(self._busy)
 
-    def add(self, connection: Protocol) -> bool:
-        """Whether there is room for it."""
-        if len(self) >= self._most:
-            crowd = self._new or self._idle
-            if not crowd:
-                return False
-            crowd.popitem(last=False)[0].transport.abort()
-        self._new[connection] = None
-        return True
+    def make_room(self) -> float:
+        """For one more. Returns for how many seconds it has to wait, because the others have only just come or are
+        being served; 0 when there is room."""
+        if len(self) < self._most:
+            return 0
+        latest = time.monotonic() - GRACE_S
+        for crowd in [crowd for crowd in (self._silent, self._new) if crowd] or [self._idle]:
+            if crowd and next(iter(crowd.values())) <= latest:
+                crowd.popitem(last=False)[0].abort()
+                return 0
+        return PAUSE_S
 
-    def busy(self, connection: Protocol) -> None:
+    def hang_up_on_silent(self) -> None:
+        while self._silent:
+            self._silent.popitem()[0].abort()
+
+    def silent(self, connection: Connection) -> None:
+        self._silent[connection] = time.monotonic()
+
+    def new(self, connection: Connection) -> None:
+        if connection not in self._new:
+            self.remove(connection)
+            self._new[connection] = time.monotonic()
+
+    def busy(self, connection: Connection) -> None:
         self.remove(connection)
         self._busy.add(connection)
 
-    def idle(self, connection: Protocol) -> None:
+    def idle(self, connection: Connection) -> None:
         self.remove(connection)
-        self._idle[connection] = None
+        self._idle[connection] = time.monotonic()
 
-    def remove(self, connection: Protocol) -> None:
+    def remove(self, connection: Connection) -> None:
+        self._silent.pop(connection, None)
         self._new.pop(connection, None)
         self._idle.pop(connection, None)
         self._busy.discard(connection)
@@ -112,10 +137,10 @@ class Protocol(H11Protocol):
         transport.max_size = MAX_READ  # type: ignore[attr-defined]
         if self.filter and not self.filter.admits(_certificate(transport)):
             transport.abort()
-        elif self.crowd.add(self):
-            self._deadline = self.loop.call_later(HEAD_S, self._too_slow)
         else:
-            transport.abort()
+            # Something has been said, and is about to be read; with TLS, that was the handshake.
+            (self.crowd.new if self.scheme == "https" else self.crowd.busy)(self)
+            self._deadline = self.loop.call_later(HEAD_S, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.crowd.remove(self)
@@ -123,6 +148,9 @@ class Protocol(H11Protocol):
         self._answer_is_taken()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+
+    def abort(self) -> None:
+        self.transport.abort()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client that closes its side after a whole request gets its answer, if its turn has come.
@@ -146,7 +174,9 @@ class Protocol(H11Protocol):
             self._start_clock()  # of a body that is not read any more
         else:
             self._stop_clock()
-        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+        if self.cycle is None or self.cycle.more_body:
+            self.crowd.new(self)
+        elif not self.cycle.response_complete:
             self.crowd.busy(self)
 
     def on_response_complete(self) -> None:

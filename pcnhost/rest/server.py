@@ -13,6 +13,7 @@ import uvicorn
 
 from pcnhost.config import Config, Tls
 from pcnhost.rest.asgi import RestApp
+from pcnhost.rest.door import Door
 from pcnhost.rest.protocol import (
     Connections,
     OncePerSecond,
@@ -20,50 +21,52 @@ from pcnhost.rest.protocol import (
     Unread,
     most_connections,
 )
-from pcnhost.rest.sockets import BACKLOG
 from pcnhost.rest.tls import ClientFilter, server_context
+from pcnhost.rest.turns import new_loop
 
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 5
-# How many connections asyncio accepts before it reads from those there are: their requests come first. The kernel's
-# own queue is longer.
-ACCEPTS = 32
 
 
 class Server(uvicorn.Server):
     """Leaves signals to whoever runs it, and is told by `should_exit`. Serves a unix socket, too: in the clear,
     and with connections that those of TCP cannot crowd out."""
 
-    def __init__(self, config: uvicorn.Config, unix: socket.socket | None) -> None:
+    def __init__(self, config: uvicorn.Config, protocol: type[Protocol], unix: socket.socket | None) -> None:
         super().__init__(config)
+        self._protocol = protocol
         self._unix = unix
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(self.serve(sockets))
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        listening = list(sockets or ())
+        await super().startup(sockets=[])
+        for tcp in sockets or ():
+            self._open(tcp, self._protocol, self.config.ssl)
         if self._unix is not None:
-            protocol = partial(_protocol(None), self.config, self.server_state, self.lifespan.state)
-            loop = asyncio.get_running_loop()
-            self.servers.append(await loop.create_unix_server(protocol, sock=self._unix, backlog=ACCEPTS))
-            listening.append(self._unix)
-        for one in listening:
-            one.listen(BACKLOG)
+            self._open(self._unix, _protocol(None), None)
+
+    def _open(self, listening: socket.socket, protocol: type[Protocol], tls: ssl.SSLContext | None) -> None:
+        made = partial(protocol, self.config, self.server_state, self.lifespan.state)
+        self.servers.append(Door(listening, made, protocol.crowd, tls))  # type: ignore[arg-type]
 
 
 def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = None) -> Server:
     """A server for the listening socket `unix`, and for those of TCP that it will be run with.
 
     Raises ConfigError when the TLS files are of no use."""
+    protocol = _protocol(tls)
     settings = uvicorn.Config(
         app,
-        http=_protocol(tls),
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=ACCEPTS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
         ssl_context_factory=_context_factory(tls) if tls else None,
@@ -72,7 +75,7 @@ def build_server(tls: Tls | None, app: RestApp, unix: socket.socket | None = Non
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of each request that makes no sense
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(OncePerSecond())
-    return Server(settings, unix)
+    return Server(settings, protocol, unix)
 
 
 def authority(config: Config) -> str:

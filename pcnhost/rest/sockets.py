@@ -16,7 +16,9 @@ from pcnhost.config import Config, ConfigError
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
+# Connections that wait for the host. A full queue makes whoever floods it pause for a second, each time; a long one
+# makes the others wait until all before them have been looked at.
+BACKLOG = 512
 
 
 @dataclass(frozen=True)
