@@ -175,8 +175,8 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
         "floor/many": _steady(floor, _forward_flows(floor, scale.sessions, 1), packet, scale),
         "kernel/one lookup": _steady(looking, flows[:1], packet, scale),
         "kernel/one lookup, any session": _steady(looking, _shuffled(flows), packet, scale),
-        "kernel/one insertion, new session": _opening(usual, 1, scale),
-        "kernel/one insertion beside many, new session": _opening(filling, 1, scale),
+        "kernel/one insertion, new session": _opening(usual, 1, scale, emptied=False),
+        "kernel/one insertion beside many, new session": _opening(filling, 1, scale, emptied=False),
     }
 
 
@@ -190,7 +190,10 @@ def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]
     if setup.steady:
         cases |= _steady_cases(target, flows, scale)
     if setup.opening:
-        cases["new session"] = _opening(target, setup.services, scale)
+        full = setup.sessions == setup.max_sessions
+        if full:
+            _fill_openings(target)
+        cases["new session"] = _opening(target, setup.services, scale, emptied=not full)
     return cases
 
 
@@ -260,12 +263,20 @@ def _steady(target: Target, flows: list[Flow], packet: bytes, scale: Scale) -> M
     return lambda: _redirected(target, driver.run(packet, scale.repeat))
 
 
-def _opening(target: Target, number_of_services: int, scale: Scale) -> Measurement:
-    """Every repeat opens a session that was never there."""
+def _fill_openings(target: Target) -> None:
+    """From now on, each new session evicts one that nobody has answered."""
+    flows = _forward_flows(target, 2 * bpf.map_spec(target.openings_fd).max_entries, 1)
+    _redirected(target, target.driver(flows).run(packets.tcp("S"), len(flows)))
+
+
+def _opening(target: Target, number_of_services: int, scale: Scale, *, emptied: bool) -> Measurement:
+    """Every repeat opens a session that was never there; `emptied`: none has to be evicted for it."""
     syn = packets.tcp("S")
     driver = target.driver(_forward_flows(target, scale.openings, number_of_services))
 
     def measurement() -> float:
+        if emptied:
+            kernel.read_all(target.openings_fd, delete=True)
         driver.set_flows(_forward_flows(target, scale.openings, number_of_services))
         return _redirected(target, driver.run(syn, scale.openings))
 

@@ -30,6 +30,7 @@ Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &ther
 }
 
 void Evictions::removed(const Sessions &sessions) {
+  if (sessions.openings == 0 && sessions.clients == 0) return;
   const std::lock_guard lock(mutex_);
   auto table = cube_.get_array_table<abi::evictions>("evictions");
   auto known = table.get(0);

@@ -1,5 +1,5 @@
-// How many sessions the kernel has evicted: those that the datapath has made, and that nobody has removed,
-// and that are not there.
+// How many sessions have been evicted, from `openings` by the kernel and from `clients` by the reaper: those
+// that the datapath has made, and that nobody has removed because they were over, and that are not there.
 #pragma once
 
 #include <polycube/services/base_cube.h>
@@ -24,7 +24,7 @@ class Evictions {
   // Notes how many of those `there` are, and answers how many have been evicted. While sessions come and go
   // it may be too few, which is made up for later; it never shrinks.
   Sessions settle(const Sessions &made, const Sessions &there);
-  // The control plane has removed some itself.
+  // The control plane has removed some that were over, or that it was told to end.
   void removed(const Sessions &sessions);
 
  private:

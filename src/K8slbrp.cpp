@@ -71,13 +71,17 @@ K8slbrp::K8slbrp(const CubeConfig &config)
     services_.restore(config.service);
     set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
     ports_.apply(k8slbrp::create_ports(mode_, {}, config.ports));
+    reaper_ = std::make_unique<SessionReaper>(*this, statistics_.evictions(), max_sessions_);
   } catch (...) {
     dismount();
     throw;
   }
 }
 
-K8slbrp::~K8slbrp() { dismount(); }  // no packet_in may find the members of this class gone
+K8slbrp::~K8slbrp() {
+  reaper_.reset();  // before the maps go
+  dismount();       // no packet_in may find the members of this class gone
+}
 
 CubeConfig K8slbrp::read() {
   const ReadLock lock(mutex_);

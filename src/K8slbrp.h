@@ -11,6 +11,7 @@
 #include "HeldFragments.h"
 #include "PortTable.h"
 #include "Services.h"
+#include "SessionReaper.h"
 #include "Statistics.h"
 #include "SrcIpRewrite.h"
 #include "Timeouts.h"
@@ -143,6 +144,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   PortTable ports_;
   Statistics statistics_;
   HeldFragments fragments_;  // of packet_in() alone
+  std::unique_ptr<SessionReaper> reaper_;
 };
 
 }  // namespace k8slbrp

@@ -71,11 +71,11 @@ std::vector<StatsTableConfig> K8slbrp::tables() {
     table.limit = limit;
     tables.push_back(std::move(table));
   };
-  add("clients", tally->entries(SessionMap::Clients), CLIENT_ENTRIES(max_sessions_, cpus));
+  add("clients", tally->entries(SessionMap::Clients), CLIENT_ENTRIES(max_sessions_));
   add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_, cpus));
   tables[0].evicted = tally->evicted().clients;
   tables[1].evicted = tally->evicted().openings;
-  add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_, cpus));
+  add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_));
   add("fragments", tally->fragments(), FRAGMENT_ENTRIES(cpus));
   add("affinities", tally->affinities(), AFFINITY_ENTRIES(max_sessions_, cpus));
   add("source_ranges", tally->source_ranges(), MAX_SOURCE_RANGES);

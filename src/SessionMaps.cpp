@@ -43,17 +43,26 @@ void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
   if (entry.map == SessionMap::Openings) visit_if_there(openings_, client);
-  if (entry.map == SessionMap::Clients) visit_if_there(clients_, client);
+  if (entry.map != SessionMap::Openings) visit_if_there(clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
   for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)}) visit_if_there(flows_, flow);
 }
 
+template <class Map, class Key>
+void SessionMaps::remove(Map &map, const Key &key) {
+  const bool removed = map.remove(key);
+  if (static_cast<void *>(&map) == &openings_) removed_.openings += removed;
+  if (static_cast<void *>(&map) == &clients_) removed_.clients += removed;
+}
+
 void SessionMaps::remove(const SessionEntry &entry) {
-  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &) {
-    const bool removed = map.remove(key);
-    if (static_cast<void *>(&map) == &openings_) removed_.openings += removed;
-    if (static_cast<void *>(&map) == &clients_) removed_.clients += removed;
+  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &) { remove(map, key); });
+}
+
+void SessionMaps::remove_if_unseen(const SessionEntry &entry) {
+  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &session) {
+    if (session.last_seen == entry.session.last_seen) remove(map, key);
   });
 }
 

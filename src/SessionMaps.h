@@ -16,6 +16,8 @@ class SessionMaps {
 
   // All entries of the session. What has come into their places since the walk saw it stays.
   void remove(const SessionEntry &entry);
+  // The same for those that no packet has touched since.
+  void remove_if_unseen(const SessionEntry &entry);
 
   // Lets the packets of a TCP session be answered with resets from now on.
   void mark(const SessionEntry &entry, uint32_t now);
@@ -27,10 +29,12 @@ class SessionMaps {
   };
   std::optional<Found> find(const abi::flow_key &packet);
 
-  // Of `openings` and `clients`, by remove().
+  // Of `openings` and `clients`.
   const Evictions::Sessions &removed() const { return removed_; }
 
  private:
+  template <class Map, class Key>
+  void remove(Map &map, const Key &key);
   template <class Visit>
   void for_each_entry(const SessionEntry &entry, Visit visit);
 

@@ -36,6 +36,10 @@ class SessionClock {
   uint32_t remaining(const SessionEntry &entry) const;
   // Whether it was ended with a reset, so long ago that nobody waits for that any more.
   bool is_past_reset(const SessionEntry &entry) const;
+  // Whether nobody needs it any more.
+  bool is_over(const SessionEntry &entry) const {
+    return entry.session.state == abi::SESSION_ENDED ? is_past_reset(entry) : remaining(entry) == 0;
+  }
   uint32_t now() const { return now_; }
 
   // No session was seen in the future: clocks of the kernel and of this process are a tick apart.

@@ -130,7 +130,7 @@ class LoadBalancers:
                 "polycube_cube_table_entries", "Entries of a table in use", *where, table.get("entries")
             )
             self._gauge("polycube_cube_table_limit", "Entries a table can hold", *where, table.get("limit"))
-            text = "Entries that the kernel has removed to make room"
+            text = "Entries removed to make room for others"
             self._counter("polycube_cube_table_evictions", text, *where, table.get("evicted"))
 
     def _sessions(self, cube: Cube, sessions: Stats) -> None:

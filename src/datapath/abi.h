@@ -52,13 +52,14 @@ enum event {
 #define MAX_ENDPOINTS 262144
 #define MAX_SOURCE_RANGES 131072
 
-/* How many entries the LRU maps have, which are allocated whole, by `max-sessions` and the number of CPUs:
+/* How many sessions there may be, by `max-sessions` and the number of CPUs. LRU maps are allocated whole:
  * each CPU keeps up to 128 entries for itself; with fewer in all, insertions would find none. */
 #define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
-#define CLIENT_ENTRIES(sessions, cpus) LRU_ENTRIES(sessions, cpus)
-#define OPENING_ENTRIES(sessions, cpus) \
-  LRU_ENTRIES((sessions) / 4, cpus) /* all that sessions without answer take */
-#define FLOW_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 2, cpus)
+#define CLIENT_ENTRIES(sessions) (sessions)
+#define OPENING_ENTRIES(sessions, cpus)         \
+  (LRU_ENTRIES((sessions) / 4, cpus) / (cpus) * \
+   (cpus)) /* all that sessions without answer take; each CPU its part */
+#define FLOW_ENTRIES(sessions) ((sessions) / 2)
 #define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
 #define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
 
@@ -83,8 +84,8 @@ struct traffic {
 };
 
 /*
- * table_changes[]: entries that the datapath has added and removed in `openings` and `clients`. The kernel
- * tells nobody what it evicts: it is what was added, less what was removed and what is there.
+ * table_changes[]: entries that the datapath has added and removed in `openings` and `clients`. What has been
+ * evicted is what was added, less what was removed and what is there.
  */
 enum table_change {
   CHANGE_OPENING_ADDED = 0,

@@ -1,7 +1,7 @@
 /*
- * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints and source_ranges take memory
- * only for what they hold; all others are allocated whole (see docs/datapath.md for the figures). The control
- * plane defines SESSION_ENTRIES (max-sessions) and CPUS.
+ * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints, clients, flows and
+ * source_ranges take memory only for what they hold; all others are allocated whole (see docs/datapath.md for
+ * the figures). The control plane defines SESSION_ENTRIES (max-sessions) and CPUS.
  */
 #define RETIRED_ENTRIES (SESSION_ENTRIES / 2 / CPUS * CPUS) /* as many for each CPU */
 #define FLOW_HINTS 16384
@@ -17,9 +17,11 @@ BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 /* The backends of all services, by address, port and protocol. */
 BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(removals, __u32, 1);
-BPF_TABLE("lru_hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES, CPUS));
-BPF_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENTRIES(SESSION_ENTRIES, CPUS));
-BPF_TABLE("lru_hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES, CPUS));
+BPF_F_TABLE("hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES),
+            BPF_F_NO_PREALLOC);
+BPF_F_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENTRIES(SESSION_ENTRIES, CPUS),
+            BPF_F_NO_COMMON_LRU);
+BPF_F_TABLE("hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES), BPF_F_NO_PREALLOC);
 BPF_ARRAY(flow_hints, __u32, FLOW_HINTS);
 BPF_ARRAY(retired, struct client_key, RETIRED_ENTRIES);
 BPF_PERCPU_ARRAY(retired_next, __u32, 1);

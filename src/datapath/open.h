@@ -103,14 +103,19 @@ static __always_inline enum open_result store_beside_others(struct session *sess
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
   enum client_entry entry = store_client_entry(session, proto);
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
-  bool by_client = entry == CLIENT_ENTRY_STORED;
+  bool by_client = entry != CLIENT_ENTRY_IN_USE;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
   if (by_client && backend_sees_client(session)) {
     flows.delete(&answer);
     return OPENED;
   }
-  if (!claim_flow(&answer, session, false)) return TABLE_CHANGED;
-  return by_client || claim_flow(&request, session, true) ? OPENED : TABLE_CHANGED;
+  int failed = claim_flow(&answer, session, false);
+  if (!failed && !by_client) failed = claim_flow(&request, session, true);
+  if (failed && by_client) { /* else the next packet would find a session without answers */
+    struct client_key key = client_key_of_session(session, proto);
+    entry == CLIENT_ENTRY_ADDED ? remove_opening(&key) : remove_client(&key);
+  }
+  return !failed ? OPENED : failed == -EEXIST ? TABLE_CHANGED : TABLE_BUSY;
 }
 
 /* The client's flow has a new session. Decides on late answers to the old one, with `back` as its backend's

@@ -1,7 +1,7 @@
 /*
  * A FIFO of the clients of finished sessions. Each push takes the place of the oldest, whose session is
- * removed if it is still finished. Left to the kernel's LRU, finished sessions would stay until the table is
- * full of them, and then evict sessions that live but are idle. Each CPU has places of its own.
+ * removed if it is still finished. So sessions make room at the rate at which they end, whether or not a
+ * control plane runs. Each CPU has places of its own.
  */
 
 #define STRAGGLER_TICKS 2 /* sessions seen in this tick or the last stay, for late packets */

@@ -8,6 +8,8 @@
  * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
  * another session of the same client port, and answers to a client that the backend sees under another
  *           address or port (src-ip-rewrite, hairpin, replaced source port).
+ *
+ * The kernel evicts from `openings` alone. In the others the control plane makes room (SessionReaper.h).
  */
 
 #ifndef EEXIST
@@ -162,8 +164,8 @@ static __always_inline void promote(struct session *session, __u8 proto) {
 }
 
 /*
- * Keeps the entry for the other direction alive, or makes it again if the kernel has evicted it. Returns
- * whether that is an entry in `openings`.
+ * Keeps the entry for the other direction alive, or makes it again if it has been evicted. Returns whether
+ * that is an entry in `openings`.
  */
 static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
@@ -254,7 +256,7 @@ static __always_inline void remove_conflict(struct flow_key *answer, enum table 
   if (where == TABLE_OPENINGS) remove_opening(&key);
 }
 
-enum client_entry { CLIENT_ENTRY_STORED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
+enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
 
 /* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced. */
 static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto) {
@@ -267,11 +269,13 @@ static __always_inline enum client_entry store_client_entry(struct session *sess
                : old    ? openings.update(&key, session)
                         : add_opening(&key, session);
   if (failed == -EEXIST) return CLIENT_ENTRY_IN_USE;
-  return failed ? CLIENT_ENTRY_BUSY : CLIENT_ENTRY_STORED;
+  if (failed) return CLIENT_ENTRY_BUSY;
+  return replaces ? CLIENT_ENTRY_REPLACED : CLIENT_ENTRY_ADDED;
 }
 
-/* Stores one direction of a new session in `flows`; false when another CPU was faster. */
-static __always_inline bool claim_flow(struct flow_key *tuple, struct session *session, bool from_client) {
+/* Stores one direction of a new session in `flows`: 0, -EEXIST when another CPU was faster, or why there is
+ * no room. */
+static __always_inline int claim_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
   if (!from_client) session->flags |= SESSION_FROM_SERVER;
   hint_flow(tuple, session->last_seen);
@@ -279,5 +283,5 @@ static __always_inline bool claim_flow(struct flow_key *tuple, struct session *s
   int failed = old && is_replaceable(old, session, tuple->proto, true) ? flows.update(tuple, session)
                                                                        : flows.insert(tuple, session);
   session->flags = flags;
-  return !failed;
+  return failed;
 }

@@ -15,14 +15,13 @@ from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
 from tests.datapath import talk
 from tests.datapath.harness import Datapath
-from tests.datapath.lab import EXCHANGES, Exchange, Lab, assert_dropped
-from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.lab import CLIENT_IF, EXCHANGES, SERVER_IF, Exchange, Lab, assert_dropped, assert_out
+from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP, VIP_PORT
 from tests.datapath.tables import Tables
 
 pytestmark = pytest.mark.root
 
 _HASH = 1
-_NOBODY = bytes(8)
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
 
@@ -34,11 +33,13 @@ class Small:
     fd: int
     value: bytes
 
+    key: bytes
+
     def fill(self) -> None:
-        bpf.update(self.fd, _NOBODY, self.value)
+        bpf.update(self.fd, self.key, self.value)
 
     def make_room(self) -> None:
-        bpf.delete(self.fd, _NOBODY)
+        bpf.delete(self.fd, self.key)
 
 
 def _small(name: str, hook: Hook, multi: bool) -> Iterator[Small]:
@@ -50,7 +51,7 @@ def _small(name: str, hook: Hook, multi: bool) -> Iterator[Small]:
     lab = Lab(datapath, Tables(datapath), multi)
     lab.set_up()
     lab.serve((SERVER, SERVER_PORT))
-    yield Small(lab, fd, bytes(spec.value_size))
+    yield Small(lab, fd, bytes(spec.value_size), bytes(spec.key_size))
     datapath.close()
     os.close(fd)
 
@@ -63,6 +64,11 @@ def openings(hook: Hook, multi: bool) -> Iterator[Small]:
 @pytest.fixture
 def clients(hook: Hook, multi: bool) -> Iterator[Small]:
     yield from _small("clients", hook, multi)
+
+
+@pytest.fixture
+def flows(hook: Hook, multi: bool) -> Iterator[Small]:
+    yield from _small("flows", hook, multi)
 
 
 @each_exchange
@@ -89,3 +95,20 @@ def test_no_room_for_an_answered_session(clients: Small, exchange: Exchange) -> 
     talk.request(clients.lab, VIP, SERVER, exchange=exchange)
     assert clients.lab.tables.events() == {"not_promoted": 1, "new_session": 1}
     assert len(list(bpf.keys(clients.fd))) == 1
+
+
+@each_exchange
+def test_no_room_for_the_answers_of_a_session(flows: Small, exchange: Exchange) -> None:
+    """They have an entry of their own when the backend sees the client under another address."""
+    lab = flows.lab
+    lab.tables.set_rewrite((CLIENT, "255.255.255.255", "10.9.8.7"))
+    flows.fill()
+    request = exchange.request(CLIENT, VIP, PLAIN)
+    assert_dropped(lab.from_client(request))
+    assert lab.tables.events() == {"table_busy": 1}
+    flows.make_room()
+    assert_out(
+        lab.from_client(request), SERVER_IF, exchange.request("10.9.8.7", SERVER, PLAIN, dport=SERVER_PORT)
+    )
+    answer = exchange.answer(SERVER, "10.9.8.7", PLAIN)
+    assert_out(lab.from_server(answer), CLIENT_IF, exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT))

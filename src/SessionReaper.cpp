@@ -1,0 +1,142 @@
+#include "SessionReaper.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "SessionMaps.h"
+
+namespace k8slbrp {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::seconds;
+
+constexpr seconds kLook{1};          // between looks whether there is no room
+constexpr seconds kUsualPause{10};   // between walks through the tables
+constexpr seconds kFillingPause{1};  // the same when a table is more than half full
+constexpr int kShareOfTime = 10;     // walks take no more than this part of it
+constexpr int32_t kMinIdle = 2;      // seconds: packets of others may be on their way
+
+// The other table, `openings`, is an LRU.
+constexpr WalkPosition kBegin = {static_cast<uint32_t>(SessionMap::Flows), std::nullopt};
+
+template <class Counts>
+uint32_t sum(const Counts &counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint32_t{0},
+                         [](uint32_t sum, const auto &count) { return sum + count.second; });
+}
+
+}  // namespace
+
+SessionReaper::SessionReaper(polycube::service::BaseCube &cube, Evictions &evictions, uint32_t max_sessions)
+    : cube_(cube),
+      evictions_(evictions),
+      limits_{0, FLOW_ENTRIES(max_sessions), CLIENT_ENTRIES(max_sessions)},
+      pause_(kUsualPause) {
+  thread_ = std::thread(&SessionReaper::run, this);
+}
+
+SessionReaper::~SessionReaper() {
+  {
+    const std::lock_guard lock(mutex_);
+    stops_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SessionReaper::run() {
+  auto next = Clock::now() + pause_;
+  uint64_t refusals_seen = 0;
+  bool failed = false;
+  const auto stops = [&] {
+    std::unique_lock lock(mutex_);
+    return wake_.wait_for(lock, kLook, [this] { return stops_; });
+  };
+  while (!stops()) try {
+      const uint64_t refused = refusals();
+      if (refused == refusals_seen && Clock::now() < next) continue;
+      refusals_seen = refused;
+      const auto begin = Clock::now();
+      reap();
+      next = Clock::now() + std::max(pause_, kShareOfTime * (Clock::now() - begin));
+      failed = false;
+    } catch (const std::exception &failure) {
+      if (!failed) cube_.logger()->warn("cannot remove sessions that are over: {}", failure.what());
+      failed = true;  // said once; the next look tries again
+    }
+}
+
+void SessionReaper::reap() {
+  SessionClock clock(cube_);
+  const auto there = remove_finished(clock);
+  pause_ = kUsualPause;
+  Ranks excess;
+  bool evicts = false;
+  for (std::size_t map = 0; map < limits_.size(); ++map) {
+    const uint32_t entries = sum(there[map]), limit = limits_[map];
+    if (entries > limit / 2) pause_ = kFillingPause;
+    if (entries <= limit / 8 * 7) continue;
+    excess[map] = surplus(there[map], entries - limit / 4 * 3, clock.now());
+    evicts = true;
+  }
+  if (evicts) evict(excess);
+}
+
+SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
+  Ranks there;
+  for (SessionWalk walk(cube_, kBegin); walk.next();) {
+    SessionMaps maps(cube_);
+    for (const auto &entry : walk.entries()) {
+      clock.at_least(entry.session.last_seen);
+      if (clock.is_over(entry))
+        maps.remove_if_unseen(entry);
+      else
+        ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];
+    }
+    evictions_.removed(maps.removed());
+  }
+  return there;
+}
+
+std::map<SessionReaper::Rank, uint32_t> SessionReaper::surplus(const std::map<Rank, uint32_t> &there,
+                                                               uint32_t excess, uint32_t now) {
+  std::map<Rank, uint32_t> chosen;
+  for (const auto &[rank, count] : there) {
+    const uint32_t go = std::min(count, excess);
+    if (go == 0) break;
+    // What is new goes at the next look, if it has not become an established session by then.
+    if (static_cast<int32_t>(now - rank.last_seen) >= kMinIdle) chosen[rank] = go;
+    excess -= go;
+  }
+  return chosen;
+}
+
+void SessionReaper::evict(Ranks &surplus) {
+  for (SessionWalk walk(cube_, kBegin); walk.next();) {
+    SessionMaps maps(cube_);  // what it removes is not reported: so it counts as evicted
+    for (const auto &entry : walk.entries()) {
+      auto &chosen = surplus[static_cast<std::size_t>(entry.map)];
+      const auto found = chosen.find(rank(entry.session));
+      if (found == chosen.end() || found->second == 0) continue;
+      maps.remove_if_unseen(entry);
+      --found->second;
+    }
+  }
+}
+
+SessionReaper::Rank SessionReaper::rank(const abi::session &session) {
+  const bool established =
+      session.state >= abi::SESSION_ESTABLISHED && session.state <= abi::SESSION_SERVER_CLOSED;
+  return {established, session.last_seen};
+}
+
+uint64_t SessionReaper::refusals() const {
+  auto events = cube_.get_percpuarray_table<uint64_t>("events");
+  uint64_t sum = 0;
+  for (const auto event : {abi::EVENT_TABLE_BUSY, abi::EVENT_NOT_PROMOTED})
+    for (const uint64_t count : events.get(event)) sum += count;
+  return sum;
+}
+
+}  // namespace k8slbrp

@@ -1,0 +1,63 @@
+// Removes sessions that are over. The kernel evicts nothing from `clients` and `flows`, so this is also who
+// makes room when they are nearly full.
+#pragma once
+
+#include <polycube/services/base_cube.h>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "Evictions.h"
+#include "SessionWalk.h"
+
+namespace k8slbrp {
+
+// A thread of its own. It takes none of the cube's locks: nobody waits for it, and it waits for nobody.
+class SessionReaper {
+ public:
+  SessionReaper(polycube::service::BaseCube &cube, Evictions &evictions, uint32_t max_sessions);
+  ~SessionReaper();
+  SessionReaper(const SessionReaper &) = delete;
+  SessionReaper &operator=(const SessionReaper &) = delete;
+
+ private:
+  // Who has to go first: sessions that are not established, then those that were not seen for longest.
+  struct Rank {
+    bool established;
+    uint32_t last_seen;
+    bool operator<(const Rank &other) const {
+      if (established != other.established) return other.established;
+      return static_cast<int32_t>(last_seen - other.last_seen) < 0;
+    }
+  };
+  // How many entries of a rank, by table.
+  using Ranks = std::array<std::map<Rank, uint32_t>, kSessionMaps.size()>;
+
+  void run();
+  void reap();
+  // Returns what stays.
+  Ranks remove_finished(SessionClock &clock);
+  void evict(Ranks &surplus);
+  // The entries that have to go so that a quarter of the table is free.
+  static std::map<Rank, uint32_t> surplus(const std::map<Rank, uint32_t> &there, uint32_t excess,
+                                          uint32_t now);
+  static Rank rank(const abi::session &session);
+  // How often the datapath has found no room.
+  uint64_t refusals() const;
+
+  polycube::service::BaseCube &cube_;
+  Evictions &evictions_;
+  const std::array<uint32_t, kSessionMaps.size()> limits_;  // 0: none
+  std::chrono::steady_clock::duration pause_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stops_ = false;
+  std::thread thread_;
+};
+
+}  // namespace k8slbrp

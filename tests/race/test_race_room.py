@@ -1,0 +1,136 @@
+"""Sessions that are over are removed while packets go on, and a full table gets room again."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from bench.host import Host
+from tests.datapath.headers import ACK, SYN
+from tests.race.racers import Step, Track
+from tests.race.test_race_flood import let_be_idle
+
+pytestmark = pytest.mark.root
+
+SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
+CLIENT, OTHER, VIP, OTHER_VIP = "10.10.1.1", "10.10.1.2", "10.96.0.1", "10.96.0.2"
+SERVERS = {VIP: ("10.20.0.1", 8080), OTHER_VIP: ("10.20.0.9", 8080)}
+LATER_SERVER = ("10.20.0.2", 8080)
+MAX_SESSIONS = 1024  # the least, so `flows` has 512 entries
+TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
+PATIENCE_S = 20
+_PORTS = range(2000, 2200)
+
+
+def request(
+    vip: str, sport: int, proto: int = TCP, flags: int = ACK, *, by: tuple[str, int] = (CLIENT, CLIENT_IF)
+) -> Step:
+    return Step(by[0], vip, sport, 80, by[1], to=SERVERS[vip], flags=flags, proto=proto)
+
+
+def answer(vip: str, sport: int, proto: int = TCP, *, to: str = CLIENT) -> Step:
+    address, port = SERVERS[vip]
+    return Step(address, to, port, sport, SERVERS_IF, (to, sport), (vip, 80), SYN | ACK, proto=proto)
+
+
+def opening(vip: str, ports: Sequence[int], proto: int = TCP) -> list[Step]:
+    steps = (
+        (request(vip, port, proto, SYN), answer(vip, port, proto), request(vip, port, proto))
+        for port in ports
+    )
+    return [step for session in steps for step in session]
+
+
+def once(track: Track, script: Sequence[Step]) -> Any:
+    (tally,) = track.race([script], lambda sent: True)
+    return tally
+
+
+def table(host: Host, name: str) -> dict[str, int]:
+    tables: list[dict[str, Any]] = host.api.get("k8slbrp/race/stats")["table"]
+    return next(entry for entry in tables if entry["name"] == name)
+
+
+def has_room(host: Host, name: str) -> bool:
+    fill = table(host, name)
+    return fill["entries"] <= fill["limit"] * 7 // 8
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def race(host: Host, on_track: Callable[[int], Track]) -> Track:
+    track = on_track(MAX_SESSIONS)
+    for vip, (address, port) in SERVERS.items():
+        for proto in ("TCP", "UDP"):
+            host.api.put(
+                f"k8slbrp/race/service/{vip}/80/{proto}", {"backend": [{"ip": address, "port": port}]}
+            )
+    return track
+
+
+def test_what_is_over_is_removed_and_nothing_else(host: Host, race: Track) -> None:
+    host.api.patch("k8slbrp/race/timeouts", {"udp-answered": 1, "udp-stream": 1})
+    over = [*opening(VIP, _PORTS, UDP), *opening(OTHER_VIP, _PORTS, UDP)]  # the second ones stand in `flows`
+    live = opening(VIP, _PORTS)
+    assert once(race, [*live, *over]).wrong == 0
+    assert table(host, "clients")["entries"] == 2 * len(_PORTS)
+    assert table(host, "flows")["entries"] >= 2 * len(_PORTS)
+    end = time.monotonic() + PATIENCE_S
+
+    def is_removed(sent: int) -> bool:
+        return table(host, "flows")["entries"] == 0 or time.monotonic() > end
+
+    others = [request(VIP, port, by=(OTHER, OTHER_IF)) for port in _PORTS]
+    for tally in race.race([[request(VIP, port) for port in _PORTS], others], is_removed):
+        assert tally.wrong == 0, tally.example
+    wait_for(lambda: table(host, "clients")["entries"] == len(_PORTS))
+    assert table(host, "flows")["entries"] == 0
+    assert table(host, "clients")["evicted"] == 0
+    again = once(race, [request(VIP, port) for port in _PORTS])
+    assert (again.right, again.wrong) == (again.sent, 0)
+
+
+def test_established_sessions_stay_when_room_is_made(host: Host, race: Track) -> None:
+    """Handshakes that are never completed fill the table, answered as they are by the server."""
+    assert once(race, opening(VIP, _PORTS)).wrong == 0
+    let_be_idle(host, 600)
+    handshakes = [
+        step
+        for port in range(3000, 3000 + MAX_SESSIONS)
+        for step in (request(VIP, port, flags=SYN), answer(VIP, port))
+    ]
+    assert once(race, handshakes).wrong == 0
+    assert table(host, "clients")["entries"] == table(host, "clients")["limit"]
+    wait_for(lambda: has_room(host, "clients"))
+    assert table(host, "clients")["evicted"] > 0
+    # Whoever is not found gets the later server.
+    path = f"k8slbrp/race/service/{VIP}/80/TCP"
+    host.api.post(f"{path}/backend/{LATER_SERVER[0]}", {"port": LATER_SERVER[1]})
+    host.api.patch(f"{path}/backend/{SERVERS[VIP][0]}/weight", 0)
+    idle = once(race, [request(VIP, port) for port in _PORTS])
+    assert (idle.right, idle.wrong) == (idle.sent, 0), idle.example
+
+
+def test_flows_get_room_again(host: Host, race: Track) -> None:
+    """Of one client port to two services, the second session stands in `flows`, twice."""
+    ports = range(2000, 2400)
+    assert once(race, opening(VIP, ports, UDP)).wrong == 0
+    too_many = once(race, opening(OTHER_VIP, ports, UDP))
+    assert too_many.wrong == 0
+    assert too_many.right < too_many.sent
+    assert host.api.get("k8slbrp/race/stats")["drops"]["table-busy"] > 0
+    wait_for(lambda: has_room(host, "flows"))
+    fresh = once(race, opening(OTHER_VIP, range(5000, 5030), UDP))
+    assert (fresh.right, fresh.wrong) == (fresh.sent, 0)
+    beside = once(race, [*opening(VIP, range(2380, 2400), UDP), *opening(OTHER_VIP, range(2380, 2400), UDP)])
+    assert (beside.right, beside.wrong) == (beside.sent, 0)
