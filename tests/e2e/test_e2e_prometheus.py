@@ -145,10 +145,22 @@ def test_a_port_that_loses_its_peer(loaded: Loaded) -> None:
 
 
 def test_a_full_table(loaded: Loaded) -> None:
-    """Requests that nobody answers fill the table of those."""
-    for number in range(15_800):  # of 16,384, and each CPU keeps up to 128 free
-        loaded.live.send(flow(1024 + number, client="10.10.1.9"), SYN)
+    """Requests that nobody answers fill the table of those, of which each CPU has its part."""
+    cpus = os.sched_getaffinity(0)
+    for index, cpu in enumerate(cpus):
+        os.sched_setaffinity(0, {cpu})
+        for number in range(15_800 // len(cpus)):  # of 16,384
+            loaded.live.send(flow(1024 + number, client=f"10.10.1.{index + 9}"), SYN)
+    os.sched_setaffinity(0, cpus)
     loaded.fires("PcnhostTableNearlyFull")
+
+
+def test_more_unanswered_requests_than_there_is_room_for(loaded: Loaded) -> None:
+    def crowd() -> None:
+        for number in range(40_000):
+            loaded.live.send(flow(1024 + number, client="10.10.4.9"), SYN)
+
+    loaded.fires("PcnhostUnansweredSessionsEvicted", crowd)
 
 
 def test_more_sessions_than_there_is_room_for(loaded: Loaded) -> None:
