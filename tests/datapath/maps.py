@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import re
 import struct
 
 from pcnhost.engine import bpf
@@ -13,8 +14,8 @@ _libbpf = ctypes.CDLL("libbpf.so.1")
 _libbpf.bpf_map_lookup_batch.argtypes = [ctypes.c_int, ctypes.c_char_p, *[ctypes.c_void_p] * 5]
 
 
-def contents(fd: int) -> dict[bytes, bytes | None]:
-    """Keys and values of a map that is not per CPU, fast; nobody may change it meanwhile."""
+def _all(fd: int) -> tuple[int, bytes, bytes]:
+    """The number of entries of a map, their keys and their values, by one system call."""
     spec = bpf.map_spec(fd)
     most = min(spec.max_entries, 1 << 17)
     count, cursor = ctypes.c_uint32(most), ctypes.create_string_buffer(max(spec.key_size, 8))
@@ -22,13 +23,26 @@ def contents(fd: int) -> dict[bytes, bytes | None]:
     values = ctypes.create_string_buffer(spec.value_size * most)
     failed = _libbpf.bpf_map_lookup_batch(fd, None, cursor, all_keys, values, ctypes.byref(count), None)
     assert failed in (0, -errno.ENOENT), failed
-    raw_keys, raw_values = all_keys.raw, values.raw
+    return count.value, all_keys.raw, values.raw
+
+
+def contents(fd: int) -> dict[bytes, bytes | None]:
+    """Keys and values of a map that is not per CPU, fast; nobody may change it meanwhile."""
+    spec = bpf.map_spec(fd)
+    count, raw_keys, raw_values = _all(fd)
     return {
         raw_keys[at * spec.key_size : (at + 1) * spec.key_size]: raw_values[
             at * spec.value_size : (at + 1) * spec.value_size
         ]
-        for at in range(count.value)
+        for at in range(count)
     }
+
+
+def clear_array(fd: int) -> None:
+    """Zeroes what is not zero in an array that is not per CPU: before each test, so it has to be fast."""
+    size = bpf.map_spec(fd).value_size
+    for index in {found.start() // size for found in re.finditer(rb"[^\0]", _all(fd)[2])}:
+        bpf.update(fd, struct.pack("=I", index), bytes(size))
 
 
 def clear(fd: int) -> None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import json
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 OK, CREATED, BAD_REQUEST, GENERIC_ERROR, EXISTS, MISSING = 0, 1, 3, 4, 10, 11
+
+
+def exported(library: Path) -> set[str]:
+    """The symbols that others may look up."""
+    command = ["nm", "-D", "--defined-only", "--format=posix", str(library)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {line.split()[0] for line in lines}
 
 
 class _Response(ctypes.Structure):

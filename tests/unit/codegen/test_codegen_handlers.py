@@ -10,8 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service_handlers import BAD_REQUEST, CREATED, EXISTS, GENERIC_ERROR, MISSING, OK, Handlers, Reply
+from service_handlers import (
+    BAD_REQUEST,
+    CREATED,
+    EXISTS,
+    GENERIC_ERROR,
+    MISSING,
+    OK,
+    Handlers,
+    Reply,
+    exported,
+)
 
+from codegen import model, schema
+
+MODEL = Path(__file__).parent / "greenhouse/green-house.yang"
 BED = (("row", "uint8", 3), ("column", "int8", -2))
 VALVE = (("valve_name", "string", "left"), *BED)
 PLANT = (("plant_na", "string", "oak"), ("sunny", "boolean", True), ("kind", "string", "TREE"), *BED)
@@ -62,7 +75,33 @@ def plant(bed: Cube) -> Cube:
 
 
 def test_data_model_is_the_source(handlers: Handlers) -> None:
-    assert handlers.data_model() == (Path(__file__).parent / "greenhouse/green-house.yang").read_text()
+    assert handlers.data_model() == MODEL.read_text()
+
+
+def test_exports_are_what_polycubed_looks_up_and_nothing_else(green_house_library: Path) -> None:
+    service = model.build(schema.load(MODEL.read_text()))
+    symbols = exported(green_house_library)
+    assert symbols == set(service.symbols)
+    assert {
+        "read_green_house_list_by_id_handler",
+        "create_green_house_bed_watering_valve_list_by_id_handler",
+        "read_green_house_roof_glass_type_by_id_handler",
+        "create_green_house_open_roof_by_id_handler",
+        "create_green_house_bed_plant_water_by_id_handler",
+        "green_house_gnome_list_by_id_help",
+        "read_green_house_serial_by_id_handler",
+    } <= symbols
+    assert (
+        not {
+            "update_green_house_serial_by_id_handler",
+            "create_green_house_roof_by_id_handler",
+            "update_green_house_roof_glass_type_by_id_handler",
+            "delete_green_house_gnome_list_by_id_handler",
+            "read_green_house_bed_row_by_id_handler",
+            "read_green_house_loglevel_by_id_handler",
+        }
+        & symbols
+    )
 
 
 def test_missing_cube(handlers: Handlers) -> None:
