@@ -25,11 +25,10 @@ void PortTable::apply(const PortSet &wanted) {
     if (port.peer == cube_.get_name() + ":" + name)  // which would hang polycubed
       throw bad_value("peer: " + port.peer +
                       " is the port itself, allowed: another port, a network interface");
-  make_room(wanted);
-  const PortSet before = current();
+  const PortSet before = make_room(current(), wanted);
   try {
-    add_missing(wanted);
-    switch_to(wanted);
+    add_missing(before, wanted);
+    switch_to(before, wanted);
   } catch (const std::runtime_error &refusal) {
     go_back(before);  // at once: a copy of the text needs memory
     // What the host refuses about a port is for the client to correct: a peer that is in use, for example.
@@ -43,12 +42,11 @@ void PortTable::apply(const PortSet &wanted) {
 }
 
 // New ports are added before others leave, so that these are still there if something is refused. Where there
-// are not that many indexes, some have to leave first.
-void PortTable::make_room(const PortSet &wanted) {
-  const PortSet before = current();
+// are not that many indexes, some have to leave first. Returns those that are left.
+PortSet PortTable::make_room(PortSet before, const PortSet &wanted) {
   const auto added = static_cast<std::size_t>(std::count_if(
       wanted.begin(), wanted.end(), [&](const auto &port) { return before.count(port.first) == 0; }));
-  if (before.size() + added <= MAX_PORTS) return;
+  if (before.size() + added <= MAX_PORTS) return before;
   PortSet staying = before;
   for (const auto &[name, _] : before) {
     if (staying.size() + added <= MAX_PORTS) break;
@@ -58,43 +56,44 @@ void PortTable::make_room(const PortSet &wanted) {
   publish(roles_of(staying));
   for (const auto &[name, _] : before)
     if (staying.count(name) == 0) remove(name);
+  return staying;
 }
 
 // Without their peers.
-PortTable::PortList PortTable::add_missing(const PortSet &wanted) {
-  const PortSet before = current();
-  PortList added;
+void PortTable::add_missing(const PortSet &before, const PortSet &wanted) {
   for (const auto &[name, state] : wanted) {
     if (before.count(name) > 0) continue;
     PortState unconnected = state;
     unconnected.base.erase("peer");
-    added.push_back(cube_.add_port<PortState>(name, unconnected));
+    cube_.add_port<PortState>(name, unconnected);
   }
-  return added;
 }
 
 // All ports of `wanted` exist; those that do not belong to it lose their role and their peer.
-void PortTable::switch_to(const PortSet &wanted) {
+void PortTable::switch_to(const PortSet &before, const PortSet &wanted) {
   const Roles roles = roles_of(wanted);
   for (const auto &port : cube_.get_ports())
     if (const auto found = wanted.find(port->name()); found != wanted.end()) port->set_role(found->second);
   publish_view(wanted);
   publish(roles);
-  set_peers(wanted);
+  set_peers(before, wanted);
 }
 
 // Those that change or go let go of their peers first: somebody else may want them.
-void PortTable::set_peers(const PortSet &wanted) {
+void PortTable::set_peers(const PortSet &before, const PortSet &wanted) {
   const auto ports = cube_.get_ports();
-  for (const auto &port : ports) {
-    const auto found = wanted.find(port->name());
-    if (!port->peer().empty() && (found == wanted.end() || found->second.peer != port->peer()))
-      port->set_peer("");
-  }
+  const auto peer = [](const PortSet &in, const std::string &name) {
+    const auto found = in.find(name);
+    return found == in.end() ? std::string() : found->second.peer;
+  };
+  const auto changes = [&](const std::string &name) { return peer(before, name) != peer(wanted, name); };
+  for (const auto &port : ports)
+    if (!peer(before, port->name()).empty() && changes(port->name())) port->set_peer("");
   for (const auto &port : ports) {
     const auto found = wanted.find(port->name());
     if (found == wanted.end()) continue;
-    if (found->second.connect || found->second.peer != port->peer()) port->set_peer(found->second.peer);
+    if (found->second.connect || (changes(port->name()) && !found->second.peer.empty()))
+      port->set_peer(found->second.peer);
   }
 }
 
@@ -172,7 +171,7 @@ void PortTable::remove(const std::string &name) noexcept {
 }
 
 void PortTable::go_back(const PortSet &before) noexcept {
-  insist("undo a change of ports that was refused", [&] { switch_to(before); });
+  insist("undo a change of ports that was refused", [&] { switch_to(current(), before); });
   insist("remove ports that were refused", [&] {
     for (const auto &port : cube_.get_ports())
       if (before.count(port->name()) == 0) remove(port->name());

@@ -20,6 +20,7 @@ class PortTable {
 
   PortTable(Cube &cube, PortMode mode) : cube_(cube), mode_(mode), view_(std::make_shared<SlowPathView>()) {}
 
+  // Asks the host for the peer of each, which takes long when there are many.
   PortSet current() const;
 
   // Makes `wanted` the ports. Those that stay are the same ports afterwards. At no time a packet finds a port
@@ -34,13 +35,12 @@ class PortTable {
   std::shared_ptr<const SlowPathView> view() const { return std::atomic_load(&view_); }
 
  private:
-  using PortList = std::vector<std::shared_ptr<Ports>>;
   struct Roles;
 
-  void make_room(const PortSet &wanted);
-  PortList add_missing(const PortSet &wanted);
-  void switch_to(const PortSet &wanted);
-  void set_peers(const PortSet &wanted);
+  PortSet make_room(PortSet before, const PortSet &wanted);
+  void add_missing(const PortSet &before, const PortSet &wanted);
+  void switch_to(const PortSet &before, const PortSet &wanted);
+  void set_peers(const PortSet &before, const PortSet &wanted);
   Roles roles_of(const PortSet &wanted) const;
   void publish(const Roles &roles);
   void publish_view(const PortSet &wanted);

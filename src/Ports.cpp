@@ -29,7 +29,7 @@ PortsConfig Ports::config() const {
   return config;
 }
 
-PortState Ports::state() const { return {type_, ip_, peer(), false, to_json()}; }
+PortState Ports::state() const { return {type_, ip_, peer(), false, {}}; }
 
 void Ports::set_role(const PortState &state) {
   type_ = state.type;
