@@ -25,7 +25,7 @@ from tests.faults.requests import Request, Requests
 pytestmark = [pytest.mark.root, pytest.mark.timeout(7200)]
 
 EVERY = int(os.environ.get("FAULT_CHECK", "20"))  # requests without a fault between two comparisons
-COUNT = int(os.environ.get("FAULT_REQUESTS", "2000"))
+COUNT = int(os.environ.get("FAULT_REQUESTS", "20000"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
 CUBE = "cube"
 STATUSES = {200, 201, 204, 400, 404, 409, 500, 507}
