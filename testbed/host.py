@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import requests
@@ -42,12 +42,13 @@ def start_host(
     log: Path | None = None,
     code: Path = PROJECT,
     environment: Mapping[str, str] | None = None,
+    by: Sequence[str] = (),
 ) -> tuple[Api, subprocess.Popen[str]]:
-    """Start pcnhost, from the tree `code`, and wait until it answers; raises RuntimeError when it does not
-    within 3 minutes: a busy machine takes long."""
+    """Start pcnhost, from the tree `code` (`by`: through a command that becomes it), and wait until it answers; raises
+    RuntimeError when it does not within 3 minutes: a busy machine takes long."""
     port = port or free_port()
     output = log.open("a") if log else None
-    argv = [sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
+    argv = [*by, sys.executable, "-m", "pcnhost", "--addr", "127.0.0.1", "--port", str(port)]
     argv += ["--service-dir", str(SERVICE_LIBRARY.parent)]  # a checkout may belong to anybody
     argv += ["--pidfile", f"/run/{lab.prefix}.pid", "--state-dir", str(lab.state_dir)]
     argv += ["--compile-cache", str(COMPILE_CACHE), *options]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import socket
 import threading
 import time
@@ -133,14 +132,12 @@ def test_idle_connections_survive_half_requests(own_host: OwnHost) -> None:
 
 def test_a_crowd_leaves_descriptors_for_cubes(tmp_path: Path) -> None:
     """However few there are: it does not keep the host from accepting, which would fill the log with complaints."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    log = tmp_path / "log"
+    log, few = (
+        tmp_path / "log",
+        ("prlimit", "--nofile=300:300"),
+    )  # the hard limit, too: a host takes all it may have
     with Lab() as lab, ExitStack() as stack:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
-        try:
-            api, _ = start_host(lab, None, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=log)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        api, _ = start_host(lab, None, "--service", f"k8slbrp={SERVICE_LIBRARY}", log=log, by=few)
         for _ in range(500):
             stack.enter_context(connection(api.url.split("/")[2])).sendall(b"GET")
         api.post("k8slbrp/lb", {})
