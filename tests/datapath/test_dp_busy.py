@@ -6,7 +6,7 @@ Here the table is a small one that evicts nothing, and is full.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -42,33 +42,50 @@ class Small:
         bpf.delete(self.fd, self.key)
 
 
-def _small(name: str, hook: Hook, multi: bool) -> Iterator[Small]:
-    model = Datapath(hook)
-    spec = replace(bpf.map_spec(model.maps[name]), type=_HASH, max_entries=1, flags=0)
-    model.close()
-    fd = bpf.create_map("small", spec)
-    datapath = Datapath(hook, replaced={name: fd})
-    lab = Lab(datapath, Tables(datapath), multi)
-    lab.set_up()
-    lab.serve((SERVER, SERVER_PORT))
-    yield Small(lab, fd, bytes(spec.value_size), bytes(spec.key_size))
-    datapath.close()
-    os.close(fd)
+Make = Callable[[str, Hook, bool], Small]
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Make]:
+    """Makes the table of a name a small one. A program is loaded once for each, and begins anew for each test."""
+    loaded: dict[tuple[str, Hook], tuple[Datapath, int]] = {}
+
+    def load(name: str, hook: Hook) -> tuple[Datapath, int]:
+        model = Datapath(hook)
+        spec = replace(bpf.map_spec(model.maps[name]), type=_HASH, max_entries=1, flags=0)
+        model.close()
+        fd = bpf.create_map("small", spec)
+        return Datapath(hook, replaced={name: fd}), fd
+
+    def make(name: str, hook: Hook, multi: bool) -> Small:
+        if (name, hook) not in loaded:
+            loaded[name, hook] = load(name, hook)
+        datapath, fd = loaded[name, hook]
+        lab = Lab(datapath, Tables(datapath), multi)
+        lab.set_up()
+        lab.serve((SERVER, SERVER_PORT))
+        spec = bpf.map_spec(fd)
+        return Small(lab, fd, bytes(spec.value_size), bytes(spec.key_size))
+
+    yield make
+    for datapath, fd in loaded.values():
+        datapath.close()
+        os.close(fd)
 
 
 @pytest.fixture
-def openings(hook: Hook, multi: bool) -> Iterator[Small]:
-    yield from _small("openings", hook, multi)
+def openings(small: Make, hook: Hook, multi: bool) -> Small:
+    return small("openings", hook, multi)
 
 
 @pytest.fixture
-def clients(hook: Hook, multi: bool) -> Iterator[Small]:
-    yield from _small("clients", hook, multi)
+def clients(small: Make, hook: Hook, multi: bool) -> Small:
+    return small("clients", hook, multi)
 
 
 @pytest.fixture
-def flows(hook: Hook, multi: bool) -> Iterator[Small]:
-    yield from _small("flows", hook, multi)
+def flows(small: Make, hook: Hook, multi: bool) -> Small:
+    return small("flows", hook, multi)
 
 
 @each_exchange
