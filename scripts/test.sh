@@ -19,7 +19,7 @@ part() {
 
 part scripts/isolated.sh $python -m pytest -q -m "serial and not long" "$@"
 serial=$status
-part $python -m pytest -q -m "not serial and not long" --dist loadfile \
+part $python -m pytest -q -m "not serial and not long" --dist loadfile --no-loadscope-reorder \
   --tx "${JOBS:-3}*popen//python=scripts/isolated.sh $python" "$@"
 if [ $serial != 0 ] && [ $serial != $no_tests ]; then
   echo "Tests of the serial part failed, see above." >&2

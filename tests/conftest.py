@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import order
 from tests.services.build import build_test_services
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=order.position)
     if os.geteuid() == 0:
         return
     skip = pytest.mark.skip(reason="needs root")

@@ -34,7 +34,7 @@ _FOLDERS = (
     "tests/unit/sdk",
     "tests/unit/sdk",
 )
-_FILES = ("CMakeLists.txt", "pyproject.toml", "tests/conftest.py")
+_FILES = ("CMakeLists.txt", "pyproject.toml", "tests/conftest.py", "tests/order.py")
 
 
 @dataclass(frozen=True)
