@@ -32,7 +32,6 @@ _FOLDERS = (
     "tests/e2e",
     "tests/services",
     "tests/unit/sdk",
-    "tests/unit/sdk",
 )
 _FILES = ("CMakeLists.txt", "pyproject.toml", "tests/conftest.py", "tests/order.py")
 
