@@ -83,6 +83,7 @@ def test_heads_and_bodies_have_their_time(own_host: OwnHost) -> None:
     cases = {
         "silent": b"",
         "head": head("GET", "version")[:-2] + b"X: ",
+        "next head": head("GET", "version") + head("GET", "version")[:-2] + b"X: ",
         "body": head("POST", "k8slbrp/slow", "Content-Length: 1000"),
     }
     threads = [threading.Thread(target=drip, args=case) for case in cases.items()]
@@ -92,6 +93,7 @@ def test_heads_and_bodies_have_their_time(own_host: OwnHost) -> None:
         thread.join()
     assert 9 < ends["silent"][0] < 20 and ends["silent"][1] == b""
     assert 9 < ends["head"][0] < 20 and statuses(ends["head"][1]) == [408]
+    assert 9 < ends["next head"][0] < 20 and statuses(ends["next head"][1]) == [200, 408]
     assert 19 < ends["body"][0] < 32 and statuses(ends["body"][1]) == [408]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pcnhost.config import ConfigError, Tls
+from pcnhost.rest import door, protocol
 from pcnhost.rest.admission import Admission
 from pcnhost.rest.asgi import RestApp
 from pcnhost.rest.server import build_server
@@ -49,13 +51,13 @@ def _openssl(folder: Path, arguments: str) -> None:
 @contextmanager
 def serving(host: Host, tls: Tls) -> Iterator[int]:
     """A TLS server of the host; its port."""
-    socket = listen("127.0.0.1", 0)
+    listening = listen("127.0.0.1", 0)
     app = RestApp(host.router, threads=4, admission=Admission())
     server = build_server(tls, app)
-    thread = threading.Thread(target=server.run, args=([socket],))
+    thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
-        yield socket.getsockname()[1]
+        yield listening.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()
@@ -100,6 +102,26 @@ def test_whitelist_admits_exactly_those_listed(host: Host, pki: Path) -> None:
     with serving(host, Tls(pki / "server.crt", pki / "server.key", None, allowed, None)) as port:
         admitted = {client: status(pki, port, client) for client in (None, "alice", "eve", "mallory", "bob")}
     assert admitted == {None: None, "alice": 200, "eve": 200, "mallory": None, "bob": None}
+
+
+@pytest.mark.parametrize("said", ["nothing", "half a handshake", "a handshake"])
+def test_who_says_no_more_has_to_go(
+    host: Host, pki: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (door, protocol):
+        monkeypatch.setattr(module, "HEAD_S", 0.5)
+    with (
+        serving(host, Tls(pki / "server.crt", pki / "server.key", pki / "ca.crt", None, None)) as port,
+        socket.create_connection(("127.0.0.1", port), 10) as sock,
+    ):
+        if said == "a handshake":
+            context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+            context.load_cert_chain(pki / "alice.crt", pki / "alice.key")
+            with context.wrap_socket(sock, server_hostname="127.0.0.1") as inside:
+                assert inside.recv(1) == b""
+            return
+        sock.sendall(b"\x16\x03\x01" if said == "half a handshake" else b"")
+        assert sock.recv(1) == b""
 
 
 def test_useless_files_are_told_at_start(host: Host, pki: Path) -> None:
