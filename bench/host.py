@@ -15,7 +15,7 @@ from pcnhost.engine import bpf, state
 from pcnhost.engine.panel import ingress_node
 from pcnhost.engine.source import Hook
 from testbed.api import Api
-from testbed.host import load_service, start_host
+from testbed.host import COMPILE_CACHE, load_service, start_host
 from testbed.lab import Lab
 
 
@@ -48,11 +48,21 @@ class Host:
         return kernel.open_program(int.from_bytes(program_id, "little"))
 
 
+_compile_cache = ""  # each host compiles what it needs
+
+
+def use_kept_programs() -> None:
+    """Hosts take programs that have been compiled before: for runs that are about no figure."""
+    global _compile_cache
+    _compile_cache = str(COMPILE_CACHE)
+
+
 @contextmanager
 def running(lab: Lab, *options: str) -> Iterator[Host]:
     """A host that ends with the lab; at most one for each lab."""
     with tempfile.TemporaryDirectory(prefix=lab.prefix) as scratch:
         log = Path(scratch) / "pcnhost.log"
-        api, process = start_host(lab, None, "--loglevel", "warn", "--compile-cache", "", *options, log=log)
+        cache = ("--compile-cache", _compile_cache)
+        api, process = start_host(lab, None, "--loglevel", "warn", *cache, *options, log=log)
         load_service(api)
         yield Host(api, process, lab.state_dir, Path(scratch))
