@@ -1,4 +1,6 @@
-"""`python -m bench --quick` measures everything, and says so in results, pictures and a page."""
+"""`python -m bench --quick` measures everything, and says so in results, pictures and a page.
+
+test_bench_parts.py is the quick form of it."""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ import pytest
 
 from testbed.host import PROJECT
 
-pytestmark = [pytest.mark.root, pytest.mark.serial, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.root, pytest.mark.serial, pytest.mark.long, pytest.mark.timeout(1500)]
 
 PACKETS = {
     "pass",
