@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,21 @@ WEB = f"{SERVICE}/10.9.0.1/80/TCP"
 KEY = ("10.9.0.1", 80, "tcp")
 BACKENDS = [{"ip": "10.1.0.1", "port": 80}]
 PRIVATE, OFFICE = {"address": "10.0.0.0", "prefix-length": 8}, {"address": "192.0.2.7", "prefix-length": 32}
+
+
+@pytest.fixture(scope="module")
+def cube(own_host: OwnHost) -> Iterator[Api]:
+    api = Api(own_host.authority)
+    api.post(f"k8slbrp/{CUBE}", {"port_mode": "MULTI"})
+    yield api
+    api.delete(f"k8slbrp/{CUBE}")
+
+
+@pytest.fixture
+def api(cube: Api) -> Iterator[Api]:
+    """One cube for all tests here, without services before and after."""
+    yield cube
+    cube.delete(SERVICE)
 
 
 def affinity(host: OwnHost) -> int:
