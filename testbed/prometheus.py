@@ -81,6 +81,8 @@ class Prometheus:
 
     def _get(self, path: str, **parameters: str) -> dict[str, Any]:
         answer = requests.get(f"{self._url}/{path}", params=parameters, timeout=10)
+        if answer.status_code == 503:
+            raise requests.ConnectionError("Prometheus has not started yet")
         if answer.status_code != 200:
             raise RuntimeError(f"{path} {parameters}: {answer.text}")
         return dict(answer.json()["data"])
