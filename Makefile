@@ -90,7 +90,7 @@ package: build $(WHEELS) ## a wheel, a source distribution and a .deb in dist/
 reproducible: build $(WHEELS) ## build and package twice, in different places: the bytes have to be equal
 	scripts/reproducible.sh
 
-cycles: build ## cubes, ports and peers come and go 5,000 times: memory and descriptors of the host stay flat; half an hour
+cycles: build ## cubes, ports and peers come and go 5,000 times: memory and descriptors of the host stay flat; ten minutes
 	CYCLES=5000 $(PYTHON) -m pytest -q -s --timeout 7200 tests/engine/test_cycles.py
 
 check: $(STAMP) ## formatters, linters and type checkers over all files: the hooks of .pre-commit-config.yaml

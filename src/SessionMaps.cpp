@@ -43,7 +43,7 @@ void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
   if (entry.map == SessionMap::Openings) visit_if_there(openings_, client);
-  if (entry.map != SessionMap::Openings) visit_if_there(clients_, client);
+  if (entry.map == SessionMap::Clients) visit_if_there(clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
   for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)}) visit_if_there(flows_, flow);
@@ -61,9 +61,15 @@ void SessionMaps::remove(const SessionEntry &entry) {
 }
 
 void SessionMaps::remove_if_unseen(const SessionEntry &entry) {
-  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &session) {
+  const auto remove_unseen = [&](auto &map, const auto &key, const abi::session &session) {
     if (session.last_seen == entry.session.last_seen) remove(map, key);
-  });
+  };
+  for_each_entry(entry, remove_unseen);
+  if (entry.map == SessionMap::Flows) {  // one that is left alone would have no answers
+    SessionEntry of_client = entry;
+    of_client.map = SessionMap::Clients;
+    for_each_entry(of_client, remove_unseen);
+  }
 }
 
 void SessionMaps::mark(const SessionEntry &entry, uint32_t now) {

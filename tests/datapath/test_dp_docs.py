@@ -24,7 +24,9 @@ class Proof:
 
 def _proofs() -> dict[str, Proof]:
     found = {}
-    for path in [*HERE.glob("test_*.py"), *HERE.parent.glob("e2e/test_*.py")]:
+    for path in (
+        path for folder in ("datapath", "e2e", "race") for path in HERE.parent.glob(f"{folder}/test_*.py")
+    ):
         tree = ast.parse(path.read_text())
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -1,6 +1,7 @@
 """What has been compiled once is taken from a file, by any process, as long as nothing has changed."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -136,6 +137,7 @@ def test_the_oldest_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(compiled, "FILES_KEPT", 2)
 
     def compile_number(number: int) -> None:
+        time.sleep(0.02)  # times of files are as coarse as the kernel's ticks
         compile_text(f"int run(void *ctx) {{ return {number}; }}", ()).close()
 
     for number in (1, 2, 1, 3):
