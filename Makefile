@@ -77,7 +77,7 @@ sanitize: $(STAMP) ## service and bridge under ASan, UBSan and TSan, eight clien
 	SANITIZE_SECONDS=$${SANITIZE_SECONDS:-300} scripts/isolated.sh $(PYTHON) -m pytest -q -s --timeout 7200 tests/sanitize
 
 fuzz: build ## the handlers under libFuzzer for ten minutes; what it finds new is added to the corpus
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/fuzz
+	FUZZ_THOROUGH=1 FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(PYTHON) -m pytest -q -s tests/fuzz
 
 $(WHEELS): pyproject.toml $(STAMP)
 	$(VENV)/bin/pip wheel -q --disable-pip-version-check -w build/wheels .
