@@ -26,6 +26,7 @@ from testbed.lab import Lab
 
 _BACKEND, _FRONTEND = 0, 1  # indexes of the ports, in the order in which _cube() creates them
 _TCP, _UDP, _ICMP = 6, 17, 1
+_DAY_S = 86400  # a session has to last until its turn
 _CLIENTS = IPv4Address("10.64.0.0")
 _PORTS_PER_ADDRESS = 50_000
 _CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
@@ -140,7 +141,12 @@ def _measure_load(hook: Hook, scale: Scale) -> dict[str, list[float]]:
 def _cube(lab: Lab, running: Host, hook: Hook, name: str, setup: Setup) -> Target:
     """A cube with its ports connected to netdevs, and services."""
     api = running.api
-    options = {"type": _CUBE_TYPE[hook], "port_mode": setup.mode, "max-sessions": setup.max_sessions}
+    options = {
+        "type": _CUBE_TYPE[hook],
+        "port_mode": setup.mode,
+        "max-sessions": setup.max_sessions,
+        "timeouts": dict.fromkeys(("udp-answered", "udp-stream", "icmp", "tcp-opening"), _DAY_S),
+    }
     api.post(f"k8slbrp/{name}", options)
     far = lab.namespace(name)
     ports = {"backend": {"type": "BACKEND"}, "frontend": {"type": "FRONTEND"}}
