@@ -180,12 +180,13 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
         return replace(beside, program_fd=program, sources=count()), tables.get("table", -1)
 
     floor, _ = load("floor.c")
-    usual, _ = load("table.c", "-DOPENING", f"-DENTRIES={scale.max_sessions}")
-    filling, table = load("table.c", "-DOPENING", f"-DENTRIES={setups(scale)['large'].max_sessions}")
+    per_cpu, common = "-DFLAGS=BPF_F_NO_COMMON_LRU", "-DFLAGS=0"  # of the first, this CPU has only a part
+    usual, _ = load("table.c", "-DOPENING", f"-DENTRIES={scale.max_sessions}", per_cpu)
+    filling, table = load("table.c", "-DOPENING", f"-DENTRIES={setups(scale)['large'].max_sessions}", common)
     flows = _forward_flows(filling, scale.sessions, 1)
     _redirected(filling, filling.driver(flows).run(packet, len(flows)))
     maps["table"] = table
-    looking, _ = load("table.c", "-DENTRIES=1")
+    looking, _ = load("table.c", "-DENTRIES=1", common)
     return {
         "floor/alone": lambda: _redirected(floor, testrun.run(floor.program_fd, packet, scale.repeat)),
         "floor/one": _steady(floor, _forward_flows(floor, 1, 1), packet, scale),

@@ -15,7 +15,7 @@ struct value {
   __u8 bytes[VALUE_BYTES];
 };
 
-BPF_F_TABLE("lru_hash", struct key, struct value, table, ENTRIES, BPF_F_NO_COMMON_LRU);
+BPF_F_TABLE("lru_hash", struct key, struct value, table, ENTRIES, FLAGS);
 
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md) {
   void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
