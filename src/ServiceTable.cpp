@@ -144,6 +144,7 @@ void ServiceTable::collect(ServiceMaps &maps) {
   for (const auto &[vip, services] : services_of_vip_)
     if (services == 0) vips.push_back(vip);
   for (const auto vip : vips) release_vip(maps, vip);
+  sources_.collect(maps);
   known_.collect(maps);
 }
 
@@ -197,7 +198,7 @@ void ServiceTable::abandon(Change &change) noexcept {
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
     for (const auto &[id, entry] : change.written_) free_chunks(maps, entry.first_chunk);
-    for (const auto &[id, sources] : change.sources_) sources_.erase(maps, id, sources);
+    sources_.discard(maps, std::move(change.sources_));
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
     for (const auto &[id, backends] : change.backends_) known_.withdraw(maps, id, backends);
   });

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "Layout.h"
@@ -25,9 +27,22 @@ bool SourceRangeTable::is_in_force(const ServiceId &id, const Set &set) const {
 SourceRangeTable::Set SourceRangeTable::next(const ServiceId &id, const SourceRanges &wanted) const {
   if (wanted.empty()) return {};
   const auto found = sets_.find(id);
-  if (found == sets_.end()) return {1, wanted};
-  if (found->second.ranges == wanted) return found->second;
-  return {static_cast<uint8_t>(found->second.number == UINT8_MAX ? 1 : found->second.number + 1), wanted};
+  if (found != sets_.end() && found->second.ranges == wanted) return found->second;
+  const auto after = [](uint8_t number) {
+    return static_cast<uint8_t>(number == UINT8_MAX ? 1 : number + 1);
+  };
+  uint8_t number = after(found == sets_.end() ? 0 : found->second.number);
+  for (int tries = 1; is_stale(id, number); ++tries) {  // its ranges would be in force as well
+    if (tries == UINT8_MAX)
+      throw std::runtime_error("source_ranges: sets of earlier changes cannot be removed");
+    number = after(number);
+  }
+  return {number, wanted};
+}
+
+bool SourceRangeTable::is_stale(const ServiceId &id, uint8_t number) const {
+  const auto [first, last] = stale_.equal_range(id);
+  return std::any_of(first, last, [=](const auto &stale) { return stale.second.number == number; });
 }
 
 void SourceRangeTable::write(ServiceMaps &maps, const ServiceId &id, const Set &set) const {
@@ -35,9 +50,18 @@ void SourceRangeTable::write(ServiceMaps &maps, const ServiceId &id, const Set &
   for (const auto &range : set.ranges) maps.source_ranges.set(kernel_range(id, set.number, range), 1);
 }
 
-void SourceRangeTable::erase(ServiceMaps &maps, const ServiceId &id, const Set &set) const {
-  if (is_in_force(id, set)) return;
-  for (const auto &range : set.ranges) maps.source_ranges.remove(kernel_range(id, set.number, range));
+void SourceRangeTable::discard(ServiceMaps &maps, Sets sets) {
+  while (!sets.empty()) stale_.insert(sets.extract(sets.begin()));
+  collect(maps);
+}
+
+void SourceRangeTable::collect(ServiceMaps &maps) {
+  while (!stale_.empty()) {
+    const auto &[id, set] = *stale_.begin();
+    if (!is_in_force(id, set))
+      for (const auto &range : set.ranges) maps.source_ranges.remove(kernel_range(id, set.number, range));
+    stale_.erase(stale_.begin());
+  }
 }
 
 void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed) {
@@ -59,7 +83,7 @@ void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<Se
   for (const auto &id : removed) sets.insert(sets_.extract(id));
   // What is in `sets` now has been in force before.
   for (const auto &[_, set] : sets) total_ -= set.ranges.size();
-  for (const auto &[id, set] : sets) erase(maps, id, set);
+  discard(maps, std::move(sets));
 }
 
 void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries) {

@@ -24,9 +24,12 @@ class SourceRangeTable {
 
   // The set with which a service serves `wanted`: the one it has, or one that is to be written.
   Set next(const ServiceId &id, const SourceRanges &wanted) const;
-  // Throws bad_value when there is no room; erase() takes back what has been written.
+  // Throws bad_value when there is no room; discard() takes back what has been written.
   void write(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
-  void erase(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
+  // Removes sets that are not in force. That needs no memory; what the kernel does not remove is left for
+  // collect().
+  void discard(ServiceMaps &maps, Sets sets);
+  void collect(ServiceMaps &maps);
   // From now on services have these sets, others are no more; what they had is removed. That needs no memory.
   void settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed);
 
@@ -39,9 +42,11 @@ class SourceRangeTable {
 
  private:
   bool is_in_force(const ServiceId &id, const Set &set) const;
+  bool is_stale(const ServiceId &id, uint8_t number) const;
 
   Sets sets_;
-  std::size_t total_ = 0;  // ranges in `sets_`
+  std::multimap<ServiceId, Set> stale_;  // to be removed
+  std::size_t total_ = 0;                // ranges in `sets_`
 };
 
 }  // namespace k8slbrp

@@ -18,11 +18,12 @@ _BUILD = PROJECT / "build" / "faults"
 _BRIDGE = PROJECT / "build" / "libpcnhost.so"
 
 # Kinds of operations, with what the kernel refuses them with.
-MAPS, NETDEVS, ALLOCATIONS = 1, 2, 3
+MAPS, NETDEVS, ALLOCATIONS, REMOVALS = 1, 2, 3, 4
 ERRORS = {
     MAPS: (errno.ENOMEM, errno.E2BIG, errno.EBUSY, errno.EPERM),
     NETDEVS: (errno.ENOMEM, errno.ENOSPC, errno.EBUSY, errno.EPERM, errno.ENODEV, errno.EEXIST),
     ALLOCATIONS: (errno.ENOMEM,),
+    REMOVALS: (errno.EBUSY, errno.EPERM),
 }
 
 

@@ -20,7 +20,7 @@
 
 namespace {
 
-enum Kind : int32_t { kNone = 0, kMaps = 1, kNetdevs = 2, kAllocations = 3 };
+enum Kind : int32_t { kNone = 0, kMaps = 1, kNetdevs = 2, kAllocations = 3, kRemovals = 4 };
 
 struct Plan {
   int32_t pid;  // of the process that is meant; its compiler's processes are not
@@ -113,6 +113,7 @@ bool is_spared() {
 
 Kind kind_of(long command) {
   if (command == BPF_MAP_UPDATE_ELEM) return kMaps;
+  if (command == BPF_MAP_DELETE_ELEM) return kRemovals;
   for (const long other : {BPF_PROG_LOAD, BPF_OBJ_PIN, BPF_LINK_CREATE, BPF_LINK_UPDATE})
     if (command == other) return kNetdevs;
   return kNone;

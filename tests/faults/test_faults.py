@@ -38,8 +38,8 @@ class Host:
     state_dir: Path
     netdevs: list[str]
 
-    def send(self, request: Request) -> tuple[int, str]:
-        target = f"/polycube/v1/k8slbrp/{CUBE}/{request.path}{'/' if request.path else ''}"
+    def send(self, request: Request, cube: str = CUBE) -> tuple[int, str]:
+        target = f"/polycube/v1/k8slbrp/{cube}/{request.path}{'/' if request.path else ''}"
         self.connection.request(request.method, target, request.text)
         answer = self.connection.getresponse()
         return answer.status, answer.read().decode()

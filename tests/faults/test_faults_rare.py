@@ -1,0 +1,80 @@
+"""Failures outside of what random requests reach: while a cube is made, and of removals, which need no room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.injector import ALLOCATIONS, ERRORS, MAPS, NETDEVS, REMOVALS, Fault
+from tests.faults.requests import Request
+from tests.faults.test_faults import CUBE, Host, host  # noqa: F401
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(1200)]
+
+SERVICE = {
+    "vip": "10.96.0.1",
+    "vport": 80,
+    "proto": "TCP",
+    "backend": [{"ip": f"10.20.0.{number}", "port": 8080} for number in range(1, 31)],
+    "source-range": [{"address": "10.0.0.0", "prefix-length": 8}],
+}
+AGAIN = Request("PATCH", "service/10.96.0.9/80/TCP/name", "again")
+
+
+def numbers(most: int) -> list[int]:
+    """1, 2, 3, 4, 5, 6, 8, 10, 13, …"""
+    found, number = [], 1
+    while number <= most:
+        found.append(number)
+        number = max(number + 1, number * 5 // 4)
+    return found
+
+
+@pytest.mark.parametrize("kind", [MAPS, NETDEVS, ALLOCATIONS], ids=["maps", "netdevs", "allocations"])
+def test_a_cube_is_made_whole_or_not_at_all(host: Host, kind: int) -> None:  # noqa: F811
+    made = Request("POST", "", {"service": [SERVICE], "ports": [{"name": "p", "type": "BACKEND"}]})
+    failed = 0
+    for number in numbers(2000):
+        with host.injector.armed(Fault(kind, number, ERRORS[kind][0])):
+            status, text = host.send(made, cube="other")
+        if status < 400:
+            assert host.send(Request("DELETE", ""), cube="other")[0] < 300
+        else:
+            failed += 1
+            assert host.send(Request("GET", ""), cube="other")[0] == 409, text  # as in polycubed
+        assert sorted(path.name for path in (host.state_dir / "cubes").iterdir()) == [CUBE], text
+        if not host.injector.fired:
+            break
+    assert failed
+    assert host.send(made, cube="other") == (201, "")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT"])
+def test_what_could_not_be_removed_is_removed_with_the_next_change(
+    host: Host,  # noqa: F811
+    method: str,
+    tmp_path: Path,
+) -> None:
+    """An entry of `endpoints` that stays would keep UDP sessions on a backend that has gone."""
+    path = "service/10.96.0.1/80/TCP"
+    fewer = {**SERVICE, "backend": SERVICE["backend"][:2], "source-range": []}
+    other = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP"}
+    assert host.send(Request("POST", "service", [other]))[0] == 201
+    fired = 0
+    for number in range(1, 60):
+        assert host.send(Request("POST", "service", [SERVICE])) == (201, "")
+        before = host.tree()
+        with host.injector.armed(Fault(REMOVALS, number, ERRORS[REMOVALS][number % 2])):
+            status, text = host.send(Request(method, path, fewer if method == "PUT" else None))
+        if status >= 400:
+            assert host.tree() == before, text
+        fired += host.injector.fired
+        assert host.send(AGAIN)[0] < 300
+        assert host.differences(host.tree()) == []
+        if method == "PUT" or status >= 400:
+            assert host.send(Request("DELETE", path))[0] < 300
+        if not host.injector.fired:
+            break
+    assert fired > 2
+    assert "cannot remove" in (tmp_path / "log").read_text()
