@@ -30,9 +30,9 @@ def request(vip: str, sport: int, proto: int = TCP, flags: int = ACK) -> Step:
     return Step(CLIENT, vip, sport, 80, CLIENT_IF, to=SERVERS[vip], flags=flags, proto=proto)
 
 
-def answer(vip: str, sport: int, proto: int = TCP, *, to: str = CLIENT) -> Step:
+def answer(vip: str, sport: int, proto: int = TCP) -> Step:
     address, port = SERVERS[vip]
-    return Step(address, to, port, sport, SERVERS_IF, (to, sport), (vip, 80), SYN | ACK, proto=proto)
+    return Step(address, CLIENT, port, sport, SERVERS_IF, (CLIENT, sport), (vip, 80), SYN | ACK, proto=proto)
 
 
 def opening(vip: str, ports: Sequence[int], proto: int = TCP) -> list[Step]:
