@@ -61,9 +61,9 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     decided(SESSION, found.table, session->state, now - session->last_seen);
   else
     decided(NO_SESSION);
-  found.ended = found.entry && expired(session, tuple.proto, now);
-  if (found.ended) decided(SESSION_OVER);
-  bool lives = found.entry && !found.ended;
+  found.timed_out = found.entry && expired(session, tuple.proto, now);
+  if (found.timed_out) decided(SESSION_OVER);
+  bool lives = found.entry && !found.timed_out;
   if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {

@@ -85,7 +85,8 @@ struct traffic {
 
 /*
  * table_changes[]: entries that the datapath has added and removed in `openings` and `clients`. What has been
- * evicted is what was added, less what was removed and what is there.
+ * evicted is what was added, less what the datapath (here) and the control plane (`evictions`) have removed,
+ * less what is there.
  */
 enum table_change {
   CHANGE_OPENING_ADDED = 0,
@@ -374,13 +375,14 @@ enum fragment_verdict {
 struct fragment {
   __be32 saddr;
   __be32 daddr;
-  __u32 last_seen;
   __u32 port_generation; /* of port */
   __u16 port;            /* FRONTEND port of the client; NO_PORT: by destination address */
   __u8 verdict;          /* enum fragment_verdict */
   __u8 from_client;      /* of the session */
   __u16 counter;         /* of the session, in `traffic` */
   __u16 pad;
+  __u32 check; /* a hash of the key and of all above */
+  __u32 last_seen;
 };
 
 /* settings[0]: idle timeouts in seconds, by protocol and state; whether ports of a VIP that no service has
@@ -431,7 +433,7 @@ ABI_ASSERT(sizeof(struct flow_key) == 16);
 ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
 ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
 ABI_ASSERT(sizeof(struct fragment_key) == 12);
-ABI_ASSERT(sizeof(struct fragment) == 24);
+ABI_ASSERT(sizeof(struct fragment) == 28);
 ABI_ASSERT(sizeof(struct settings) == 2056);
 ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
 ABI_ASSERT(sizeof(struct clock) == 16);

@@ -36,7 +36,8 @@ static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt)
   return true;
 }
 
-/* Whether the packet changes nothing in what is known of its session: once a tick, one does. */
+/* Whether the session's entry stays as it is. The first packet of a tick renews `last_seen`, on the full
+ * path. */
 static __always_inline bool is_steady(const struct session *session, __u8 proto, bool from_client,
                                       __u32 now) {
   if (session->last_seen != now) return false;

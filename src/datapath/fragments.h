@@ -16,9 +16,34 @@ static __always_inline struct fragment_key fragment_key_of(const struct packet *
   return key;
 }
 
-static __always_inline struct fragment *find_note(struct fragment_key *key, __u32 now) {
-  struct fragment *note = fragments.lookup(key);
-  return note && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT ? note : 0;
+static __always_inline __u32 check_of_note(const struct fragment_key *key, const struct fragment *note) {
+  const __u32 *parts[] = {(const __u32 *)key, (const __u32 *)note};
+  const int lengths[] = {sizeof(*key) / sizeof(__u32), ABI_OFFSET(fragment, check) / sizeof(__u32)};
+  __u64 hash = 0;
+#pragma unroll
+  for (int part = 0; part < 2; part++) {
+#pragma unroll
+    for (int i = 0; i < lengths[part]; i++) hash = (hash ^ parts[part][i]) * 0x9e3779b97f4a7c15ULL;
+  }
+  return hash >> 32;
+}
+
+/*
+ * Copies the note of a datagram. False also when its memory was being used for another one's meanwhile: then
+ * the fragment is held like one without a note, and finds out when it enters again.
+ */
+static __always_inline bool find_note(struct fragment_key *key, __u32 now, struct fragment *note) {
+  const volatile __u32 *from = (const volatile __u32 *)fragments.lookup(key);
+  if (!from) return false;
+  __u32 *to = (__u32 *)note;
+#pragma unroll
+  for (int i = 0; i < sizeof(*note) / sizeof(*to); i++) to[i] = from[i];
+  return note->check == check_of_note(key, note) && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT;
+}
+
+static __always_inline void store_note(struct fragment_key *key, struct fragment *note) {
+  note->check = check_of_note(key, note);
+  fragments.update(key, note);
 }
 
 /*
@@ -45,9 +70,9 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
                  : action == ACTION_UNMATCHED ? FRAGMENT_PASS
                                               : FRAGMENT_DROP,
   };
-  struct fragment *old = find_note(&key, now);
-  pkt->releases_held = old && old->verdict == FRAGMENT_HELD;
-  fragments.update(&key, &note);
+  struct fragment *old = &pkt->scratch->note;
+  pkt->releases_held = find_note(&key, now, old) && old->verdict == FRAGMENT_HELD;
+  store_note(&key, &note);
 }
 
 static __always_inline bool is_balanced_protocol(__u8 proto) {
@@ -60,7 +85,7 @@ static __always_inline action_t hold_fragment(const struct packet *pkt, struct f
   decided(FRAGMENT_EARLY);
   if (!spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
   struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
-  if (!is_noted) fragments.update(key, &note);
+  if (!is_noted) store_note(key, &note);
   count_event(EVENT_FRAGMENT_HELD);
   return punt(REASON_FRAGMENT_HOLD);
 }
@@ -83,12 +108,15 @@ static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct p
 static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct packet *pkt) {
   __u32 now = current_tick();
   struct fragment_key key = fragment_key_of(pkt);
-  struct fragment *note = find_note(&key, now);
-  if (note && note->verdict != FRAGMENT_HELD) decided(FRAGMENT, note->verdict);
-  if (note && note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
-  if (note && note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
-  if (note && note->verdict == FRAGMENT_TRANSLATE) return translate_fragment(ctx, pkt, note);
+  struct fragment *note = &pkt->scratch->note;
+  bool is_noted = find_note(&key, now, note);
+  if (is_noted && note->verdict != FRAGMENT_HELD) {
+    decided(FRAGMENT, note->verdict);
+    if (note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
+    if (note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
+    return translate_fragment(ctx, pkt, note);
+  }
   __be32 server = pkt->tuple.side == SIDE_FRONTEND ? pkt->tuple.daddr : pkt->tuple.saddr;
   if (!is_balanced_protocol(pkt->tuple.proto) || !may_be_known_address(server)) return ACTION_UNMATCHED;
-  return hold_fragment(pkt, &key, note != 0, now);
+  return hold_fragment(pkt, &key, is_noted, now);
 }

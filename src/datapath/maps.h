@@ -1,7 +1,8 @@
 /*
- * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints, clients, flows and
- * source_ranges take memory only for what they hold; all others are allocated whole (see docs/datapath.md for
- * the figures). The control plane defines SESSION_ENTRIES (max-sessions) and CPUS.
+ * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints, clients, flows,
+ * source_ranges, counter_owners and removed_traffic take memory only for what they hold; all others are
+ * allocated whole (see docs/datapath.md for the figures). The control plane defines SESSION_ENTRIES
+ * (max-sessions) and CPUS.
  */
 #define RETIRED_ENTRIES (SESSION_ENTRIES / 2 / CPUS * CPUS) /* as many for each CPU */
 #define FLOW_HINTS 16384

@@ -7,13 +7,11 @@
 #define STRAGGLER_TICKS 2 /* sessions seen in this tick or the last stay, for late packets */
 #define RESET_TICKS 240   /* RFC 7857, section 2.2: time after an RST, which may have been forged */
 
-static __always_inline bool is_finished(__u8 state) {
-  return state == SESSION_CLOSED || state == SESSION_RESET || state == SESSION_ANSWERED;
-}
-
-/* With TCP, SESSION_ANSWERED is in the middle of the handshake. */
+/* Whether a session that gets this state goes into the FIFO. UDP and ICMP: after one answer it may be over.
+ */
 static __always_inline bool retires_in(__u8 state, __u8 proto) {
-  return is_finished(state) && !(proto == PROTO_TCP && state == SESSION_ANSWERED);
+  if (state == SESSION_ANSWERED) return proto != PROTO_TCP; /* TCP: in the middle of the handshake */
+  return state == SESSION_CLOSED || state == SESSION_RESET;
 }
 
 static __always_inline bool is_needed(const struct session *session, __u8 proto, __u32 now) {

@@ -23,6 +23,7 @@ struct egress {
 
 struct scratch {
   struct session session;
+  struct fragment note;
   struct egress egress;
   struct icmp_error error;
 };

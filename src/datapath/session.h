@@ -98,6 +98,7 @@ static __always_inline bool is_syn(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
+/* SESSION_RESET and those after it: what either side has sent since, and what an operator has ended. */
 static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {

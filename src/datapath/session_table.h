@@ -6,8 +6,8 @@
  * openings  the same for sessions that the server has not answered yet. They move to `clients` with the first
  *           answer, so whatever is flooded without being answered cannot evict sessions that live.
  * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
- * another session of the same client port, and answers to a client that the backend sees under another
- *           address or port (src-ip-rewrite, hairpin, replaced source port).
+ *           another session of the same client port (one "beside others"), and answers to a client that the
+ *           backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
  *
  * The kernel evicts from `openings` alone. In the others the control plane makes room (SessionReaper.h).
  */
@@ -24,7 +24,7 @@ struct lookup {
   __u8 table;            /* enum table */
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session of this client port was found */
-  bool ended;            /* it has timed out */
+  bool timed_out;        /* idle for longer than its state allows */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found */
 };
@@ -48,25 +48,27 @@ static __always_inline bool matches(const struct session *session, struct flow_k
   return same_flow(from_client ? &session->front : &session->back, &flow);
 }
 
-/* --- hints: the tick until which `flows` may have entries of clients with this hash --- */
+/* --- hints: the tick in which an entry in `flows` of a client with this hash was last used, or 0 --- */
 
 static __always_inline __u32 *flow_hint(struct client_key *key) {
   __u32 index = hash_endpoint(key->ip, key->port, key->proto) % FLOW_HINTS;
   return flow_hints.lookup(&index);
 }
 
+/* Asks for the timeouts of now: they may have been raised since. */
 static __always_inline bool may_have_flows(struct client_key *key, __u32 now) {
-  __u32 *until = flow_hint(key);
-  return until && *until && (__s32)(*until - now) >= 0;
+  __u32 *last_used = flow_hint(key);
+  if (!last_used || !*last_used) return false;
+  __u32 zero = 0;
+  struct settings *current = settings.lookup(&zero);
+  __s32 idle = now - *last_used;
+  return !current || idle <= 0 || (__u32)idle <= current->longest_timeout;
 }
 
 static __always_inline void hint_flow(const struct flow_key *tuple, __u32 now) {
   struct client_key key = client_key_of(tuple);
-  __u32 *until = flow_hint(&key);
-  __u32 zero = 0;
-  struct settings *current = settings.lookup(&zero);
-  if (DRY_RUN) return;
-  if (until && current) *until = (now + current->longest_timeout) | 1;
+  __u32 *last_used = flow_hint(&key);
+  if (last_used && !DRY_RUN) *last_used = now | 1;
 }
 
 /* --- lookup --- */
@@ -164,8 +166,8 @@ static __always_inline void promote(struct session *session, __u8 proto) {
 }
 
 /*
- * Keeps the entry for the other direction alive, or makes it again if it has been evicted. Returns whether
- * that is an entry in `openings`.
+ * Keeps the entry for the other direction alive, or makes it again if the control plane has removed it.
+ * Returns whether that is an entry in `openings`.
  */
 static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);

@@ -1,21 +1,15 @@
 /* What several stages use: loops, time, events, lookups of addresses. */
 
-/* Before a loop. The verifier knows loops since 5.3. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 3, 0)
+/* Before a loop, which stays one: each turn of it would be compiled and verified. */
 #define LOOP _Pragma("nounroll")
-#else
-#define LOOP _Pragma("unroll")
-#endif
 
 /*
- * Ticks of a second: all that session timeouts need. Asking the kernel for the time would be a third of the
- * cost of an established packet, reading its jiffies costs nothing. Where the control plane knows their
- * frequency, a multiplication makes seconds of them; where not, the time is asked for once a jiffy.
+ * Ticks of a second: all that session timeouts need. Asking the kernel for the time costs much more than
+ * reading its jiffies, which is a plain load. Where the control plane knows their frequency, a multiplication
+ * makes seconds of them; where not, the time is asked for once a jiffy.
  */
 static __always_inline __u32 current_tick(void) {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 6, 0)
-  return bpf_ktime_get_ns() >> 30;
-#elif defined(KERNEL_HZ)
+#ifdef KERNEL_HZ
   return bpf_jiffies64() * ((1 << 20) / KERNEL_HZ) >> 20;
 #else
   __u32 zero = 0;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.datapath.lab import (
@@ -9,6 +11,7 @@ from tests.datapath.lab import (
     EXCHANGES,
     PING_EXCHANGE,
     SERVER_IF,
+    TCP_EXCHANGE,
     UDP_EXCHANGE,
     Exchange,
     Lab,
@@ -98,6 +101,24 @@ def test_changed_range_is_for_new_sessions(lab: Lab, exchange: Exchange) -> None
     request = exchange.request(CLIENT, VIP, PLAIN, sport=6)
     expected = exchange.request(CLIENT, SERVER, PLAIN, sport=6, dport=SERVER_PORT)
     assert_out(lab.from_client(request), SERVER_IF, expected)
+
+
+def test_a_timeout_that_is_raised_is_that_of_sessions_too(lab: Lab) -> None:
+    """Of those that were idle when it was raised, and whose entry is by the backend's flow."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.tables.set_rewrite(RANGES)
+    lab.tables.set_settings(SHORT_TIMEOUTS)
+    exchange = TCP_EXCHANGE
+    for flags in ("S", "A"):
+        lab.from_client(exchange.request(CLIENT, VIP, PLAIN, flags=flags))
+        lab.from_server(exchange.answer(SERVER, VIRTUAL_CLIENT, PLAIN, flags=flags + "A"))
+    lab.tables.age(SHORT_TIMEOUTS[socket.IPPROTO_TCP][0] - 10)
+    lab.tables.set_settings()
+    lab.tables.age(20)
+    expected = exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT, flags="A")
+    assert_out(
+        lab.from_server(exchange.answer(SERVER, VIRTUAL_CLIENT, PLAIN, flags="A")), CLIENT_IF, expected
+    )
 
 
 @each_exchange

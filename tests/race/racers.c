@@ -32,6 +32,7 @@ struct step {
   u32 in_port;
   u32 tcp_flags;
   u32 proto;
+  u32 fragment; /* flags and offset, as in the IPv4 header but in this machine's order */
 };
 
 /* What a CPU does: `count` steps of the script from `first` on, over and over. */
@@ -86,6 +87,7 @@ static __always_inline int write_next(void *data, void *end) {
   now->entered = step->enters;
   if (step->serial_mask) now->entered.saddr |= bpf_htonl(now->serial & step->serial_mask);
   if (!addresses_at(data, end, &now->entered, true)) return -1;
+  *(u16 *)(data + 20) = bpf_htons(step->fragment);
   *(u8 *)(data + 23) = step->proto;
   *(u8 *)(data + 47) = step->tcp_flags;
   return step->in_port;

@@ -30,7 +30,7 @@ UPDATES = int(os.environ.get("RACE_UPDATES", "60000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
-_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIII")
+_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIIII")
 _COURSE = struct.Struct("=IIII 12x I")
 _RESULT = struct.Struct("=QQI4s4s2s2s")
 _RESULT_BYTES = -(-_RESULT.size // 8) * 8
@@ -55,7 +55,8 @@ class Step:
 
     `to` is the destination it must have, an address or a network ("10.20.0.0/16"), and a port. `source` is the
     source it must have; None: the one it came with. `clients`: of how many clients the packets are, a power
-    of two; each time that the script is sent it is the next one, whose address follows `saddr`.
+    of two; each time that the script is sent it is the next one, whose address follows `saddr`. `fragment`: the
+    IPv4 header's flags and fragment offset.
     """
 
     saddr: str
@@ -68,6 +69,7 @@ class Step:
     flags: int = ACK
     clients: int = 1
     proto: int = socket.IPPROTO_TCP
+    fragment: int = 0
 
     def pack(self) -> bytes:
         network, _, bits = self.to[0].partition("/")
@@ -79,6 +81,7 @@ class Step:
             *(socket.inet_aton(source), socket.inet_aton(network)),
             *(_port(sport), _port(self.to[1])),
             *(mask.to_bytes(4, "big"), self.clients - 1, self.in_port, self.flags, self.proto),
+            self.fragment,
         )
 
 

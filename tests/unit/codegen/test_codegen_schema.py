@@ -35,7 +35,7 @@ def test_module_facts(k8slbrp: schema.Module) -> None:
     assert k8slbrp.name == k8slbrp.service_name == "k8slbrp"
     assert k8slbrp.namespace == "http://polycube.network/k8slbrp"
     assert k8slbrp.description == "K8s LoadBalancer Reverse-Proxy Service"
-    assert (k8slbrp.version, k8slbrp.min_kernel) == ("3.0.0", "5.2.0")
+    assert (k8slbrp.version, k8slbrp.min_kernel) == ("3.0.0", "5.6.0")
     assert k8slbrp.text == (PROJECT / "datamodel/k8slbrp.yang").read_text()
 
 
