@@ -5,6 +5,12 @@
 
 namespace k8slbrp {
 
+Evictions::Sessions &Evictions::Sessions::operator+=(const EntryCounts &entries) {
+  openings += entries[static_cast<std::size_t>(SessionMap::Openings)];
+  clients += entries[static_cast<std::size_t>(SessionMap::Clients)];
+  return *this;
+}
+
 uint64_t Evictions::change(abi::table_change change) const {
   const auto cpus = cube_.get_percpuarray_table<uint64_t>("table_changes").get(change);
   return std::accumulate(cpus.begin(), cpus.end(), uint64_t{0});
@@ -29,13 +35,12 @@ Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &ther
   return {known.openings_evicted, known.clients_evicted};
 }
 
-void Evictions::removed(const Sessions &sessions) {
-  if (sessions.openings == 0 && sessions.clients == 0) return;
-  const std::lock_guard lock(mutex_);
+void Evictions::note(const Sessions &removed) {
+  if (removed.openings == 0 && removed.clients == 0) return;
   auto table = cube_.get_array_table<abi::evictions>("evictions");
   auto known = table.get(0);
-  known.openings_removed += sessions.openings;
-  known.clients_removed += sessions.clients;
+  known.openings_removed += removed.openings;
+  known.clients_removed += removed.clients;
   table.set(0, known);
 }
 

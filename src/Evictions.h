@@ -1,5 +1,6 @@
-// How many sessions have been evicted, from `openings` by the kernel and from `clients` by the reaper: those
-// that the datapath has made, and that nobody has removed because they were over, and that are not there.
+// How many sessions have been evicted, from `openings` by the kernel and from `clients` by SessionReaper.
+// Neither is told to anybody, so it is computed: sessions made, less those removed because they were over or
+// ended, less those that are there. Evictions from `flows` alone are not counted.
 #pragma once
 
 #include <polycube/services/base_cube.h>
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "SessionWalk.h"
 #include "datapath/abi.h"
 
 namespace k8slbrp {
@@ -17,6 +19,7 @@ class Evictions {
 
   struct Sessions {
     uint64_t openings = 0, clients = 0;
+    Sessions &operator+=(const EntryCounts &entries);
   };
 
   // Sessions made so far. Ask before looking which are there.
@@ -24,10 +27,24 @@ class Evictions {
   // Notes how many of those `there` are, and answers how many have been evicted. While sessions come and go
   // it may be too few, which is made up for later; it never shrinks.
   Sessions settle(const Sessions &made, const Sessions &there);
-  // The control plane has removed some that were over, or that it was told to end.
-  void removed(const Sessions &sessions);
+  // Runs `remove`, which adds what it removes to its argument: sessions that are over, or that the control
+  // plane was told to end. Nobody settles meanwhile: what is removed and not noted yet would count as
+  // evicted, for good.
+  template <class Remove>
+  void while_removing(Remove remove) {
+    const std::lock_guard lock(mutex_);
+    Sessions removed;
+    try {
+      remove(removed);
+    } catch (...) {
+      note(removed);
+      throw;
+    }
+    note(removed);
+  }
 
  private:
+  void note(const Sessions &removed);
   uint64_t change(abi::table_change change) const;
 
   polycube::service::BaseCube &cube_;

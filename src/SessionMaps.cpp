@@ -37,32 +37,32 @@ bool matches(const abi::session &session, const abi::flow_key &packet, bool from
 template <class Visit>
 void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
   const auto &[front, back] = std::pair(entry.session.front, entry.session.back);
-  const auto visit_if_there = [&](auto &map, const auto &key) {
+  const auto visit_if_there = [&](SessionMap name, auto &map, const auto &key) {
     const auto session = map.find(key);
-    if (session && session->check == entry.session.check) visit(map, key, *session);
+    if (session && session->check == entry.session.check) visit(name, map, key, *session);
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
-  if (entry.map == SessionMap::Openings) visit_if_there(openings_, client);
-  if (entry.map == SessionMap::Clients) visit_if_there(clients_, client);
+  if (entry.map == SessionMap::Openings) visit_if_there(SessionMap::Openings, openings_, client);
+  if (entry.map == SessionMap::Clients) visit_if_there(SessionMap::Clients, clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
-  for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)}) visit_if_there(flows_, flow);
+  for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)})
+    visit_if_there(SessionMap::Flows, flows_, flow);
 }
 
-template <class Map, class Key>
-void SessionMaps::remove(Map &map, const Key &key) {
-  const bool removed = map.remove(key);
-  if (static_cast<void *>(&map) == &openings_) removed_.openings += removed;
-  if (static_cast<void *>(&map) == &clients_) removed_.clients += removed;
+EntryCounts SessionMaps::remove(const SessionEntry &entry) {
+  EntryCounts removed{};
+  for_each_entry(entry, [&](SessionMap name, auto &map, const auto &key, const abi::session &) {
+    removed[static_cast<std::size_t>(name)] += map.remove(key);
+  });
+  return removed;
 }
 
-void SessionMaps::remove(const SessionEntry &entry) {
-  for_each_entry(entry, [&](auto &map, const auto &key, const abi::session &) { remove(map, key); });
-}
-
-void SessionMaps::remove_if_unseen(const SessionEntry &entry) {
-  const auto remove_unseen = [&](auto &map, const auto &key, const abi::session &session) {
-    if (session.last_seen == entry.session.last_seen) remove(map, key);
+EntryCounts SessionMaps::remove_if_unseen(const SessionEntry &entry) {
+  EntryCounts removed{};
+  const auto remove_unseen = [&](SessionMap name, auto &map, const auto &key, const abi::session &session) {
+    if (session.last_seen == entry.session.last_seen)
+      removed[static_cast<std::size_t>(name)] += map.remove(key);
   };
   for_each_entry(entry, remove_unseen);
   if (entry.map == SessionMap::Flows) {  // one that is left alone would have no answers
@@ -70,10 +70,11 @@ void SessionMaps::remove_if_unseen(const SessionEntry &entry) {
     of_client.map = SessionMap::Clients;
     for_each_entry(of_client, remove_unseen);
   }
+  return removed;
 }
 
 void SessionMaps::mark(const SessionEntry &entry, uint32_t now) {
-  for_each_entry(entry, [&](auto &map, const auto &key, abi::session session) {
+  for_each_entry(entry, [&](SessionMap, auto &map, const auto &key, abi::session session) {
     session.state = abi::SESSION_ENDED;
     session.last_seen = now;
     map.set(key, session);

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "Evictions.h"
 #include "SessionWalk.h"
 #include "Tables.h"
 
@@ -14,10 +13,11 @@ class SessionMaps {
   explicit SessionMaps(polycube::service::BaseCube &cube)
       : openings_(cube, "openings"), flows_(cube, "flows"), clients_(cube, "clients") {}
 
-  // All entries of the session. What has come into their places since the walk saw it stays.
-  void remove(const SessionEntry &entry);
+  // All entries of the session. What has come into their places since the walk saw it stays. Returns how many
+  // there were.
+  EntryCounts remove(const SessionEntry &entry);
   // The same for those that no packet has touched since.
-  void remove_if_unseen(const SessionEntry &entry);
+  EntryCounts remove_if_unseen(const SessionEntry &entry);
 
   // Lets the packets of a TCP session be answered with resets from now on.
   void mark(const SessionEntry &entry, uint32_t now);
@@ -29,16 +29,10 @@ class SessionMaps {
   };
   std::optional<Found> find(const abi::flow_key &packet);
 
-  // Of `openings` and `clients`.
-  const Evictions::Sessions &removed() const { return removed_; }
-
  private:
-  template <class Map, class Key>
-  void remove(Map &map, const Key &key);
   template <class Visit>
   void for_each_entry(const SessionEntry &entry, Visit visit);
 
-  Evictions::Sessions removed_;
   HashMap<abi::client_key, abi::session> openings_;
   HashMap<abi::flow_key, abi::session> flows_;
   HashMap<abi::client_key, abi::session> clients_;

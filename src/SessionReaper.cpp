@@ -14,7 +14,7 @@ using std::chrono::seconds;
 constexpr seconds kLook{1};          // between looks whether there is no room
 constexpr seconds kUsualPause{10};   // between walks through the tables
 constexpr seconds kFillingPause{1};  // the same when a table is more than half full
-constexpr int kShareOfTime = 10;     // walks take no more than this part of it
+constexpr int kShareOfTime = 10;     // a pause is at least so many times as long as the walk before it
 constexpr int32_t kMinIdle = 2;      // seconds: packets of others may be on their way
 
 // The other table, `openings`, is an LRU.
@@ -46,7 +46,7 @@ SessionReaper::~SessionReaper() {
 }
 
 void SessionReaper::run() {
-  auto next = Clock::now() + pause_;
+  auto soonest = Clock::now(), next = soonest + pause_;
   uint64_t refusals_seen = 0;
   bool failed = false;
   const auto stops = [&] {
@@ -55,11 +55,13 @@ void SessionReaper::run() {
   };
   while (!stops()) try {
       const uint64_t refused = refusals();
-      if (refused == refusals_seen && Clock::now() < next) continue;
-      refusals_seen = refused;
       const auto begin = Clock::now();
+      if (begin < (refused == refusals_seen ? next : soonest)) continue;
+      refusals_seen = refused;
       reap();
-      next = Clock::now() + std::max(pause_, kShareOfTime * (Clock::now() - begin));
+      const auto end = Clock::now();
+      soonest = end + kShareOfTime * (end - begin);
+      next = std::max(end + pause_, soonest);
       failed = false;
     } catch (const std::exception &failure) {
       if (!failed) cube_.logger()->warn("cannot remove sessions that are over: {}", failure.what());
@@ -85,17 +87,16 @@ void SessionReaper::reap() {
 
 SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
   Ranks there;
-  for (SessionWalk walk(cube_, kBegin); walk.next();) {
-    SessionMaps maps(cube_);
-    for (const auto &entry : walk.entries()) {
-      clock.at_least(entry.session.last_seen);
-      if (clock.is_over(entry))
-        maps.remove_if_unseen(entry);
-      else
-        ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];
-    }
-    evictions_.removed(maps.removed());
-  }
+  for (SessionWalk walk(cube_, kBegin); walk.next();)
+    evictions_.while_removing([&](auto &removed) {
+      for (const auto &entry : walk.entries()) {
+        clock.at_least(entry.session.last_seen);
+        if (clock.is_over(entry))
+          removed += SessionMaps(cube_).remove_if_unseen(entry);
+        else
+          ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];
+      }
+    });
   return there;
 }
 
@@ -113,16 +114,15 @@ std::map<SessionReaper::Rank, uint32_t> SessionReaper::surplus(const std::map<Ra
 }
 
 void SessionReaper::evict(Ranks &surplus) {
-  for (SessionWalk walk(cube_, kBegin); walk.next();) {
-    SessionMaps maps(cube_);  // what it removes is not reported: so it counts as evicted
+  for (SessionWalk walk(cube_, kBegin); walk.next();)
     for (const auto &entry : walk.entries()) {
-      auto &chosen = surplus[static_cast<std::size_t>(entry.map)];
-      const auto found = chosen.find(rank(entry.session));
-      if (found == chosen.end() || found->second == 0) continue;
-      maps.remove_if_unseen(entry);
-      --found->second;
+      const auto map = static_cast<std::size_t>(entry.map);
+      const auto found = surplus[map].find(rank(entry.session));
+      if (found == surplus[map].end() || found->second == 0) continue;
+      // Nobody is told: so it counts as evicted.
+      const auto removed = SessionMaps(cube_).remove_if_unseen(entry);
+      found->second -= std::min(found->second, removed[map]);
     }
-  }
 }
 
 SessionReaper::Rank SessionReaper::rank(const abi::session &session) {

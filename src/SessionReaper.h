@@ -17,7 +17,9 @@
 
 namespace k8slbrp {
 
-// A thread of its own. It takes none of the cube's locks: nobody waits for it, and it waits for nobody.
+// A thread of its own. It takes none of the cube's locks; who asks for statistics waits for one batch of
+// removals at most. In polycubed, a recompilation may close the maps' descriptors meanwhile: then the walk
+// fails, and the next look begins another one.
 class SessionReaper {
  public:
   SessionReaper(polycube::service::BaseCube &cube, Evictions &evictions, uint32_t max_sessions);

@@ -177,20 +177,20 @@ nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evicti
   const bool reset = input.reset.value_or(false);
   SessionClock clock(cube);
   uint32_t ended = 0;
-  for (SessionWalk walk(cube); walk.next();) {
-    SessionMaps maps(cube);
-    for (const auto &entry : walk.entries()) {
-      clock.at_least(entry.session.last_seen);
-      if (clock.is_past_reset(entry)) maps.remove(entry);
-      if (!selection.fits(entry, clock)) continue;
-      if (reset && can_be_reset(entry))
-        maps.mark(entry, clock.now());
-      else
-        maps.remove(entry);
-      if (entry.counts()) ++ended;
-    }
-    evictions.removed(maps.removed());
-  }
+  for (SessionWalk walk(cube); walk.next();)
+    evictions.while_removing([&](auto &removed) {
+      SessionMaps maps(cube);
+      for (const auto &entry : walk.entries()) {
+        clock.at_least(entry.session.last_seen);
+        if (clock.is_past_reset(entry)) removed += maps.remove(entry);
+        if (!selection.fits(entry, clock)) continue;
+        if (reset && can_be_reset(entry))
+          maps.mark(entry, clock.now());
+        else
+          removed += maps.remove(entry);
+        if (entry.counts()) ++ended;
+      }
+    });
   nlohmann::json answer;
   answer["ended"] = ended;
   return answer;

@@ -16,6 +16,9 @@ namespace k8slbrp {
 enum class SessionMap : uint8_t { Openings, Flows, Clients };
 constexpr std::array<const char *, 3> kSessionMaps = {"openings", "flows", "clients"};
 
+// Numbers of entries, by table.
+using EntryCounts = std::array<uint32_t, kSessionMaps.size()>;
+
 struct SessionEntry {
   SessionMap map{};
   uint8_t proto = 0;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -119,6 +120,27 @@ def test_established_sessions_stay_when_room_is_made(host: Host, race: Track) ->
     assert (idle.right, idle.wrong) == (idle.sent, 0), idle.example
 
 
+@pytest.mark.parametrize("delay_s", [0.005, 0.02])
+def test_removed_sessions_are_never_taken_for_evicted(
+    host: Host, on_track: Callable[[int], Track], delay_s: float
+) -> None:
+    """Not even by whoever counts while they are removed."""
+    track = on_track(1 << 17)
+    host.api.put(f"k8slbrp/race/service/{VIP}/80/TCP", {"backend": [{"ip": SERVERS[VIP][0], "port": 8080}]})
+    for first in range(2000, 15000, 1300):
+        assert once(track, opening(VIP, range(first, first + 1300))).wrong == 0
+    assert table(host, "clients")["entries"] == 13000
+    time.sleep(1.1)  # statistics are kept for a second
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(host.api.post, "k8slbrp/race/sessions/end", {"client": CLIENT})
+        time.sleep(delay_s)
+        counted = table(host, "clients")
+        assert ending.result()["ended"] == 13000
+    assert counted["evicted"] == 0, counted
+    time.sleep(1.1)
+    assert table(host, "clients") == {**counted, "entries": 0}
+
+
 def test_flows_get_room_again(host: Host, race: Track) -> None:
     """Of one client port to two services, the second session stands in `flows`, twice."""
     ports = range(2000, 2400)
@@ -128,6 +150,9 @@ def test_flows_get_room_again(host: Host, race: Track) -> None:
     assert too_many.right < too_many.sent
     assert host.api.get("k8slbrp/race/stats")["drops"]["table-busy"] > 0
     wait_for(lambda: has_room(host, "flows"))
+    assert (
+        table(host, "flows")["entries"] >= table(host, "flows")["limit"] * 3 // 4 - 1
+    )  # and no more than that
     fresh = once(race, opening(OTHER_VIP, range(5000, 5030), UDP))
     assert (fresh.right, fresh.wrong) == (fresh.sent, 0)
     beside = once(race, [*opening(VIP, range(2380, 2400), UDP), *opening(OTHER_VIP, range(2380, 2400), UDP)])
