@@ -18,5 +18,6 @@ grep -rlZ k8slbrp "$copy"/{k8s,testbed,bench,tests/{rest,e2e,kube}} --include="*
     s/k8slbrp/$name/g
     s/(from|import) $name\b/\1 k8slbrp/
     s/(polycubed-|datamodel\" \/ \"|datamodel\/)$name\.(jsonl|yang)/\1k8slbrp.\2/g"
+sed "s/k8slbrp/$name/g" pcn-k8slbrp.md > "$copy/pcn-$name.md"
 cd "$copy"
 exec scripts/test.sh --ignore tests/rest/test_replay.py --ignore tests/e2e/test_e2e_lbrp.py "$@"

@@ -69,7 +69,7 @@ class Client:
 @pytest.fixture(scope="module")
 def client(own_host: OwnHost) -> Iterator[Client]:
     client = Client(own_host.authority)
-    assert client.send("POST", CUBE_PATH)[0] == 201
+    assert client.send("POST", CUBE_PATH, '{"port_mode": "MULTI"}')[0] == 201
     yield client
     assert client.send("DELETE", CUBE_PATH)[0] == 200
     log = own_host.log.read_text()
