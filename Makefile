@@ -42,13 +42,13 @@ cluster-test: build $(WHEELS) ## rolling updates and scaling under at least 100,
 mutants: build ## take out each feature behind docs/kubernetes-conformance.md and see its tests fail; half an hour
 	$(PYTHON) -m tests.kube.mutants
 
-test: build $(WHEELS) ## all proofs but the long ones; TESTS="tests/unit -k rendezvous" runs a part, JOBS=4 uses four workers
+test: build $(WHEELS) ## all tests but the long ones; TESTS="tests/unit -k rendezvous" runs a part, JOBS=4 uses four workers
 	scripts/test.sh $(TESTS)
 
-test-lbrp: build $(WHEELS) ## the REST, e2e and kube proofs for the service under its other name; TESTS="tests/rest" a part
+test-lbrp: build $(WHEELS) ## the REST, e2e and kube tests for the service under its other name; TESTS="tests/rest" a part
 	scripts/test-as.sh lbrp $(or $(TESTS),tests/rest tests/e2e tests/kube)
 
-test-long: build $(WHEELS) ## the proofs that take a minute or more each: other builds, packages; a quarter of an hour
+test-long: build $(WHEELS) ## the tests that take a minute or more each: other builds, packages; a quarter of an hour
 	scripts/isolated.sh $(PYTHON) -m pytest -q -m long --timeout 3600 $(TESTS)
 
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
