@@ -43,9 +43,18 @@ uint32_t parse_backend(const std::string &text) {
   return ip;
 }
 
+// No packet of TCP or UDP can be sent to port 0, so nobody would ever reach what has it.
+uint16_t checked_port(const char *leaf, uint16_t port, ServiceProto proto) {
+  if (port == 0 && proto != ServiceProto::Icmp)
+    throw bad_value(std::string(leaf) + ": 0 is not possible with proto " + to_string(proto) +
+                    ", allowed 1..65535");
+  return port;
+}
+
 // The services behind a key: one, or the three that ALL stands for.
 std::vector<ServiceId> ids_of(const ServiceKey &key) {
   const uint32_t vip = parse_vip(key.vip);
+  checked_port("vport", key.vport, key.proto);
   if (key.proto == ServiceProto::All)
     return {{vip, key.vport, IPPROTO_TCP}, {vip, key.vport, IPPROTO_UDP}, {vip, 0, IPPROTO_ICMP}};
   if (key.proto == ServiceProto::Icmp && key.vport != 0)
@@ -69,29 +78,30 @@ ServiceError no_backend(const std::string &ip) {
   return missing("Backend " + ip + " does not exist in the service");
 }
 
-Backend new_backend(const ServiceBackendConfig &config) {
+Backend new_backend(const ServiceBackendConfig &config, ServiceProto proto) {
   if (!config.port) throw bad_value("port: missing in backend " + config.ip);
-  return {checked_name(config.name.value_or("")), *config.port, config.weight.value_or(1),
-          config.state.value_or(ServiceBackendState::Active)};
+  return {checked_name(config.name.value_or("")), checked_port("port", *config.port, proto),
+          config.weight.value_or(1), config.state.value_or(ServiceBackendState::Active)};
 }
 
-void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs) {
+void add_backends(Service &service, const std::vector<ServiceBackendConfig> &configs, ServiceProto proto) {
   std::map<uint32_t, Backend> added;
   for (const auto &config : configs) {
-    const auto [backend, is_new] = added.emplace(parse_backend(config.ip), new_backend(config));
+    const auto [backend, is_new] = added.emplace(parse_backend(config.ip), new_backend(config, proto));
     if (!is_new || service.backends.find(backend->first) != service.backends.end())
       throw already_exists("Backend " + config.ip + " already exists in the service");
   }
   service.backends.add(std::move(added));
 }
 
-void update_backends_of(Service &service, const std::vector<ServiceBackendConfig> &configs) {
+void update_backends_of(Service &service, const std::vector<ServiceBackendConfig> &configs,
+                        ServiceProto proto) {
   for (const auto &config : configs) {
     const auto found = service.backends.find(parse_backend(config.ip));
     if (found == service.backends.end()) throw no_backend(config.ip);
     Backend &backend = found->second;
     if (config.name) backend.name = checked_name(*config.name);
-    if (config.port) backend.port = *config.port;
+    if (config.port) backend.port = checked_port("port", *config.port, proto);
     if (config.weight) backend.weight = *config.weight;
     if (config.state) backend.state = *config.state;
   }
@@ -133,7 +143,7 @@ Service new_service(const ServiceConfig &config) {
   service.name = checked_name(config.name.value_or(""));
   service.session_affinity = config.session_affinity.value_or(ServiceSessionAffinity::None);
   service.affinity_timeout = config.affinity_timeout.value_or(kDefaultAffinityTimeout);
-  add_backends(service, config.backend);
+  add_backends(service, config.backend, config.proto);
   add_source_ranges(service, config.source_range);
   return service;
 }
@@ -259,7 +269,7 @@ Services::Changes Services::update(const std::vector<ServiceConfig> &configs) co
       if (config.name) service.name = checked_name(*config.name);
       if (config.session_affinity) service.session_affinity = *config.session_affinity;
       if (config.affinity_timeout) service.affinity_timeout = *config.affinity_timeout;
-      update_backends_of(service, config.backend);
+      update_backends_of(service, config.backend, config.proto);
       expect_source_ranges(service, config.source_range);
     });
   return changes;
@@ -280,25 +290,26 @@ Services::Changes Services::remove_all() const {
 
 Services::Changes Services::create_backends(const ServiceKey &key,
                                             const std::vector<ServiceBackendConfig> &configs) const {
-  return edit(key, [&](Service &service) { add_backends(service, configs); });
+  return edit(key, [&](Service &service) { add_backends(service, configs, key.proto); });
 }
 
 Services::Changes Services::replace_backend(const ServiceKey &key, const ServiceBackendConfig &config) const {
-  return edit(key,
-              [&](Service &service) { service.backends[parse_backend(config.ip)] = new_backend(config); });
+  return edit(key, [&](Service &service) {
+    service.backends[parse_backend(config.ip)] = new_backend(config, key.proto);
+  });
 }
 
 Services::Changes Services::replace_backends(const ServiceKey &key,
                                              const std::vector<ServiceBackendConfig> &configs) const {
   return edit(key, [&](Service &service) {
     service.backends.clear();
-    add_backends(service, configs);
+    add_backends(service, configs, key.proto);
   });
 }
 
 Services::Changes Services::update_backends(const ServiceKey &key,
                                             const std::vector<ServiceBackendConfig> &configs) const {
-  return edit(key, [&](Service &service) { update_backends_of(service, configs); });
+  return edit(key, [&](Service &service) { update_backends_of(service, configs, key.proto); });
 }
 
 Services::Changes Services::remove_backend(const ServiceKey &key, const ServiceBackendKey &backend) const {

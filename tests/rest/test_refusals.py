@@ -37,6 +37,40 @@ def test_backends_that_nobody_can_reach(api: Api, own_host: OwnHost) -> None:
     assert api.get(SERVICE) == before
 
 
+@pytest.mark.parametrize("proto", ["TCP", "UDP", "ALL"])
+def test_ports_that_nobody_can_reach(api: Api, own_host: OwnHost, proto: str) -> None:
+    """Whichever request they come with. Pings have no ports."""
+    good, bad = {"ip": "10.1.0.1", "port": 80}, {"ip": "10.1.0.2", "port": 0}
+    path = f"{SERVICE}/10.9.0.1/80/{proto}"
+    api.post(path, {"backend": [good]})
+    before = api.get(SERVICE)
+    other = {"vip": "10.9.0.2", "vport": 80, "proto": proto}
+    with refused(400, f"port: 0 is not possible with proto {proto.lower()}, allowed 1..65535"):
+        api.post(f"{path}/backend/10.1.0.2", {"port": 0})
+    for method, where, body in (
+        (api.post, f"{path}/backend", [bad]),
+        (api.put, f"{path}/backend", [good, bad]),
+        (api.put, f"{path}/backend/10.1.0.1", {"port": 0}),
+        (api.patch, f"{path}/backend/10.1.0.1", {"port": 0}),
+        (api.patch, f"{path}/backend/10.1.0.1/port", 0),
+        (api.patch, path, {"backend": [{"ip": "10.1.0.1", "port": 0}]}),
+        (api.put, path, {"backend": [bad]}),
+        (api.post, SERVICE, [other | {"backend": [bad]}]),
+        (api.put, SERVICE, [other | {"backend": [bad]}]),
+    ):
+        with refused(400, " port: 0 is not possible"):
+            method(where, body)
+    for method, where, body in (
+        (api.post, f"{SERVICE}/10.9.0.2/0/{proto}", {}),
+        (api.put, f"{SERVICE}/10.9.0.2/0/{proto}", {}),
+        (api.post, SERVICE, [other | {"vport": 0}]),
+    ):
+        with refused(400, " vport: 0 is not possible"):
+            method(where, body)
+    assert api.get(SERVICE) == before
+    api.post(f"{SERVICE}/10.9.0.3/0/ICMP", {"backend": [bad]})
+
+
 def test_all_takes_no_service_of_another_all(api: Api, own_host: OwnHost) -> None:
     api.post(f"{SERVICE}/10.9.0.1/80/ALL", {"backend": [{"ip": "10.1.0.1", "port": 80}]})
     before = api.get(SERVICE)

@@ -54,6 +54,7 @@ class Tree:
             _service(entry)
         found: dict[Service, dict[str, Any]] = {}
         for entry in entries:
+            _expect_ports(entry["proto"], *entry.get("backend", ()))
             for key in _keys(entry["vip"], entry["vport"], entry["proto"]):
                 if key in self.services or key in found:
                     raise Conflict
@@ -70,6 +71,7 @@ class Tree:
         _service(entry)
         if len({key in self.services for key in keys}) > 1:
             raise Conflict
+        _expect_ports(entry["proto"], *entry.get("backend", ()))
         for key in keys:
             self.services[key] = _service(entry)
 
@@ -105,19 +107,24 @@ class Tree:
     def create_backends(self, vip: str, vport: int, proto: str, entries: list[dict[str, Any]]) -> None:
         fresh = _backends(entries)
         found = self._find(vip, vport, proto)
-        if any(fresh.keys() & service["backends"].keys() for service in found):
-            raise Conflict
+        for entry in entries:
+            _expect_ports(proto, entry)
+            if any(entry["ip"] in service["backends"] for service in found):
+                raise Conflict
         for service in found:
             service["backends"] |= {ip: dict(backend) for ip, backend in fresh.items()}
 
     def replace_backend(self, vip: str, vport: int, proto: str, entry: dict[str, Any]) -> None:
-        for service in self._find(vip, vport, proto):
+        found = self._find(vip, vport, proto)
+        _expect_ports(proto, entry)
+        for service in found:
             service["backends"] |= _backends([entry])
 
     def change_backend(self, vip: str, vport: int, proto: str, ip: str, leaf: str, value: Any) -> None:
         found = self._find(vip, vport, proto)
         if any(ip not in service["backends"] for service in found):
             raise Conflict
+        _expect_ports(proto, {leaf: value})
         for service in found:
             service["backends"][ip][leaf] = value
 
@@ -179,9 +186,15 @@ class Tree:
 
 
 def _keys(vip: str, vport: int, proto: str) -> list[Service]:
-    if proto == "ICMP" and vport:
+    if (proto == "ICMP") != (vport == 0):
         raise Impossible
     return [(vip, 0 if name == "icmp" else vport, name) for name in PROTOCOLS[proto]]
+
+
+def _expect_ports(proto: str, *backends: dict[str, Any]) -> None:
+    """Nothing of TCP or UDP can be at port 0."""
+    if proto != "ICMP" and any(backend.get("port") == 0 for backend in backends):
+        raise Impossible
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:
