@@ -117,8 +117,10 @@ def test_answer_of_a_backend_without_session(lab: Lab, exchange: Exchange) -> No
         request(lab, VIP, SERVER, flags, exchange=exchange)
         answer(lab, VIP, SERVER, "A", exchange=exchange)
     lab.tables.forget(exchange.forward_flow())
-    assert_dropped(lab.from_server(exchange.answer(SERVER, CLIENT, PLAIN, flags="PA")))
-    assert lab.count("no_session") == 1
+    kinds = ("PA", "A", "SA", "FA", "R", "RA") if exchange is TCP_EXCHANGE else ("",)
+    for flags in kinds:
+        assert_dropped(lab.from_server(exchange.answer(SERVER, CLIENT, PLAIN, flags=flags)))
+    assert lab.count("no_session") == len(kinds)
     request(lab, VIP, SERVER, exchange=exchange)
     answer(lab, VIP, SERVER, "PA", exchange=exchange)
 

@@ -1,11 +1,13 @@
-"""Services without usable backends: the control plane answers, and nothing leaks to the BACKEND port."""
+"""Services without usable backends, and ports that no service has where these are refused: the control plane answers,
+and nothing leaks to the BACKEND port."""
 
 from __future__ import annotations
 
-from socket import IPPROTO_TCP
+from socket import IPPROTO_TCP, IPPROTO_UDP
 
 import pytest
 
+from tests.datapath import talk
 from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
@@ -17,7 +19,22 @@ from tests.datapath.lab import (
     assert_out,
     assert_punted,
 )
-from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, SHAPES, VIP, VIP_PORT, Shape
+from tests.datapath.packets import (
+    CLIENT,
+    PLAIN,
+    SERVER,
+    SERVER_PORT,
+    SHAPES,
+    STRANGER,
+    UNREACHABLE,
+    VIP,
+    VIP_PORT,
+    Shape,
+    frame,
+    pong,
+    quote,
+    tcp,
+)
 from tests.datapath.tables import REJECT
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
@@ -83,3 +100,55 @@ def test_entry_of_a_service_that_is_no_more(lab: Lab) -> None:
     lab.tables.tear_service(VIP, VIP_PORT, IPPROTO_TCP)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
     assert lab.tables.events() == {"table_changed": 1}
+
+
+def refuse_unserved(lab: Lab) -> None:
+    """VIP has services of TCP and UDP at one port, and none for ping."""
+    lab.tables.set_settings(reject_unserved=True)
+    for proto in (IPPROTO_TCP, IPPROTO_UDP):
+        lab.tables.set_service(VIP, VIP_PORT, proto, [(SERVER, SERVER_PORT)])
+
+
+@each_exchange
+@pytest.mark.parametrize("flags", ["S", "A", "R"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_what_a_vip_does_not_serve_is_refused(lab: Lab, exchange: Exchange, flags: str, shape: Shape) -> None:
+    refuse_unserved(lab)
+    packet = exchange.request(CLIENT, VIP, shape, dport=VIP_PORT + 1, flags=flags)
+    assert_punted(lab.from_client(packet), REJECT, CLIENT_IF, packet)
+    assert lab.tables.events() == {"rejected": 1}
+    assert lab.tables.sessions() == 0
+
+
+def test_refusing_ports_without_service_is_limited(lab: Lab) -> None:
+    refuse_unserved(lab)
+    packet = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, dport=VIP_PORT + 1)
+    punted = sum(len(lab.from_client(packet).punts) for _ in range(1200))
+    assert 256 <= punted <= 1024
+    assert lab.tables.events() == {"rejected": 1200, "rate_limited": 1200 - punted}
+
+
+@each_exchange
+def test_what_is_no_request_to_a_vip_is_not_refused(lab: Lab, exchange: Exchange) -> None:
+    """Other addresses, what comes from the servers, answers to pings of the address itself, and errors to it."""
+    refuse_unserved(lab)
+    for packet in (
+        exchange.request(CLIENT, STRANGER, PLAIN, dport=VIP_PORT + 1),
+        frame(CLIENT, VIP, pong(7)),
+        frame(CLIENT, VIP, b"x" * 40, proto=47),
+        UNREACHABLE.quoting(quote(frame(VIP, STRANGER, tcp(50000, 443))), STRANGER, VIP),
+    ):
+        assert_out(lab.from_client(packet), SERVER_IF, packet)
+    packet = exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT + 1)
+    assert_out(lab.from_server(packet), CLIENT_IF, packet)
+    assert lab.tables.events() == {}
+
+
+@each_exchange
+def test_refusing_concerns_no_service(lab: Lab, exchange: Exchange) -> None:
+    refuse_unserved(lab)
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        talk.request(lab, VIP, SERVER, flags, exchange=exchange)
+        talk.answer(lab, VIP, SERVER, "A", exchange=exchange)
+    assert lab.tables.events() == {"new_session": 1}

@@ -126,17 +126,22 @@ def test_reset_session_has_four_minutes(lab: Lab) -> None:
 
 
 @each_exchange
-def test_both_entries_go(lab: Lab, exchange: Exchange) -> None:
-    lab.tables.set_rewrite((CLIENT, "255.255.255.255", "10.9.8.7"))
-    seen = "10.9.8.7"
+@pytest.mark.parametrize("is_hairpin", [False, True], ids=["rewritten", "hairpin"])
+def test_both_entries_go(lab: Lab, exchange: Exchange, is_hairpin: bool) -> None:
+    """Of a client whom the backend sees under another address, and of a pod that is its own backend."""
+    seen, server, answers = "10.9.8.7", SERVER, lab.from_server
+    if is_hairpin:
+        lab.serve((CLIENT, SERVER_PORT))
+        seen, server, answers = VIP, CLIENT, lab.from_client
+    else:
+        lab.tables.set_rewrite((CLIENT, "255.255.255.255", seen))
     for turn in range(3 * RETIRED_ENTRIES):
         sport = FIRST_PORT + turn
-        out = exchange.request(seen, SERVER, PLAIN, sport, SERVER_PORT)
+        out = exchange.request(seen, server, PLAIN, sport, SERVER_PORT)
         assert_out(lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport)), SERVER_IF, out)
         back = exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT, sport, flags="FA")
-        assert_out(
-            lab.from_server(exchange.answer(SERVER, seen, PLAIN, dport=sport, flags="FA")), CLIENT_IF, back
-        )
+        outcome = answers(exchange.answer(server, seen, PLAIN, dport=sport, flags="FA"))
+        assert_out(outcome, SERVER_IF if is_hairpin else CLIENT_IF, back)
         lab.from_client(exchange.request(CLIENT, VIP, PLAIN, sport, flags="FA"))
         lab.tables.age(2)
     assert lab.tables.sessions() == 2 * RETIRED_ENTRIES

@@ -19,6 +19,7 @@ from tests.datapath.lab import (
 )
 from tests.datapath.packets import (
     CLIENT,
+    CLIENT_PORT,
     LONG,
     OTHER_SERVER,
     PLAIN,
@@ -204,6 +205,25 @@ def test_hairpin(lab: Lab, exchange: Exchange, shape: Shape, rewritten: bool) ->
         seen = exchange.answer(VIP, CLIENT, shape, sport=VIP_PORT, flags=flags)
         assert_out(lab.from_client(answer), SERVER_IF, seen)
         assert_out(lab.from_server(seen), CLIENT_IF, seen)
+    assert lab.tables.events() == {"new_session": 1}
+
+
+@each_exchange
+def test_a_hairpin_session_takes_no_other_traffic_of_its_pod(lab: Lab, exchange: Exchange) -> None:
+    """The pod is a server for others as well, at the port where it serves itself."""
+    _hairpin(lab, rewritten=False)
+    answer = exchange.answer(CLIENT, VIP, PLAIN)
+    translated = exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT)
+    lab.from_client(exchange.request(CLIENT, VIP, PLAIN))
+    for _ in range(2):
+        assert_out(lab.from_client(answer), SERVER_IF, translated)
+        for packet in (
+            exchange.answer(CLIENT, STRANGER, PLAIN),
+            exchange.answer(CLIENT, VIP, PLAIN, dport=CLIENT_PORT + 1),
+        ):
+            assert_out(lab.from_client(packet), SERVER_IF, packet)
+        packet = exchange.request(STRANGER, CLIENT, PLAIN, dport=SERVER_PORT)
+        assert_out(lab.from_server(packet), CLIENT_IF, packet)
     assert lab.tables.events() == {"new_session": 1}
 
 

@@ -282,7 +282,7 @@ def test_a_port_below_1024_stays_below_1024(lab: Lab, exchange: Exchange) -> Non
 
 @each_exchange
 def test_an_entry_beside_others_is_found_without_them(lab: Lab, exchange: Exchange) -> None:
-    """The kernel may evict the session that is kept for the client first."""
+    """The session that is kept for the client may be removed first."""
     lab.serve((SERVER, SERVER_PORT))
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
     request(lab, VIP, SERVER, "S", exchange=exchange)
