@@ -129,6 +129,7 @@ class Track:
         scripts: Sequence[Sequence[Step]],
         enough: Callable[[int], bool],
         beside: Callable[[Callable[[], bool]], None] | None = None,
+        in_one_run: int = _IN_ONE_RUN,
     ) -> list[Tally]:
         """Sends the packets of each script, over and over, from a CPU of its own, all at once.
 
@@ -146,30 +147,32 @@ class Track:
         bpf.update(self._module.tables["course"], bpf.u32(0), b"".join(courses))
         over = threading.Event()
         with ThreadPoolExecutor(len(scripts) + 1) as pool:
-            parts = others = [pool.submit(self._send, cpu, over.is_set) for cpu in cpus[1 : len(scripts)]]
+            parts = others = [
+                pool.submit(self._send, cpu, over.is_set, in_one_run) for cpu in cpus[1 : len(scripts)]
+            ]
             if beside:
                 parts = [*others, pool.submit(_pinned, cpus[len(scripts)], beside, over.is_set)]
             sent = 0
 
             def done() -> bool:
                 nonlocal sent
-                sent += _IN_ONE_RUN
+                sent += in_one_run
                 return enough(sent) or any(part.done() for part in parts)
 
             try:
-                tally = pool.submit(self._send, cpus[0], done).result()
+                tally = pool.submit(self._send, cpus[0], done, in_one_run).result()
             finally:
                 over.set()
             for part in parts:
                 part.result()
             return [tally, *(other.result() for other in others)]
 
-    def _send(self, cpu: int, done: Callable[[], bool]) -> Tally:
+    def _send(self, cpu: int, done: Callable[[], bool], in_one_run: int) -> Tally:
         os.sched_setaffinity(0, {cpu})
         before, sent = self._result(cpu), 0
         while True:
-            testrun.run(self._enter, _FRAME, _IN_ONE_RUN)
-            sent += _IN_ONE_RUN
+            testrun.run(self._enter, _FRAME, in_one_run)
+            sent += in_one_run
             if done():
                 break
         after = self._result(cpu)

@@ -32,7 +32,7 @@ PLACES = {
     "tcp-opening": (TCP, (0, 1)),
     "tcp-established": (TCP, (2,)),
     "tcp-half-closed": (TCP, (3, 4)),
-    "tcp-closed": (TCP, (5, 6, 7, 8)),
+    "tcp-closed": (TCP, (5, 6, 7, 8, 9)),
     "udp-unanswered": (UDP, (0,)),
     "udp-answered": (UDP, (1,)),
     "udp-stream": (UDP, (2,)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,32 @@ def test_offsets() -> None:
         "one": 0,
         "two": 1,
     }
+
+
+def test_tables_that_are_allocated_whole_have_room_for_what_each_cpu_keeps(tmp_path: Path) -> None:
+    """Kernels let each CPU keep 128 free entries of an LRU map. However small `max-sessions` is, others find some."""
+    tables = {
+        "OPENING_ENTRIES(sessions, cpus)": 4,  # what `max-sessions` is divided by
+        "AFFINITY_ENTRIES(sessions, cpus)": 8,
+        "FRAGMENT_ENTRIES(cpus)": 0,
+    }
+    printed = "".join(f'printf("%d ", {table});' for table in tables)
+    source = tmp_path / "sizes.cpp"
+    source.write_text(f"""#include <cstdio>
+#include "{abi.HEADER}"
+int main() {{
+  for (int sessions = 1024; sessions <= 1 << 20; sessions *= 32)
+    for (int cpus = 1; cpus <= 256; ++cpus) {{ printf("%d %d ", sessions, cpus); {printed} puts(""); }}
+}}
+""")
+    subprocess.run(["g++", "-std=c++17", str(source), "-o", str(tmp_path / "sizes")], check=True)
+    lines = subprocess.run(
+        [tmp_path / "sizes"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert len(lines) == 3 * 256
+    for line in lines:
+        sessions, cpus, *entries = map(int, line.split())
+        for of, share in zip(entries, tables.values(), strict=True):
+            assert of >= 2 * 128 * cpus, line
+            assert not share or of > sessions // share - cpus, line
+        assert entries[0] % cpus == 0, "each CPU has a part of `openings` for itself"

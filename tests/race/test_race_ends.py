@@ -1,0 +1,125 @@
+"""Two CPUs open, or end, sessions of the same client ports at once: neither takes what is the other one's."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bench import kernel
+from bench.host import Host
+from k8slbrp import abi
+from pcnhost.engine import bpf
+from tests.datapath import maps
+from tests.datapath.headers import ACK, FIN, SYN
+from tests.race.racers import Step, Track
+
+pytestmark = [pytest.mark.root, pytest.mark.serial]
+
+SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
+CLIENT, OTHER, VIRTUAL_CLIENT = "10.10.1.1", "10.10.1.2", "10.9.8.1"
+VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
+SERVER = ("10.20.0.1", 8080)
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "300"))
+PORTS = range(2000, 2200)
+
+
+@contextmanager
+def opened(host: Host, name: str) -> Iterator[int]:
+    fd = kernel.open_map(host.map_path("race", name))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def serve(host: Host) -> None:
+    for vip in (VIP, OTHER_VIP):
+        service = {"backend": [{"ip": SERVER[0], "port": SERVER[1]}]}
+        host.api.post(f"k8slbrp/race/service/{vip}/80/TCP", service)
+
+
+def request(client: str, in_port: int, vip: str, sport: int, flags: int) -> Step:
+    return Step(client, vip, sport, 80, in_port, to=SERVER, flags=flags)
+
+
+def sessions(host: Host) -> set[tuple[bytes, bytes]]:
+    """Both flows of each session that there is."""
+    found = set()
+    for name in ("clients", "openings", "flows"):
+        with opened(host, name) as fd:
+            for value in maps.contents(fd).values():
+                assert value is not None
+                session = abi.struct("session").from_buffer_copy(value)
+                found.add((bytes(session.front), bytes(session.back)))
+    return found
+
+
+def forget_sessions(host: Host) -> None:
+    for name in ("clients", "openings", "flows"):
+        with opened(host, name) as fd:
+            maps.clear(fd)
+
+
+def test_sessions_opened_at_once_are_told_apart_by_the_backend(
+    host: Host, on_track: Callable[[int], Track]
+) -> None:
+    """One client, which backends see under another address, asks two services with one backend from the same ports.
+    The CPUs meet in the middle of the ports: one of them goes up, the other one down."""
+    track = on_track(1 << 14)
+    serve(host)
+    host.api.patch("k8slbrp/race/src-ip-rewrite", {"ip-range": "10.10.1.0/24", "new_ip_range": "10.9.8.0/24"})
+    scripts = [
+        [request(CLIENT, CLIENT_IF, vip, port, SYN) for port in ports]
+        for vip, ports in ((VIP, PORTS), (OTHER_VIP, reversed(PORTS)))
+    ]
+    both = 0
+    for _ in range(ROUNDS):
+        forget_sessions(host)
+        track.race(scripts, lambda sent: True, in_one_run=len(PORTS))
+        there = sessions(host)
+        seen = [back for _, back in there]
+        assert len(set(seen)) == len(seen), "the backend sees two sessions under one source port"
+        both += len(there) > len(PORTS)
+    assert both > ROUNDS // 2
+
+
+def test_sessions_that_end_push_none_out_of_another_cpus_places(
+    host: Host, on_track: Callable[[int], Track]
+) -> None:
+    """In the FIFO of sessions that are over, each CPU writes its own places alone: no place is lost, and no CPU waits
+    for what another one writes."""
+    track = on_track(1024)
+    serve(host)
+    cpus = dict(zip((CLIENT, OTHER), sorted(os.sched_getaffinity(0)), strict=False))
+
+    def script(client: str, in_port: int) -> list[Step]:
+        steps = []
+        for port in PORTS:
+            answers = {"to": (client, port), "source": (VIP, 80)}
+            steps += [
+                request(client, in_port, VIP, port, SYN),
+                Step(SERVER[0], client, SERVER[1], port, SERVERS_IF, flags=SYN | ACK, **answers),
+                request(client, in_port, VIP, port, FIN | ACK),
+                Step(SERVER[0], client, SERVER[1], port, SERVERS_IF, flags=FIN | ACK, **answers),
+            ]
+        return steps
+
+    for tally in track.race([script(CLIENT, CLIENT_IF), script(OTHER, OTHER_IF)], lambda sent: True):
+        assert (tally.right, tally.wrong) == (tally.sent, 0), tally.example
+    with opened(host, "retired") as fd:
+        places = maps.contents(fd)
+    filled = dict.fromkeys(cpus, 0)
+    key = abi.struct("client_key")
+    for index, value in places.items():
+        assert value is not None
+        client = socket.inet_ntoa(value[: ctypes.sizeof(ctypes.c_uint32)])
+        if any(value):
+            assert int.from_bytes(index, "little") % bpf.possible_cpus() == cpus[client]
+            filled[client] += 1
+    assert ctypes.sizeof(key) == len(value)
+    assert set(filled.values()) == {len(places) // bpf.possible_cpus()}
