@@ -120,10 +120,7 @@ def test_established_sessions_stay_when_room_is_made(host: Host, race: Track) ->
     assert (idle.right, idle.wrong) == (idle.sent, 0), idle.example
 
 
-@pytest.mark.parametrize("delay_s", [0.005, 0.02])
-def test_removed_sessions_are_never_taken_for_evicted(
-    host: Host, on_track: Callable[[int], Track], delay_s: float
-) -> None:
+def test_removed_sessions_are_never_taken_for_evicted(host: Host, on_track: Callable[[int], Track]) -> None:
     """Not even by whoever counts while they are removed."""
     track = on_track(1 << 17)
     host.api.put(f"k8slbrp/race/service/{VIP}/80/TCP", {"backend": [{"ip": SERVERS[VIP][0], "port": 8080}]})
@@ -133,7 +130,7 @@ def test_removed_sessions_are_never_taken_for_evicted(
     time.sleep(1.1)  # statistics are kept for a second
     with ThreadPoolExecutor(1) as pool:
         ending = pool.submit(host.api.post, "k8slbrp/race/sessions/end", {"client": CLIENT})
-        time.sleep(delay_s)
+        time.sleep(0.01)
         counted = table(host, "clients")
         assert ending.result()["ended"] == 13000
     assert counted["evicted"] == 0, counted
