@@ -106,7 +106,8 @@ static __always_inline bool expired(const struct session *session, __u8 proto, _
   __u32 zero = 0;
   struct settings *current = settings.lookup(&zero);
   if (idle <= 0 || !current) return false;
-  return (__u32)idle > current->timeouts[proto % SETTINGS_PROTOCOLS][session->state % SETTINGS_STATES];
+  __u32 state = hide_from_compiler(session->state) % SETTINGS_STATES;
+  return (__u32)idle > current->timeouts[proto % SETTINGS_PROTOCOLS][state];
 }
 
 static __always_inline __u8 initial_state(const struct packet *pkt) {

@@ -30,11 +30,12 @@ struct lookup {
 };
 
 static __always_inline struct client_key client_key_of(const struct flow_key *tuple) {
-  struct client_key key = {.ip = tuple->daddr, .port = tuple->dport, .proto = tuple->proto};
-  if (tuple->side == SIDE_FRONTEND) {
-    key.ip = tuple->saddr;
-    key.port = tuple->sport;
-  }
+  bool is_frontend = tuple->side == SIDE_FRONTEND;
+  struct client_key key = {
+      .ip = is_frontend ? hide_from_compiler(tuple->saddr) : hide_from_compiler(tuple->daddr),
+      .port = is_frontend ? hide_from_compiler(tuple->sport) : hide_from_compiler(tuple->dport),
+      .proto = tuple->proto,
+  };
   return key;
 }
 
