@@ -1,0 +1,31 @@
+"""The verifier takes the program whatever its host lets the compiler do: polycubed gives it neither pcnhost's flags nor
+its functions."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+import pytest
+
+from bench import datapath
+from pcnhost.engine import bpf
+from pcnhost.engine.compile import compile_text
+from pcnhost.engine.program import FUNCTIONS
+from pcnhost.engine.source import Hook
+
+pytestmark = pytest.mark.root
+
+_OF_PCNHOST = ("-g0", "-Xclang", "-disable-llvm-passes", "-D_PCN_")
+_PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
+
+
+@pytest.mark.parametrize("hook", list(Hook), ids=lambda hook: hook.name)
+@pytest.mark.parametrize("clock", [{"KERNEL_HZ": 250}, {}], ids=["known frequency", "unknown frequency"])
+def test_it_loads_without_what_pcnhost_adds(hook: Hook, clock: dict[str, int]) -> None:
+    text, flags = datapath.request(datapath.text(**clock), hook)
+    as_in_polycubed = [flag for flag in flags if not flag.startswith(_OF_PCNHOST)]
+    assert len(as_in_polycubed) < len(flags)
+    with closing(compile_text(text, as_in_polycubed)) as module:
+        program = module.linked(FUNCTIONS[hook], {})
+        os.close(bpf.load_program(_PROGRAM_TYPE[hook], "datapath", program))
