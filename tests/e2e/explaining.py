@@ -112,7 +112,9 @@ class World:
         again = self.explain(port, packet)
         after = snapshot(self.pins)
         for name in before:
-            assert before[name] == after[name], f"explaining has changed {name}"
+            # The control plane may remove sessions that are over. The packet's own is there: see the second answer.
+            lost = name in ("clients", "flows") and before[name].items() >= after[name].items()
+            assert lost or before[name] == after[name], f"explaining has changed {name}"
         if exact:
             assert (told["text"], names(told)) == (again["text"], names(again))
         assert [name for name in names(told) if name in expected] == list(expected), told
