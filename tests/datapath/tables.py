@@ -462,6 +462,18 @@ class Tables:
                 entry.state = abi.CONSTANTS["SESSION_ENDED"]
                 self._write(name, key, bytes(entry))
 
+    def tear_sessions(self, table: str) -> None:
+        """Half of each entry is another session's by now: the half that its packets do not look like."""
+        for key in list(maps.keys(self.datapath.maps[table])):
+            raw = bpf.lookup(self.datapath.maps[table], key, abi.size("session"))
+            assert raw is not None
+            entry = abi.struct("session").from_buffer_copy(raw)
+            if entry.flags & abi.CONSTANTS["SESSION_FROM_SERVER"]:
+                entry.front.client ^= 1
+            else:
+                entry.back.server ^= 1
+            self._write(table, key, bytes(entry))
+
     def _age_affinities(self, ticks: int) -> None:
         for key in list(maps.keys(self.datapath.maps["affinities"])):
             raw = bpf.lookup(self.datapath.maps["affinities"], key, abi.size("affinity"))

@@ -111,6 +111,17 @@ def test_a_session_beside_others_goes_as_well(lab: Lab, exchange: Exchange) -> N
     request(lab, OTHER_VIP, OTHER_SERVER, exchange=exchange)
 
 
+@each_exchange
+def test_stray_packets_keep_no_session_that_is_over(lab: Lab, exchange: Exchange) -> None:
+    """To and from its client's port, of nobody."""
+    use(lab, exchange, CLIENT_PORT)
+    lab.from_server(exchange.answer("192.0.2.7", CLIENT, PLAIN, flags="R"))
+    lab.from_client(exchange.request(CLIENT, "192.0.2.7", PLAIN))
+    lab.tables.age(2)
+    use_many(lab, exchange)
+    assert lab.tables.session(exchange.forward_flow()) is None
+
+
 def test_reset_session_has_four_minutes(lab: Lab) -> None:
     """RFC 7857, section 2.2: the RST may have been forged."""
     for flags in ("S", "A"):

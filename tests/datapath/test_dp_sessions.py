@@ -26,11 +26,15 @@ from tests.datapath.packets import (
     OTHER_SERVER,
     OTHER_VIP,
     PLAIN,
+    ROUTER,
     SERVER,
     SERVER_PORT,
+    UNREACHABLE,
     VIP,
     VIP_PORT,
+    quote,
 )
+from tests.datapath.tables import SESSION_TABLES
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
@@ -481,3 +485,26 @@ def test_a_packet_writes_at_most_once_a_tick(lab: Lab, ticks: int) -> None:
     assert before and after
     assert (after.last_seen - before.last_seen) % (1 << 32) == ticks
     assert (lab.tables.session(reverse) is not None) == bool(ticks)
+
+
+@each_exchange
+@pytest.mark.parametrize("table", SESSION_TABLES)
+def test_entry_of_a_session_that_is_half_another_ones(lab: Lab, exchange: Exchange, table: str) -> None:
+    """The kernel may have used the memory of an entry again, for another session, while it is read: no packet may
+    leave with the addresses of that one, and no ICMP error either."""
+    lab.serve((SERVER, SERVER_PORT))
+    seen_client = VIRTUAL_CLIENT if table == "flows" else CLIENT
+    if table == "flows":
+        lab.tables.set_rewrite(REWRITE)
+    lab.from_client(exchange.request(CLIENT, VIP, PLAIN))
+    answer_ = exchange.answer(SERVER, seen_client, PLAIN)
+    if table == "clients":
+        assert lab.from_server(answer_).out == CLIENT_IF
+    assert lab.tables.sessions(table) == 1
+    lab.tables.tear_sessions(table)
+    is_request = table != "flows"
+    request_ = exchange.request(CLIENT, VIP, PLAIN, flags="A")
+    assert_dropped(lab.from_client(request_) if is_request else lab.from_server(answer_))
+    quoted = quote(exchange.request(seen_client, SERVER, PLAIN, dport=SERVER_PORT))
+    assert_dropped(lab.from_server(UNREACHABLE.quoting(quoted, ROUTER, seen_client)))
+    assert lab.tables.events() == {"new_session": 1, "table_changed": 2}
