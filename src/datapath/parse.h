@@ -152,7 +152,7 @@ static __always_inline __u64 hide_from_verifier(__u64 value, __u64 unknown) {
 
 /* Makes the compiler forget where `value` was read, or it may turn a choice between two members into one
  * between their addresses, with an `or` that no verifier allows; and in which range it is, or it may leave
- * out a mask that the verifier needs. What the compiler does differs with the host's text around. */
+ * out a mask that the verifier needs. What it does differs with the flags of the host. */
 static __always_inline __u64 hide_from_compiler(__u64 value) {
   asm("" : "+r"(value));
   return value;

@@ -26,7 +26,9 @@ def test_what_comes_with_the_programs(machine: Machine, packages: Packages) -> N
         assert ".SH SYNOPSIS" in text
     completion = "source /usr/share/bash-completion/completions/pcnctl && complete -p pcnctl"
     assert "pcnctl" in machine.run("bash", "-c", completion)
-    library = "$(ldconfig -p | sed -n 's/.*libpcn-k8slbrp.so.*=> //p')"
-    machine.run("sh", "-c", f"grep -q create_k8slbrp_by_id_handler {library}")
+    for name in ("k8slbrp", "lbrp"):
+        library = f"libpcn-{name}.so"
+        machine.run("grep", "-q", f"create_{name}_by_id_handler", f"/usr/lib/pcn-k8slbrp/{library}")
+        assert library not in machine.run("ldconfig", "-p"), "polycubed would load it instead of its own"
     assert machine.run("pcnctl", "--help").startswith("usage: ")
     assert machine.run("k8slbrp-codegen", "--help").startswith("usage: ")
