@@ -49,7 +49,7 @@ def client(own_host: OwnHost) -> Iterator[Client]:
 def cycle(client: Client, number: int) -> None:
     """Make a service with two backends, a third and a fourth, change one; remove all in one of two ways."""
     proto = PROTOCOLS[number % 4]
-    vport = 0 if proto == "ICMP" else number % 65536
+    vport = 0 if proto == "ICMP" else 1 + number % 65535
     service = f"service/10.9.{number // 256 % 256}.{number % 256}/{vport}/{proto}/"
     backends = [{"ip": f"10.1.{n}.{number % 256}", "port": 1 + number % 65535} for n in range(4)]
     client.send("POST", service, {"name": f"s{number}", "backend": backends[:2]})
