@@ -51,6 +51,9 @@ test-lbrp: build $(WHEELS) ## the REST, e2e and kube tests for the service under
 test-long: build $(WHEELS) ## the tests that take a minute or more each: other builds, packages; a quarter of an hour
 	scripts/isolated.sh $(PYTHON) -m pytest -q -m long --timeout 3600 $(TESTS)
 
+test-quick: build ## the quick forms of sanitize, fuzz and bench, which build or measure a lot: for CI; five minutes
+	scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/sanitize tests/fuzz tests/bench/test_bench_parts.py
+
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)
 
@@ -65,7 +68,7 @@ hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the pr
 	HOSTILE_SECONDS=60 $(PYTHON) -m pytest -q -s tests/rest/test_hostile.py
 
 race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updates of services, floods; half an hour
-	RACE_PACKETS=200000000 RACE_UPDATES=5000000 FLOOD_PACKETS=10000000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
+	RACE_PACKETS=200000000 RACE_UPDATES=5000000 FLOOD_PACKETS=10000000 RACE_ROUNDS=3000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
 
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
 	CRASH_KILLS=500 scripts/isolated.sh $(PYTHON) -m pytest -q -s tests/e2e/test_e2e_crash.py

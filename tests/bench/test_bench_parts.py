@@ -11,7 +11,7 @@ import pytest
 
 from testbed.host import PROJECT
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.long]
 
 PARTS = ("control_plane", "growth", "polykube", "consistency")
 

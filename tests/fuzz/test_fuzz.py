@@ -22,7 +22,7 @@ THOROUGH = "FUZZ_THOROUGH" in os.environ
 COMPILER = "clang++-14"
 FAST = f"-O0 -fsanitize-ignorelist={HERE / 'system-headers.txt'}"
 
-pytestmark = pytest.mark.timeout(1800 + 2 * SECONDS)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800 + 2 * SECONDS)]
 
 
 def fuzzer() -> Path:

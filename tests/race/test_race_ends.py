@@ -24,7 +24,7 @@ SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
 CLIENT, OTHER, VIRTUAL_CLIENT = "10.10.1.1", "10.10.1.2", "10.9.8.1"
 VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
 SERVER = ("10.20.0.1", 8080)
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "300"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "100"))
 PORTS = range(2000, 2200)
 
 

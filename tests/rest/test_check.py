@@ -356,8 +356,8 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         "unserved ports are refused",
     ),
     "way to another netdev": (
-        lambda p: hop(p, 0, "_POLYCUBE_peers", struct.pack("=II8x", 99, 0)),
-        "port back leads to netdev number 99 from the cube's program",
+        lambda p: hop(p, 0, "_POLYCUBE_peers", struct.pack("=II8x", 65534, 0)),
+        "port back leads to netdev number 65534 from the cube's program",
     ),
     "way to another port": (
         lambda p: hop(p, 1, "egress_next", struct.pack("=II8x", 0, 7 << 16 | 2)),

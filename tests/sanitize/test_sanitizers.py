@@ -29,7 +29,7 @@ from testbed.lab import Lab
 from testbed.netns import inside
 from tests.faults.requests import VIPS, Request, Requests
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(3600)]
 
 HERE = Path(__file__).parent
 SECONDS = float(os.environ.get("SANITIZE_SECONDS", "10"))
