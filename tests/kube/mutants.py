@@ -88,7 +88,7 @@ MUTANTS = [
         "a backend that is deleted gets no new session",
         "src/Services.cpp",
         'if (service.backends.erase(parse_ipv4("ip", backend.ip)) == 0)',
-        'if (service.backends.count(parse_ipv4("ip", backend.ip)) == 0)',
+        'if (service.backends.find(parse_ipv4("ip", backend.ip)) == service.backends.end())',
         (
             "test_a_basic_endpoint",
             "test_a_deleted_pod_is_asked_no_more",
