@@ -1,12 +1,29 @@
 #include "PortTable.h"
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "Tables.h"
 #include "config.h"
 
 namespace k8slbrp {
+namespace {
+
+// Returns when all packets that were under way are through: programs run in read-side sections of the
+// kernel's RCU, whose end this system call waits for, some 20 ms. Where the kernel has it not, they are given
+// that time.
+void wait_for_packets() {
+  constexpr std::chrono::milliseconds kUsual{20};
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(kUsual);
+}
+
+}  // namespace
 
 // What the datapath knows of ports.
 struct PortTable::Roles {
@@ -122,13 +139,25 @@ PortTable::Roles PortTable::roles_of(const PortSet &wanted) const {
   return roles;
 }
 
-// Roles end before others begin.
+// Roles end before others begin, and nobody gets one while a packet under way may still act on those that
+// ended: it would leave by an index that is another port's now.
 void PortTable::publish(const Roles &roles) {
   PortMaps maps(cube_);
-  for (uint32_t index = 0; index < MAX_PORTS; ++index)
-    if (roles.ports[index].side != maps.ports.get(index).side) maps.ports.set(index, abi::port{});
-  for (const auto &[ip, _] : maps.frontends.get_all())
-    if (roles.frontends.count(ip) == 0) maps.frontends.remove(ip);
+  bool ended = false;
+  for (uint32_t index = 0; index < MAX_PORTS; ++index) {
+    const auto old = maps.ports.get(index);
+    const auto &wanted = roles.ports[index];
+    if (old.side == abi::SIDE_NONE || (old.side == wanted.side && old.out == wanted.out)) continue;
+    maps.ports.set(index, abi::port{});
+    ended = true;
+  }
+  for (const auto &[ip, index] : maps.frontends.get_all()) {
+    const auto found = roles.frontends.find(ip);
+    if (found != roles.frontends.end() && found->second == index) continue;
+    maps.frontends.remove(ip);
+    ended = true;
+  }
+  if (ended) wait_for_packets();
   for (const auto &[ip, index] : roles.frontends) maps.frontends.set(ip, index);
   for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, roles.ports[index]);
 }
