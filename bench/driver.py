@@ -11,13 +11,13 @@ from ipaddress import IPv4Address
 from bench import kernel
 from pcnhost.engine import bpf, source, testrun
 from pcnhost.engine.compile import compile_text
+from pcnhost.engine.program import PROGRAM_TYPES
 from pcnhost.engine.source import Hook
 
 _FLOW = struct.Struct("=4s4s2s2sI")
 _COURSE = struct.Struct("=III")
 _PROTO_AT = 6  # in struct client_key of the datapath's abi.h
 _BACK = struct.Struct("=12x4s4s2s2s")  # struct session up to the end of its flow `back`
-_PROGRAM_TYPES = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 _ENTRY = {Hook.TC: "handle_rx_wrapper", Hook.XDP: "handle_rx_xdp_wrapper"}
 REDIRECT = {Hook.TC: 7, Hook.XDP: 4}  # verdicts
 
@@ -70,7 +70,7 @@ def load_text(
     """The same of a program's text."""
     text = source.complete(source.parse(program).text, hook)
     module = compile_text(text, [*source.cflags(hook, "reference", 0, False, "INFO"), *defines])
-    program_fd = bpf.load_program(_PROGRAM_TYPES[hook], "reference", module.linked(_ENTRY[hook], maps))
+    program_fd = bpf.load_program(PROGRAM_TYPES[hook], "reference", module.linked(_ENTRY[hook], maps))
     return program_fd, module.tables
 
 
@@ -85,7 +85,7 @@ class Driver:
         self._maps = self._module.tables
         self._count = len(flows)
         instructions = self._module.linked("drive", {"port_md": metadata_fd})
-        self._fd = bpf.load_program(_PROGRAM_TYPES[hook], "drive", instructions)
+        self._fd = bpf.load_program(PROGRAM_TYPES[hook], "drive", instructions)
         bpf.update(self._maps["under_test"], bpf.u32(0), bpf.u32(program_fd))
         self.set_flows(flows)
 

@@ -91,7 +91,7 @@ SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
     evictions_.while_removing([&](auto &removed) {
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
-        if (clock.is_over(entry))
+        if (clock.is_over(entry))  // maps opened for this one: a recompilation may close them at any time
           removed += SessionMaps(cube_).remove_if_unseen(entry);
         else
           ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];

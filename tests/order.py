@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 BEGIN_WITH = (
-    "sanitize/test_sanitizers.py",
-    "fuzz/test_fuzz.py",
     "kube/test_kube_changes.py",
     "kube/test_kube_conformance.py",
     "e2e/test_e2e_crash.py",

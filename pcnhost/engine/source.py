@@ -15,7 +15,7 @@ MAX_NODES = 1024
 
 # BCC asks clang for debug information, which nobody here reads, and for optimization, which it does by itself
 # afterwards, once more. Without them a large program takes half the time.
-_FASTER_BUILD = ("-g0", "-Xclang", "-disable-llvm-passes")
+FASTER_BUILD = ("-g0", "-Xclang", "-disable-llvm-passes")
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR", "CRITICAL", "OFF")
 
@@ -125,4 +125,4 @@ def cflags(hook: Hook, cube_name: str, cube_id: int, egress: bool, loglevel: str
         defines |= found.defines()
     if hook is Hook.XDP:
         defines |= {"MOD_NAME": cube_name, "RETURNCODE": "XDP_DROP", "POLYCUBE_XDP": 1}
-    return [*_FASTER_BUILD, *(f"-D{name}={value}" for name, value in defines.items())]
+    return [*FASTER_BUILD, *(f"-D{name}={value}" for name, value in defines.items())]

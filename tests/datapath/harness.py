@@ -15,6 +15,7 @@ from types import MappingProxyType
 from codegen.datapath import join
 from pcnhost.engine import bpf, source
 from pcnhost.engine.compile import Module, compile_text
+from pcnhost.engine.program import PROGRAM_TYPES
 from pcnhost.engine.source import Hook
 from tests.datapath.kernel import Run, Runner
 from tests.datapath.punts import PuntReader
@@ -29,7 +30,6 @@ _EXIT_VERDICT = 0x4000
 _STACK = {Hook.TC: 0, Hook.XDP: 2}  # TC_ACT_OK, XDP_PASS
 _DROPPED = {Hook.TC: 2, Hook.XDP: 1}  # TC_ACT_SHOT, XDP_DROP
 _METADATA = struct.Struct("=HHIIHIII")  # struct pkt_metadata
-_PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 
 
 class Verdict(Enum):
@@ -153,7 +153,7 @@ class Datapath:
         self.maps = {**self._module.tables, **replaced}
         name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
         self._fd = bpf.load_program(
-            _PROGRAM_TYPE[hook], "datapath", self._module.linked(name, dict(replaced))
+            PROGRAM_TYPES[hook], "datapath", self._module.linked(name, dict(replaced))
         )
         self._load_probes()
         self._punts = PuntReader(self._controller())
@@ -173,7 +173,7 @@ class Datapath:
 
     def _load_probe(self, name: str) -> int:
         insns = self._probes.linked(name, {map_name: fd for map_name, fd in self.maps.items() if fd})
-        return bpf.load_program(_PROGRAM_TYPE[self.hook], name, insns)
+        return bpf.load_program(PROGRAM_TYPES[self.hook], name, insns)
 
     def _controller(self) -> int:
         arrays = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -426,16 +426,23 @@ class Tables:
 
     def age(self, ticks: int) -> None:
         """Makes all sessions, fragment notes and affinities older."""
-        layouts = {**dict.fromkeys(SESSION_TABLES, "session"), "fragments": "fragment"}
-        for name, layout in layouts.items():
-            for key in list(maps.keys(self.datapath.maps[name])):
-                raw = bpf.lookup(self.datapath.maps[name], key, abi.size(layout))
-                assert raw is not None
-                entry = abi.struct(layout).from_buffer_copy(raw)
-                entry.last_seen = (entry.last_seen - ticks) & 0xFFFFFFFF
-                self._write(name, key, bytes(entry))
-        self._age_affinities(ticks)
+        for name, layout, member in (
+            *((name, "session", "last_seen") for name in SESSION_TABLES),
+            ("fragments", "fragment", "last_seen"),
+            ("affinities", "affinity", "last_opened"),
+        ):
+            for entry in self._changed(name, layout):
+                setattr(entry, member, (getattr(entry, member) - ticks) & 0xFFFFFFFF)
         self._age_hints(ticks)
+
+    def _changed(self, name: str, layout: str) -> Iterator[Any]:
+        """All entries of a map, each of which is written back as the caller has left it."""
+        for key in list(maps.keys(self.datapath.maps[name])):
+            raw = bpf.lookup(self.datapath.maps[name], key, abi.size(layout))
+            assert raw is not None
+            entry = abi.struct(layout).from_buffer_copy(raw)
+            yield entry
+            self._write(name, key, bytes(entry))
 
     def _age_hints(self, ticks: int) -> None:
         """Those of the clients in `flows`."""
@@ -447,40 +454,23 @@ class Tables:
             client = (key.saddr, key.sport) if key.side == FRONTEND else (key.daddr, key.dport)
             indexes.add(_hash_of_endpoint(client[0].to_bytes(4), client[1], key.proto) % entries)
         for index in indexes:
-            (until,) = struct.unpack("=I", bpf.lookup(fd, struct.pack("=I", index), 4) or bytes(4))
-            self._write(
-                "flow_hints", struct.pack("=I", index), struct.pack("=I", (until - ticks) & 0xFFFFFFFF | 1)
-            )
+            (last_used,) = struct.unpack("=I", bpf.lookup(fd, struct.pack("=I", index), 4) or bytes(4))
+            older = struct.pack("=I", (last_used - ticks) & 0xFFFFFFFF | 1)
+            self._write("flow_hints", struct.pack("=I", index), older)
 
     def end_sessions(self, *tables: str) -> None:
         """Marks sessions as ended with a reset: all of them, or those in some tables."""
         for name in tables or SESSION_TABLES:
-            for key in list(maps.keys(self.datapath.maps[name])):
-                raw = bpf.lookup(self.datapath.maps[name], key, abi.size("session"))
-                assert raw is not None
-                entry = abi.struct("session").from_buffer_copy(raw)
+            for entry in self._changed(name, "session"):
                 entry.state = abi.CONSTANTS["SESSION_ENDED"]
-                self._write(name, key, bytes(entry))
 
     def tear_sessions(self, table: str) -> None:
         """Half of each entry is another session's by now: the half that its packets do not look like."""
-        for key in list(maps.keys(self.datapath.maps[table])):
-            raw = bpf.lookup(self.datapath.maps[table], key, abi.size("session"))
-            assert raw is not None
-            entry = abi.struct("session").from_buffer_copy(raw)
+        for entry in self._changed(table, "session"):
             if entry.flags & abi.CONSTANTS["SESSION_FROM_SERVER"]:
                 entry.front.client ^= 1
             else:
                 entry.back.server ^= 1
-            self._write(table, key, bytes(entry))
-
-    def _age_affinities(self, ticks: int) -> None:
-        for key in list(maps.keys(self.datapath.maps["affinities"])):
-            raw = bpf.lookup(self.datapath.maps["affinities"], key, abi.size("affinity"))
-            assert raw is not None
-            entry = abi.struct("affinity").from_buffer_copy(raw)
-            entry.last_opened = (entry.last_opened - ticks) & 0xFFFFFFFF
-            self._write("affinities", key, bytes(entry))
 
     def forget(self, flow: Flow, *tables: str) -> None:
         """Evicts what is kept for a flow, as the kernel may when there is no room."""

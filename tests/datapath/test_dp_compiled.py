@@ -11,13 +11,12 @@ import pytest
 from bench import datapath
 from pcnhost.engine import bpf
 from pcnhost.engine.compile import compile_text
-from pcnhost.engine.program import FUNCTIONS
-from pcnhost.engine.source import Hook
+from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
+from pcnhost.engine.source import FASTER_BUILD, Hook
 
 pytestmark = pytest.mark.root
 
-_OF_PCNHOST = ("-g0", "-Xclang", "-disable-llvm-passes", "-D_PCN_")
-_PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
+_OF_PCNHOST = (*FASTER_BUILD, "-D_PCN_")
 
 
 @pytest.mark.parametrize("hook", list(Hook), ids=lambda hook: hook.name)
@@ -28,4 +27,4 @@ def test_it_loads_without_what_pcnhost_adds(hook: Hook, clock: dict[str, int]) -
     assert len(as_in_polycubed) < len(flags)
     with closing(compile_text(text, as_in_polycubed)) as module:
         program = module.linked(FUNCTIONS[hook], {})
-        os.close(bpf.load_program(_PROGRAM_TYPE[hook], "datapath", program))
+        os.close(bpf.load_program(PROGRAM_TYPES[hook], "datapath", program))

@@ -21,6 +21,7 @@ from bench.host import Host
 from pcnhost.engine import bpf, state, testrun
 from pcnhost.engine.compile import compile_text
 from pcnhost.engine.panel import ingress_node, target
+from pcnhost.engine.program import PROGRAM_TYPES
 from pcnhost.engine.source import MAX_NODES, Hook
 from tests.datapath.headers import ACK
 
@@ -35,7 +36,6 @@ _COURSE = struct.Struct("=IIII 12x I")
 _RESULT = struct.Struct("=QQI4s4s2s2s")
 _RESULT_BYTES = -(-_RESULT.size // 8) * 8
 _COURSE_BYTES = -(-_COURSE.size // 8) * 8
-_PROGRAM_TYPE = {Hook.TC: bpf.PROG_TYPE_SCHED_CLS, Hook.XDP: bpf.PROG_TYPE_XDP}
 _FRAME = (
     bytes(12)
     + b"\x08\x00"
@@ -95,6 +95,12 @@ class Tally:
     example: str
 
 
+def serve(host: Host, vip: str, server: tuple[str, int], proto: str = "TCP") -> None:
+    """Gives the cube a service at port 80 with this one backend, in the place of one that it has."""
+    service = {"backend": [{"ip": server[0], "port": server[1]}]}
+    host.api.put(f"k8slbrp/race/service/{vip}/80/{proto}", service)
+
+
 class Track:
     """A cube's program between `enter` and `leave` on each CPU."""
 
@@ -117,7 +123,7 @@ class Track:
         self._fds = [self._enter, leave, peers, *set(maps.values())]
 
     def _load(self, name: str, hook: Hook, maps: dict[str, int]) -> int:
-        return bpf.load_program(_PROGRAM_TYPE[hook], name, self._module.linked(name, maps))
+        return bpf.load_program(PROGRAM_TYPES[hook], name, self._module.linked(name, maps))
 
     def close(self) -> None:
         for fd in self._fds:

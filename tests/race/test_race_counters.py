@@ -10,7 +10,7 @@ import pytest
 
 from bench.host import Host
 from tests.datapath.headers import ACK, RST, SYN
-from tests.race.racers import Step, Track
+from tests.race.racers import Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -57,8 +57,8 @@ def rest(client: str, in_port: int) -> Kinds:
 @pytest.fixture
 def track(host: Host, on_track: Callable[[int], Track]) -> Track:
     made = on_track(1024)
-    for vip, (address, port) in SERVERS.items():
-        host.api.post(f"k8slbrp/race/service/{vip}/80/TCP", {"backend": [{"ip": address, "port": port}]})
+    for vip, server in SERVERS.items():
+        serve(host, vip, server)
     host.api.post(f"k8slbrp/race/service/{EMPTY_VIP}/80/TCP")
     return made
 

@@ -16,12 +16,12 @@ from k8slbrp import abi
 from pcnhost.engine import bpf
 from tests.datapath import maps
 from tests.datapath.headers import ACK, FIN, SYN
-from tests.race.racers import Step, Track
+from tests.race.racers import Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
-CLIENT, OTHER, VIRTUAL_CLIENT = "10.10.1.1", "10.10.1.2", "10.9.8.1"
+CLIENT, OTHER = "10.10.1.1", "10.10.1.2"
 VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
 SERVER = ("10.20.0.1", 8080)
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "100"))
@@ -35,12 +35,6 @@ def opened(host: Host, name: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def serve(host: Host) -> None:
-    for vip in (VIP, OTHER_VIP):
-        service = {"backend": [{"ip": SERVER[0], "port": SERVER[1]}]}
-        host.api.post(f"k8slbrp/race/service/{vip}/80/TCP", service)
 
 
 def request(client: str, in_port: int, vip: str, sport: int, flags: int) -> Step:
@@ -71,7 +65,8 @@ def test_sessions_opened_at_once_are_told_apart_by_the_backend(
     """One client, which backends see under another address, asks two services with one backend from the same ports.
     The CPUs meet in the middle of the ports: one of them goes up, the other one down."""
     track = on_track(1 << 14)
-    serve(host)
+    serve(host, VIP, SERVER)
+    serve(host, OTHER_VIP, SERVER)
     host.api.patch("k8slbrp/race/src-ip-rewrite", {"ip-range": "10.10.1.0/24", "new_ip_range": "10.9.8.0/24"})
     scripts = [
         [request(CLIENT, CLIENT_IF, vip, port, SYN) for port in ports]
@@ -94,7 +89,7 @@ def test_sessions_that_end_push_none_out_of_another_cpus_places(
     """In the FIFO of sessions that are over, each CPU writes its own places alone: no place is lost, and no CPU waits
     for what another one writes."""
     track = on_track(1024)
-    serve(host)
+    serve(host, VIP, SERVER)
     cpus = dict(zip((CLIENT, OTHER), sorted(os.sched_getaffinity(0)), strict=False))
 
     def script(client: str, in_port: int) -> list[Step]:

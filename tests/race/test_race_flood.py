@@ -17,7 +17,7 @@ from bench.host import Host
 from k8slbrp import abi
 from pcnhost.engine import bpf
 from tests.datapath.headers import ACK, SYN
-from tests.race.racers import Step, Track
+from tests.race.racers import Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -46,11 +46,6 @@ def flood(proto: int) -> Step:
     return Step("32.0.0.0", VIP, 999, 80, OTHER_IF, to=LATER_SERVER, flags=SYN, clients=clients, proto=proto)
 
 
-def serve(host: Host, server: tuple[str, int]) -> None:
-    for path in PATHS:
-        host.api.put(path, {"backend": [{"ip": server[0], "port": server[1]}]})
-
-
 IDLE_S = 600
 TIMEOUTS = {"udp-answered": 3600, "udp-stream": 3600}  # of UDP too, idle sessions are to be there
 
@@ -73,7 +68,8 @@ def test_a_flood_evicts_no_session_that_is_answered(
 ) -> None:
     track = on_track(MAX_SESSIONS)
     host.api.patch("k8slbrp/race/timeouts", TIMEOUTS)
-    serve(host, SERVER)
+    for name in ("TCP", "UDP"):
+        serve(host, VIP, SERVER, name)
     ports = range(2000, 2000 + SESSIONS)
     opening = [
         step

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.host import Host
-from tests.race.racers import PACKETS, Step, Track
+from tests.race.racers import PACKETS, Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -30,9 +30,8 @@ FIRST_OF_OTHERS = Step(
 def test_no_fragment_leaves_as_another_datagrams(host: Host, on_track: Callable[[int], Track]) -> None:
     """Each new note of a datagram frees the memory of the one before, which the next datagram's takes."""
     track = on_track(1 << 18)
-    for vip, (address, port) in ((VIP, SERVER), (OTHER_VIP, OTHER_SERVER)):
-        service = {"backend": [{"ip": address, "port": port}]}
-        host.api.post(f"k8slbrp/race/service/{vip}/80/UDP", service)
+    serve(host, VIP, SERVER, "UDP")
+    serve(host, OTHER_VIP, OTHER_SERVER, "UDP")
     replaced = [FIRST_OF_CLIENT, *[FIRST_OF_OTHERS] * 3]
     # The other CPU's tally tells nothing: the slow path may let a fragment that it has held enter there.
     later, _ = track.race([[LATER_OF_CLIENT], replaced], lambda sent: sent >= PACKETS // 2)

@@ -12,7 +12,7 @@ import pytest
 
 from bench.host import Host
 from tests.datapath.headers import ACK, SYN
-from tests.race.racers import Step, Track
+from tests.race.racers import Step, Track, serve
 from tests.race.test_race_flood import let_be_idle
 
 pytestmark = pytest.mark.root
@@ -69,11 +69,9 @@ def wait_for(reached: Callable[[], bool]) -> None:
 @pytest.fixture
 def race(host: Host, on_track: Callable[[int], Track]) -> Track:
     track = on_track(MAX_SESSIONS)
-    for vip, (address, port) in SERVERS.items():
+    for vip, server in SERVERS.items():
         for proto in ("TCP", "UDP"):
-            host.api.put(
-                f"k8slbrp/race/service/{vip}/80/{proto}", {"backend": [{"ip": address, "port": port}]}
-            )
+            serve(host, vip, server, proto)
     return track
 
 
@@ -123,7 +121,7 @@ def test_established_sessions_stay_when_room_is_made(host: Host, race: Track) ->
 def test_removed_sessions_are_never_taken_for_evicted(host: Host, on_track: Callable[[int], Track]) -> None:
     """Not even by whoever counts while they are removed."""
     track = on_track(1 << 17)
-    host.api.put(f"k8slbrp/race/service/{VIP}/80/TCP", {"backend": [{"ip": SERVERS[VIP][0], "port": 8080}]})
+    serve(host, VIP, SERVERS[VIP])
     for first in range(2000, 15000, 1300):
         assert once(track, opening(VIP, range(first, first + 1300))).wrong == 0
     assert table(host, "clients")["entries"] == 13000

@@ -8,7 +8,7 @@ import pytest
 
 from bench.host import Host
 from tests.datapath.headers import ACK, FIN, RST, SYN
-from tests.race.racers import PACKETS, Step, Track
+from tests.race.racers import PACKETS, Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -21,9 +21,8 @@ SERVER, OTHER_SERVER = ("10.20.0.1", 8080), ("10.20.0.2", 9090)
 @pytest.fixture
 def track(host: Host, on_track: Callable[[int], Track]) -> Track:
     made = on_track(1024)
-    for vip, (address, port) in ((VIP, SERVER), (OTHER_VIP, OTHER_SERVER)):
-        service = {"backend": [{"ip": address, "port": port}]}
-        host.api.post(f"k8slbrp/race/service/{vip}/80/TCP", service)
+    serve(host, VIP, SERVER)
+    serve(host, OTHER_VIP, OTHER_SERVER)
     return made
 
 
