@@ -64,6 +64,6 @@ def test_memory_and_descriptors_stay_flat(engine: Engine, wires: Wires, kept: Pa
     cycles(CYCLES)
     grown = _resident_kb() - memory
     print(f"{CYCLES} cycles: memory {memory} KiB, grown by {grown} KiB, {files} descriptors")
-    assert open_files() == files
+    assert open_files() <= files
     assert grown < SLACK_KB
     assert programs_on("w0") == set()

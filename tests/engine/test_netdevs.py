@@ -246,4 +246,4 @@ def test_no_descriptor_is_left_open(kernel: str, engine: Engine, wires: Wires) -
     for _ in range(5):
         port.set_peer("")
         port.set_peer("w0")
-    assert open_files() == before
+    assert open_files() <= before
