@@ -18,11 +18,13 @@ DOCTOR = f"{sys.executable} -m pcnhost.ctl doctor --state-dir {STATE_DIR}"
 
 
 def _doctor(provoke: str = "true", options: str = "", before: str = "") -> tuple[int, str]:
-    """Exit status and output of the doctor in a mount namespace with a BPF file system of its own, after `provoke`.
+    """Exit status and output of the doctor after `provoke`, where it finds a BPF file system of its own, and no
+    processes (a polycubed, say) of the machine.
 
     `before` is a command that runs it."""
     script = f"umount -l /sys/fs/bpf; {MOUNT}; {provoke}; exec {before} {DOCTOR} {options}"
-    command = ["unshare", "--mount", "--net", "sh", "-c", f"ip link set lo up; {script}"]
+    apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"]
+    command = [*apart, "sh", "-c", f"ip link set lo up; {script}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.stderr == ""
     return done.returncode, done.stdout
