@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kBitsOfWord = 16;
 constexpr uint32_t kSetsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_SET;
+constexpr uint32_t kMaxSets = (1 << kBitsOfWord) / BACKENDS_PER_SET;  // a word holds the index of a backend
 
 // A backend and what it stands under.
 struct Member {
@@ -74,7 +75,9 @@ bool place(std::vector<Member> &members, uint32_t sets) {
   return true;
 }
 
-// Backends stand in the entry as long as there is room for them, those that accept sessions first.
+// Backends stand in the entry as long as there is room for them, those that accept sessions first. Otherwise
+// in as many sets as it takes to find a place for each. Whoever may name addresses can choose them so that
+// there is none, however many sets there are.
 uint32_t place(std::vector<Member> &members) {
   if (members.size() <= INLINE_BACKENDS) {
     std::stable_partition(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
@@ -82,7 +85,12 @@ uint32_t place(std::vector<Member> &members) {
     return 0;
   }
   uint32_t sets = kSetsOfChunk;
-  while (sets * BACKENDS_PER_SET < members.size() || !place(members, sets)) sets *= 2;
+  while (sets * BACKENDS_PER_SET < members.size() || !place(members, sets)) {
+    if (sets == kMaxSets)
+      throw bad_value("backend: too many addresses and ports of the service have the same hash, allowed " +
+                      std::to_string(2 * BACKENDS_PER_SET));
+    sets *= 2;
+  }
   return sets;
 }
 

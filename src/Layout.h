@@ -22,7 +22,7 @@ struct Layout {
   std::vector<abi::chunk> chunks;
 
   // Follows from the arguments alone; `counters` are the numbers of backends, by address. Throws bad_value
-  // when there are too many backends.
+  // when there are too many backends, or too many of them have the same hash.
   Layout(const ServiceId &id, const Service &service, const std::map<uint32_t, uint16_t> &counters);
 
   // Makes it the version `version`, with its chunks from `first_chunk` on.
