@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <bitset>
+
 #include "Layout.h"
 
 namespace k8slbrp {
@@ -10,6 +12,7 @@ namespace {
 
 // Bits of what has gone stay set, because a late answer may still come from there; but not too many of them.
 constexpr std::size_t kStaleLimit = 16384;
+constexpr std::size_t kBitsOfEndpoint = 2;  // its own, and that of its address
 
 void set_bit(std::vector<uint64_t> &words, uint32_t bit) { words[bit / 64] |= uint64_t{1} << (bit % 64); }
 
@@ -36,6 +39,10 @@ void KnownEndpoints::mark(ServiceMaps &maps, uint32_t ip, uint16_t port, uint8_t
     maps.known.set(bit / 64, marked);
     word = marked;
   }
+}
+
+void KnownEndpoints::load(ServiceMaps &maps) {
+  for (uint32_t index = 0; index < KNOWN_WORDS; ++index) words_[index] = maps.known.get(index);
 }
 
 void KnownEndpoints::announce(ServiceMaps &maps, const ServiceId &id, const Backends &backends) {
@@ -112,8 +119,12 @@ std::vector<uint64_t> KnownEndpoints::marks() const {
 void KnownEndpoints::drop_leftovers(ServiceMaps &maps) {
   for (const auto &[key, _] : maps.endpoints.get_all())
     if (members_.count(id_of(key)) == 0) maps.endpoints.remove(key);
-  words_ = marks();
-  for (uint32_t index = 0; index < KNOWN_WORDS; ++index) maps.known.set(index, words_[index]);
+  std::size_t bits = 0;
+  const auto wanted = marks();
+  for (uint32_t index = 0; index < KNOWN_WORDS; ++index)
+    bits += std::bitset<64>(words_[index] & ~wanted[index]).count();
+  stale_ = bits / kBitsOfEndpoint;
+  forget(maps);
 }
 
 }  // namespace k8slbrp

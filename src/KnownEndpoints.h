@@ -23,6 +23,10 @@ class KnownEndpoints {
 
   KnownEndpoints();
 
+  // Takes over which bits are set in a datapath that goes on forwarding while its host starts: no bit that it
+  // needs may be missing, not even for a moment.
+  void load(ServiceMaps &maps);
+
   // Makes a service and its backends known, before the service is in force. Throws when the map is full.
   void announce(ServiceMaps &maps, const ServiceId &id, const Backends &backends);
   // It will not be in force after all.
@@ -33,7 +37,7 @@ class KnownEndpoints {
   void settle(ServiceMaps &maps, Services services, const std::vector<ServiceId> &removed);
   void collect(ServiceMaps &maps);
 
-  // Removes from the maps what no service has.
+  // After a start: removes from the maps what no service has, but for bits of what may still answer.
   void drop_leftovers(ServiceMaps &maps);
 
   std::size_t endpoints() const { return members_.size(); }

@@ -313,6 +313,7 @@ void ServiceTable::restore(const Wishes &wishes) {
     chunks_used_ += chunks_of(entry);
   }
   sources_.load(maps, entries_);
+  known_.load(maps);
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
   for (const auto &wish : wishes)
