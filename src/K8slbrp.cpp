@@ -57,20 +57,46 @@ class Undo {
 
 std::shared_ptr<CubeApi> make_cube(const CubeConfig &config) { return std::make_shared<K8slbrp>(config); }
 
-K8slbrp::K8slbrp(const CubeConfig &config)
-    : Cube(checked(config).base, {datapath_for(config.max_sessions.value_or(kDefaultMaxSessions))}, {}),
-      mode_(config.port_mode.value_or(PortMode::Multi)),
-      max_sessions_(config.max_sessions.value_or(kDefaultMaxSessions)),
+// What a cube is to be at first. All that can be refused without the cube is refused here: once the host has
+// made the cube, it has taken over the maps and ports that an earlier process has left at work, and would
+// take them away together with the cube.
+struct K8slbrp::Initial {
+  explicit Initial(const CubeConfig &config)
+      : base(checked(config).base),
+        mode(config.port_mode.value_or(PortMode::Multi)),
+        max_sessions(config.max_sessions.value_or(kDefaultMaxSessions)),
+        settings{config.timeouts ? Timeouts::from(*config.timeouts) : Timeouts{},
+                 config.unserved_ports.value_or(UnservedPorts::Pass)},
+        rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{}),
+        ports(k8slbrp::create_ports(mode, {}, config.ports)),
+        services(Services::initial(config.service)) {
+    check_peers(config.name, ports);
+  }
+
+  const nlohmann::json &base;
+  PortMode mode;
+  uint32_t max_sessions;
+  Settings settings;
+  SrcIpRewrite rewrite;
+  PortSet ports;
+  Services::Changes services;
+};
+
+K8slbrp::K8slbrp(const CubeConfig &config) : K8slbrp(Initial(config)) {}
+
+K8slbrp::K8slbrp(Initial initial)
+    : Cube(initial.base, {datapath_for(initial.max_sessions)}, {}),
+      mode_(initial.mode),
+      max_sessions_(initial.max_sessions),
       traffic_(*this, max_sessions_),
       services_(*this, traffic_),
       ports_(*this, mode_),
       statistics_(*this, traffic_) {
   try {
-    set_settings({config.timeouts ? Timeouts::from(*config.timeouts) : Timeouts{},
-                  config.unserved_ports.value_or(UnservedPorts::Pass)});
-    services_.restore(config.service);
-    set_rewrite(config.src_ip_rewrite ? SrcIpRewrite::from(*config.src_ip_rewrite) : SrcIpRewrite{});
-    ports_.apply(k8slbrp::create_ports(mode_, {}, config.ports));
+    set_settings(initial.settings);
+    services_.restore(std::move(initial.services));
+    set_rewrite(initial.rewrite);
+    ports_.apply(initial.ports);
     reaper_ = std::make_unique<SessionReaper>(*this, statistics_.evictions(), max_sessions_);
   } catch (...) {
     dismount();

@@ -126,6 +126,9 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
     UnservedPorts unserved_ports = UnservedPorts::Pass;
   };
 
+  struct Initial;
+  explicit K8slbrp(Initial initial);
+
   void each_service(Depth depth, const std::function<void(const ServiceId &, const ServiceConfig &)> &use);
   StatsServiceConfig stats_of(const ServiceId &id, const ServiceConfig &service);
   std::vector<StatsTableConfig> tables();

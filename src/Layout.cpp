@@ -43,18 +43,16 @@ class Shares {
 };
 
 // In the order of their addresses. No port is part of packets of ICMP, whatever the configuration says.
-std::vector<Member> members_of(const ServiceId &id, const ServiceBackends &backends,
-                               const std::map<uint32_t, uint16_t> &counters) {
+std::vector<Member> members_of(const ServiceId &id, const ServiceBackends &backends) {
+  if (backends.size() > kMaxBackendsOfService)
+    throw bad_value("backend: a service has at most " + std::to_string(kMaxBackendsOfService) + " backends");
   std::vector<Member> members;
   members.reserve(backends.size());
   const Shares shares(backends);
   for (const auto &[ip, backend] : backends) {
     const uint16_t port = id.protocol == IPPROTO_ICMP ? 0 : htons(backend.port);
     const uint16_t share = shares.of(backend);
-    const auto counter = counters.find(ip);
-    const uint16_t number = counter == counters.end() ? NO_COUNTER : counter->second;
-    const auto flags =
-        static_cast<uint16_t>(number << BACKEND_COUNTER_SHIFT | (share > 0 ? BACKEND_ACCEPTS : 0));
+    const uint16_t flags = share > 0 ? BACKEND_ACCEPTS : 0;
     members.push_back({{ip, port, flags}, share});
   }
   std::sort(members.begin(), members.end(),
@@ -94,18 +92,22 @@ uint32_t place(std::vector<Member> &members) {
   return sets;
 }
 
-// Which member each slot holds.
-std::vector<uint32_t> slots_of(const std::vector<Member> &members) {
-  std::vector<WeightedBackend> weighted;
-  std::vector<uint32_t> indexes;
+// Those that get sessions. Weights that have a divisor in common are as good without it.
+std::vector<WeightedBackend> weighted(const std::vector<Member> &members) {
+  std::vector<WeightedBackend> backends;
   uint32_t divisor = 0;
   for (const auto &member : members) divisor = std::gcd(divisor, member.weight);
-  for (const auto &member : members) {
-    if (member.weight == 0) continue;
-    weighted.push_back({member.identity(), member.weight / divisor});
-    indexes.push_back(member.index);
-  }
-  auto slots = assign_slots(weighted, slots_for(weighted));
+  for (const auto &member : members)
+    if (member.weight > 0) backends.push_back({member.identity(), member.weight / divisor});
+  return backends;
+}
+
+// Which member each slot holds.
+std::vector<uint32_t> slots_of(const std::vector<Member> &members, uint32_t count) {
+  std::vector<uint32_t> indexes;
+  for (const auto &member : members)
+    if (member.weight > 0) indexes.push_back(member.index);
+  auto slots = assign_slots(weighted(members), count);
   for (auto &slot : slots) slot = indexes[slot];
   return slots;
 }
@@ -113,6 +115,18 @@ std::vector<uint32_t> slots_of(const std::vector<Member> &members) {
 uint8_t index_shift(uint32_t sets) {
   if (sets == 0) return 2;
   return sets * BACKENDS_PER_SET <= 256 ? 3 : 4;
+}
+
+// An entry that says how much it leads to, and nothing else yet. Gives each member its place.
+abi::service shape_of(std::vector<Member> &members) {
+  abi::service entry{};
+  entry.sets = static_cast<uint16_t>(place(members));
+  entry.index_shift = index_shift(entry.sets);
+  const auto backends = weighted(members);
+  const bool one_is_enough = backends.size() == 1 && entry.sets == 0;
+  entry.slots =
+      backends.empty() || one_is_enough ? static_cast<uint32_t>(backends.size()) : slots_for(backends);
+  return entry;
 }
 
 }  // namespace
@@ -126,20 +140,17 @@ uint32_t chunks_of(const abi::service &entry) {
   return slots + entry.sets / kSetsOfChunk;
 }
 
-Layout::Layout(const ServiceId &id, const Service &service, const std::map<uint32_t, uint16_t> &counters) {
-  const auto &backends = service.backends;
-  if (backends.size() > kMaxBackendsOfService)
-    throw bad_value("backend: a service has at most " + std::to_string(kMaxBackendsOfService) + " backends");
-  auto members = members_of(id, backends, counters);
-  const auto usable =
-      std::count_if(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
-  const uint32_t sets = place(members);
-  entry.sets = static_cast<uint16_t>(sets);
-  entry.index_shift = index_shift(sets);
+uint32_t chunks_for(const ServiceId &id, const Service &service) {
+  auto members = members_of(id, service.backends);
+  return chunks_of(shape_of(members));
+}
+
+Layout::Layout(const ServiceId &id, const Service &service) {
+  auto members = members_of(id, service.backends);
+  entry = shape_of(members);
   if (service.session_affinity == ServiceSessionAffinity::ClientIp) entry.affinity = service.affinity_timeout;
   std::vector<uint32_t> slots;
-  if (usable > 1 || (usable == 1 && sets > 0)) slots = slots_of(members);
-  entry.slots = slots.empty() ? static_cast<uint32_t>(usable) : static_cast<uint32_t>(slots.size());
+  if (entry.slots > 1) slots = slots_of(members, entry.slots);
 
   chunks.resize(chunks_of(entry));
   for (uint32_t slot = 0; slot < slots.size(); ++slot) {
@@ -147,14 +158,30 @@ Layout::Layout(const ServiceId &id, const Service &service, const std::map<uint3
     chunks[bit / (8 * CHUNK_BYTES)].words[bit / kBitsOfWord % WORDS_PER_CHUNK] |=
         static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
   }
-  const uint32_t first = static_cast<uint32_t>(chunks.size()) - sets / kSetsOfChunk;
+  const uint32_t first = first_of_backends();
   for (const auto &member : members) {
-    if (sets == 0)
+    if (entry.sets == 0)
       entry.backends[member.index] = member.backend;
     else
       chunks[first + member.index / BACKENDS_PER_CHUNK].backends[member.index % BACKENDS_PER_CHUNK] =
           member.backend;
   }
+}
+
+uint32_t Layout::first_of_backends() const {
+  return static_cast<uint32_t>(chunks.size()) - entry.sets / kSetsOfChunk;
+}
+
+void Layout::count_by(const std::map<uint32_t, uint16_t> &counters) {
+  const auto set = [&](abi::backend &backend) {
+    const auto counter = counters.find(backend.ip);
+    if (counter == counters.end()) return;
+    backend.flags =
+        static_cast<uint16_t>(counter->second << BACKEND_COUNTER_SHIFT | (backend.flags & BACKEND_ACCEPTS));
+  };
+  for (auto &backend : entry.backends) set(backend);
+  for (auto chunk = chunks.begin() + first_of_backends(); chunk != chunks.end(); ++chunk)
+    for (auto &backend : chunk->backends) set(backend);
 }
 
 void Layout::number(const ServiceId &id, uint32_t version, uint32_t first_chunk) {

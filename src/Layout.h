@@ -21,15 +21,23 @@ struct Layout {
   abi::service entry{};
   std::vector<abi::chunk> chunks;
 
-  // Follows from the arguments alone; `counters` are the numbers of backends, by address. Throws bad_value
-  // when there are too many backends, or too many of them have the same hash.
-  Layout(const ServiceId &id, const Service &service, const std::map<uint32_t, uint16_t> &counters);
+  // Follows from the arguments alone. Throws bad_value when there are too many backends, or too many of them
+  // have the same hash.
+  Layout(const ServiceId &id, const Service &service);
+
+  // Backends count by these numbers, which are by address; others by NO_COUNTER.
+  void count_by(const std::map<uint32_t, uint16_t> &counters);
 
   // Makes it the version `version`, with its chunks from `first_chunk` on.
   void number(const ServiceId &id, uint32_t version, uint32_t first_chunk);
+
+ private:
+  uint32_t first_of_backends() const;  // among the chunks
 };
 
-// How many chunks an entry of `services` leads to.
+// How many chunks an entry of `services` leads to; how many it would for this service, which takes a fraction
+// of the time that its Layout takes. Throws like that.
 uint32_t chunks_of(const abi::service &entry);
+uint32_t chunks_for(const ServiceId &id, const Service &service);
 
 }  // namespace k8slbrp

@@ -72,6 +72,13 @@ PortSet checked(PortMode mode, PortSet ports) {
 
 }  // namespace
 
+void check_peers(const std::string &cube, const PortSet &ports) {
+  for (const auto &[name, port] : ports)
+    if (port.peer == cube + ":" + name)  // which would hang polycubed
+      throw bad_value("peer: " + port.peer +
+                      " is the port itself, allowed: another port, a network interface");
+}
+
 PortSet create_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig> &configs) {
   for (const auto &config : configs)
     if (!ports.emplace(config.name, state_of(config)).second)

@@ -19,4 +19,7 @@ PortSet replace_all_ports(PortMode mode, const std::vector<PortsConfig> &configs
 PortSet update_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig> &configs);
 PortSet remove_port(PortSet ports, const std::string &name);
 
+// Throws when a port of this cube is to be its own peer.
+void check_peers(const std::string &cube, const PortSet &ports);
+
 }  // namespace k8slbrp

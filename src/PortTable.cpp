@@ -38,10 +38,7 @@ PortSet PortTable::current() const {
 }
 
 void PortTable::apply(const PortSet &wanted) {
-  for (const auto &[name, port] : wanted)
-    if (port.peer == cube_.get_name() + ":" + name)  // which would hang polycubed
-      throw bad_value("peer: " + port.peer +
-                      " is the port itself, allowed: another port, a network interface");
+  check_peers(cube_.get_name(), wanted);
   const PortSet before = make_room(current(), wanted);
   try {
     add_missing(before, wanted);

@@ -39,6 +39,28 @@ ServiceTable::ServiceTable(polycube::service::BaseCube &cube, TrafficTable &traf
 
 // --- room ---
 
+void ServiceTable::check_total(std::size_t services, uint64_t chunks, std::size_t ranges) {
+  if (services > MAX_SERVICES)
+    throw bad_value("service: the cube is full, it holds at most " + std::to_string(MAX_SERVICES) +
+                    " services");
+  if (chunks > kMaxChunks)
+    throw bad_value("backend: the cube is full, it holds at most " + std::to_string(kMaxChunks) +
+                    " chunks of slots and backends");
+  if (ranges > kMaxSourceRanges)
+    throw bad_value("source-range: the cube is full, it holds at most " + std::to_string(kMaxSourceRanges) +
+                    " source ranges");
+}
+
+void ServiceTable::check(const Wishes &wishes) {
+  uint64_t chunks = 0;
+  std::size_t ranges = 0;
+  for (const auto &wish : wishes) {
+    chunks += chunks_for(wish.id, *wish.service);
+    ranges += wish.service->sources.size();
+  }
+  check_total(wishes.size(), chunks, ranges);
+}
+
 void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const {
   std::size_t services = entries_.size();
   uint64_t chunks = chunks_used_, added = 0;
@@ -56,21 +78,14 @@ void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &l
     if (!sources_.has(wish.id, wish.service->sources)) new_ranges += wish.service->sources.size();
   }
   for (const auto &layout : layouts) added += layout.chunks.size();
-  if (services > MAX_SERVICES)
-    throw bad_value("service: the cube is full, it holds at most " + std::to_string(MAX_SERVICES) +
-                    " services");
-  if (chunks + added > kMaxChunks)
-    throw bad_value("backend: the cube is full, it holds at most " + std::to_string(kMaxChunks) +
-                    " chunks of slots and backends");
-  // Old chunks stay until the new ones are in use.
+  // Old ranges stay until the new ones are in use, and so do old chunks.
+  const bool ranges_fit = sources_.total() + new_ranges <= MAX_SOURCE_RANGES;
+  check_total(services, chunks + added, ranges_fit ? ranges : sources_.total() + new_ranges);
   if (chunks_used_ + added > MAX_CHUNKS)
     throw bad_value("backend: too many changes at a time, the cube has room for " +
                     std::to_string(MAX_CHUNKS - chunks_used_) +
                     " more chunks of slots and backends, but these " + "need " + std::to_string(added) +
                     " before the old ones are free");
-  if (ranges > kMaxSourceRanges || sources_.total() + new_ranges > MAX_SOURCE_RANGES)
-    throw bad_value("source-range: the cube is full, it holds at most " + std::to_string(kMaxSourceRanges) +
-                    " source ranges");
 }
 
 // Numbers come from a counter, so that a packet still holding an old one finds nothing rather than somebody
@@ -160,7 +175,7 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   for (const auto &wish : wishes) {
     if (!wish.service) continue;
     const auto &counters = change.counters_[wish.id] = traffic_.numbers(wish.id, wish.service->backends);
-    layouts.emplace_back(wish.id, *wish.service, counters);
+    layouts.emplace_back(wish.id, *wish.service).count_by(counters);
   }
   check_room(wishes, layouts);
 
@@ -271,7 +286,8 @@ void ServiceTable::undo(ServiceMaps &maps, const std::vector<ServiceId> &switche
 
 bool ServiceTable::stands(const Wish &wish, const TrafficTable::Numbers &counters,
                           const Chunks &chunks) const {
-  const Layout layout(wish.id, *wish.service, counters);
+  Layout layout(wish.id, *wish.service);
+  layout.count_by(counters);
   const auto found = entries_.find(wish.id);
   if (found == entries_.end() || !same_content(found->second, layout.entry)) return false;
   if (!sources_.has(wish.id, wish.service->sources)) return false;

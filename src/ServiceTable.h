@@ -55,6 +55,10 @@ class ServiceTable {
     bool loses_backends_ = false;
   };
 
+  // Throws bad_value when no cube can have these services. That needs no table, so it can be asked before
+  // there is one.
+  static void check(const Wishes &wishes);
+
   // Throws bad_value, with nothing changed, when there is no room.
   Change prepare(const Wishes &wishes);
 
@@ -72,6 +76,7 @@ class ServiceTable {
  private:
   using Chunks = std::map<uint32_t, abi::chunk>;
 
+  static void check_total(std::size_t services, uint64_t chunks, std::size_t ranges);
   void check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const;
   uint32_t unused_chunks(uint32_t count);
   void write_chunks(ServiceMaps &maps, const Layout &layout);

@@ -228,11 +228,16 @@ void Services::edit(Changes &changes, const ServiceKey &key,
 }
 
 Services::Changes Services::create(const std::vector<ServiceConfig> &configs) const {
+  return create(configs, services_);
+}
+
+Services::Changes Services::create(const std::vector<ServiceConfig> &configs,
+                                   const std::map<ServiceId, Service> &existing) {
   Changes changes;
   for (const auto &config : configs) {
     const Service service = new_service(config);
     for (const auto &id : ids_of(config.key()))
-      if (services_.count(id) || !changes.emplace(id, service).second)
+      if (existing.count(id) || !changes.emplace(id, service).second)
         throw already_exists("Service " + to_string(key_of(id)) + " already exists");
   }
   return changes;
@@ -358,13 +363,19 @@ Services::Changes Services::remove_source_ranges(const ServiceKey &key) const {
   return edit(key, [](Service &service) { service.sources.clear(); });
 }
 
-ServiceTable::Wishes Services::wishes(const Changes &changes) const {
+Services::Changes Services::initial(const std::vector<ServiceConfig> &configs) {
+  auto changes = create(configs, {});
+  ServiceTable::check(wishes(changes, {}));
+  return changes;
+}
+
+ServiceTable::Wishes Services::wishes(const Changes &changes, const std::map<ServiceId, Service> &existing) {
   ServiceTable::Wishes wishes;
   for (const auto &[id, wanted] : changes) {
-    const auto current = services_.find(id);
+    const auto current = existing.find(id);
     if (!wanted)
       wishes.push_back({id});
-    else if (current == services_.end())
+    else if (current == existing.end())
       wishes.push_back({id, &*wanted});
     else if (!same_content(current->second, *wanted))
       wishes.push_back({id, &*wanted, loses_backends(current->second, *wanted)});
@@ -373,7 +384,7 @@ ServiceTable::Wishes Services::wishes(const Changes &changes) const {
 }
 
 Services::Transaction Services::prepare(const Changes &changes) {
-  Transaction transaction(*this, table_.prepare(wishes(changes)));
+  Transaction transaction(*this, table_.prepare(wishes(changes, services_)));
   for (const auto &[id, wanted] : changes) {
     if (wanted)
       transaction.written_.emplace(id, *wanted);
@@ -397,10 +408,9 @@ void Services::Transaction::commit() {
   }
 }
 
-void Services::restore(const std::vector<ServiceConfig> &configs) {
-  const auto changes = create(configs);
-  table_.restore(wishes(changes));
-  for (const auto &[id, service] : changes) services_.emplace(id, *service);
+void Services::restore(Changes initial) {
+  table_.restore(wishes(initial, {}));
+  for (auto &[id, service] : initial) services_.emplace(id, std::move(*service));
 }
 
 ServiceConfig Services::read(const ServiceKey &key, Depth depth) const {

@@ -48,6 +48,10 @@ class Services {
   Changes remove_source_range(const ServiceKey &key, const ServiceSourceRangeKey &range) const;
   Changes remove_source_ranges(const ServiceKey &key) const;
 
+  // The services of a cube that is not there yet. Throws what can be said against them without it: a cube
+  // that an earlier run has left then goes on as it is.
+  static Changes initial(const std::vector<ServiceConfig> &configs);
+
   // Changes that are ready but not in force. They go away without a trace unless they are committed.
   class Transaction {
    public:
@@ -67,7 +71,7 @@ class Services {
   // Throws, with nothing changed, when there is no room.
   Transaction prepare(const Changes &changes);
   // Makes these the services after a start, on maps that an earlier run may have left.
-  void restore(const std::vector<ServiceConfig> &configs);
+  void restore(Changes initial);
 
   ServiceConfig read(const ServiceKey &key, Depth depth) const;
   // Some services after `last` (the first ones when there is no last), which becomes the last of them; none
@@ -85,7 +89,9 @@ class Services {
   const Service &find(const ServiceKey &key) const;
   Changes edit(const ServiceKey &key, const std::function<void(Service &)> &change) const;
   void edit(Changes &changes, const ServiceKey &key, const std::function<void(Service &)> &change) const;
-  ServiceTable::Wishes wishes(const Changes &changes) const;
+  static Changes create(const std::vector<ServiceConfig> &configs,
+                        const std::map<ServiceId, Service> &existing);
+  static ServiceTable::Wishes wishes(const Changes &changes, const std::map<ServiceId, Service> &existing);
 
   std::map<ServiceId, Service> services_;
   ServiceTable table_;

@@ -22,8 +22,8 @@ void destroy(void *held) { delete static_cast<HeldFragments *>(held); }
 
 // Returns the size of the packet that goes on at once, 0 when none does.
 uint32_t hold(void *held, uint32_t source, uint32_t identification, uint32_t bytes, uint32_t second) {
-  const auto packet = static_cast<HeldFragments *>(held)->hold(
-      datagram(source, identification), HeldFragments::Packet(bytes, 7), at(second));
+  const auto packet = static_cast<HeldFragments *>(held)->hold(datagram(source, identification),
+                                                               HeldFragments::Packet(bytes, 7), at(second));
   return packet ? static_cast<uint32_t>(packet->size()) : 0;
 }
 
