@@ -196,7 +196,8 @@ class Persistence(Writes):
         if problem:
             if NO_ANSWER in problem:
                 problem += ", it is tried again"
-            log.error("cannot restore cube %s, it goes on as it was: %s", cube.name, problem)
+            goes_on = ", it goes on as it was" if engine.goes_on(cube.name) else ""
+            log.error("cannot restore cube %s%s: %s", cube.name, goes_on, problem)
             self._miss(cube, problem)
             return
         log.info("cube %s restored", cube.name)
@@ -247,12 +248,10 @@ class Persistence(Writes):
     # --- writes
 
     def write(self, root: ServiceResource, resource: Resource, call: Call) -> Answer:
-        if (
-            isinstance(resource, CubeResource)
-            and call.request.method == "DELETE"
-            and call.cube in self.not_restored
-        ):
-            return self._forget(call)
+        if isinstance(resource, CubeResource) and call.request.method == "DELETE":
+            missing = self.not_restored.get(call.cube)
+            if missing and missing.service == root.context.library.name:
+                return self._forget(call)
 
         def action() -> tuple[Answer, Sequence[Change] | None]:
             answer = resource.methods[call.request.method](call)
@@ -297,6 +296,7 @@ class Persistence(Writes):
     ) -> Answer:
         def action() -> tuple[Answer, Sequence[Change] | None]:
             answer = operation()
+            self._are_there(names)
             return answer, [
                 _all_of(service, name)
                 for name in names
@@ -349,11 +349,15 @@ class Persistence(Writes):
             except Exception:  # it has been carried out all the same
                 log.exception("cannot read what %s has changed", "/".join(call.segments))
                 continue
-            for change in found:
-                if isinstance(change, Nodes) and not change.path:
-                    self.not_restored.pop(change.cube, None)
+            self._are_there([one.cube for one in found if isinstance(one, Nodes) and not one.path])
             return found
         return None
+
+    def _are_there(self, cubes: Sequence[str]) -> None:
+        """Somebody has created them, perhaps in the place of some that were not restored."""
+        created = [name for name in cubes if self.not_restored.pop(name, None)]
+        if created and self._engine:
+            self._engine.sweep(self.not_restored)  # what they have not taken over
 
     def _is_kept(self, cube: str) -> Callable[[str], bool]:
         return lambda path: self._journal.has(cube, path)

@@ -17,7 +17,7 @@ from pcnhost.engine import bpf, state
 from pcnhost.engine.decisions import Record
 from pcnhost.engine.events import CubeEvents, Receiver
 from pcnhost.engine.explain import Explainer, Variant
-from pcnhost.engine.links import Links
+from pcnhost.engine.links import Hops, Links
 from pcnhost.engine.panel import Panel, egress_node, ingress_node, pinned_maps
 from pcnhost.engine.port import Port
 from pcnhost.engine.program import Program, Surroundings, build
@@ -53,6 +53,7 @@ class Shared:
     links: Links
     public: dict[str, int]
     log: logging.Logger
+    provisional: set[str]  # cubes whose creation may still fail, see Engine.provisional()
 
 
 class Cube:
@@ -63,7 +64,10 @@ class Cube:
 
     max_ports = MAX_PORTS
 
-    def __init__(self, identity: Identity, directory: Path, events: CubeEvents, engine: Shared) -> None:
+    def __init__(
+        self, identity: Identity, directory: Path, events: CubeEvents, engine: Shared, adopted: bool = False
+    ) -> None:
+        self.adopted = adopted  # an earlier process has made it, packets flow
         self.name = identity.name
         self.id = identity.id
         self.uuid = str(uuid.uuid4())
@@ -80,6 +84,7 @@ class Cube:
         self._lock = engine.lock
         self._log = engine.log
         self._public = engine.public
+        self._provisional = engine.provisional
         self._programs_lock = threading.RLock()
         self._programs: dict[Slot, Program] = {}
         self._explainer: tuple[Program, Explainer] | None = None
@@ -89,6 +94,7 @@ class Cube:
         # Port numbers given by an earlier process to ports that are not back yet.
         self._remembered = {name: int(index) for name, index in state.read_notes(directory / "ports").items()}
         self._maps = self._open_maps()
+        self._found_hops = {index: self._read_hops(index) for index in self._remembered.values()}
 
     def _open_maps(self) -> dict[str, int]:
         hops = bpf.MapSpec(bpf.MAP_TYPE_ARRAY, 4, _HOP_BYTES, MAX_PORTS)
@@ -381,7 +387,13 @@ class Cube:
                 raise HostError(f"Port {name} does not exist")
             port = self._ports[name]
             self._set_ports({n: p for n, p in self._ports.items() if n != name})
-            self._links.port_removed(port)
+            if self.adopted and self.name in self._provisional:
+                self._links.port_left(port, self._found_hops)
+                if port.index in self._found_hops:
+                    self._remembered[name] = port.index
+                    return
+            else:
+                self._links.port_removed(port)
             self._remembered.pop(name, None)
             state.remove(self._directory / "ports" / state.file_name(name))
 
@@ -401,6 +413,13 @@ class Cube:
         """Writes the forwarding entries (`struct _POLYCUBE_peer_info`) of a port."""
         bpf.update(self._maps["egress_next"], bpf.u32(port_index), after_egress)
         bpf.update(self._maps["_POLYCUBE_peers"], bpf.u32(port_index), after_ingress)
+
+    def _read_hops(self, port_index: int) -> Hops:
+        peers, egress = (
+            bpf.lookup(self._maps[name], bpf.u32(port_index), _HOP_BYTES) or bytes(_HOP_BYTES)
+            for name in ("_POLYCUBE_peers", "egress_next")
+        )
+        return peers, egress
 
     def end_adoption(self) -> None:
         """Forgets the ports of an earlier process that did not come back."""
@@ -425,11 +444,19 @@ class Cube:
             self._close_maps()
             state.remove(self._directory)
 
+    def give_back(self) -> None:
+        """Forgets the ports, whose packets go on as an earlier process has left them. leave() is to follow."""
+        with self._programs_lock, self._lock:
+            for name in self._ports:
+                self.remove_port(name)
+            self._links.cube_left(self, self._found_hops)
+
     def leave(self) -> None:
         """Closes what this process holds; packets keep flowing."""
         with self._programs_lock, self._lock:
             self._end_trace()
             for program in self._programs.values():
+                self._forget_public(program)
                 program.close_loaded()
                 program.drop_maps(keep={}, unpin=False)
             self._programs = {}

@@ -9,8 +9,8 @@ import logging
 import os
 import resource
 import threading
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -52,6 +52,7 @@ class Engine:
         self._ids: dict[str, int] = {}  # of this process's cubes, and of those an earlier one has left
         self._taken: set[str] = set()  # names of cubes that exist or are being created
         self._public: dict[str, int] = {}
+        self._provisional: set[str] = set()
         self._open = True
         _allow_many_files()
         try:
@@ -81,7 +82,9 @@ class Engine:
         self._panel = Panel(self._root)
         self._packet_out = PacketOutDevice(self._panel, self._netlink)
         self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, self._log)
-        self._shared = Shared(self._lock, self._panel, self._links, self._public, self._log)
+        self._shared = Shared(
+            self._lock, self._panel, self._links, self._public, self._log, self._provisional
+        )
         for name in state.directories(self._cubes_dir):
             self._ids[name] = int(state.read_note(self._directory(name) / "id") or -1)
         self._slow_path = SlowPath(self._panel, self._receiver, self._log)
@@ -128,7 +131,7 @@ class Engine:
         cube_id, adopted = self._reserve(name, cube_type)
         try:
             identity = Identity(name, cube_id, cube_type, loglevel, service_name)
-            cube = Cube(identity, self._directory(name), events, self._shared)
+            cube = Cube(identity, self._directory(name), events, self._shared, adopted)
             # Packets for the controller arrive as soon as the first program runs.
             self._by_id[cube_id] = cube
             cube.load_all(ingress, egress)
@@ -144,7 +147,9 @@ class Engine:
         return cube
 
     def destroy_cube(self, name: str) -> None:
-        """Removes a cube, its ports and maps; none of its events comes any more. No effect after close()."""
+        """Removes a cube, its ports and maps; none of its events comes any more. No effect after close().
+
+        What an earlier process has made of a provisional() one stays."""
         with self._lock:
             if not self._open:
                 return
@@ -152,8 +157,11 @@ class Engine:
                 raise HostError(f"Cube {name} does not exist")
             cube = self._cubes[name]
         cube.receiver.silence()
-        self._forget(cube, keep_datapath=False)
-        self._log.info("cube %s destroyed", name)
+        goes_on = cube.adopted and name in self._provisional
+        if goes_on:
+            cube.give_back()
+        self._forget(cube, keep_datapath=goes_on)
+        self._log.info("cube %s %s", name, "goes on as it was" if goes_on else "destroyed")
 
     def connect(self, peer1: str, peer2: str) -> None:
         """Makes two endpoints (`cube:port`, one may be a netdev) each other's peer. Raises HostError."""
@@ -192,6 +200,25 @@ class Engine:
         """Meanwhile the ports of this cube, which may not exist yet, may want peers that are not there."""
         return self._links.restoring(cube)
 
+    @contextmanager
+    def provisional(self, *names: str) -> Iterator[None]:
+        """Meanwhile the creation of these cubes may fail at any step, and their creator destroys them.
+
+        What an earlier process has made of them forwards packets, so that is left as it stands, not destroyed."""
+        with self._lock:
+            new = set(names) - self._provisional  # the others are somebody's around this
+            self._provisional |= new
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._provisional -= new
+
+    def goes_on(self, name: str) -> bool:
+        """Whether there is a cube of an earlier process that nobody has taken over."""
+        with self._lock:
+            return name in self._ids and name not in self._taken
+
     def sweep(self, kept: Collection[str] = ()) -> None:
         """Removes whatever an earlier process has left that has not been taken over by now.
 
@@ -203,7 +230,8 @@ class Engine:
                 self._log.info("cube %s of an earlier run is removed", name)
                 self._remove_leftover(name)
             for cube in self._cubes.values():
-                cube.end_adoption()
+                if cube.name not in kept:  # it is being created right now
+                    cube.end_adoption()
             self._links.end_adoption(kept)
             if kept:
                 return

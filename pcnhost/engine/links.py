@@ -26,6 +26,7 @@ _HOP = struct.Struct("=II6sH")  # struct _POLYCUBE_peer_info: ifindex, target, f
 _NO_LINK = Link()
 
 Hop = tuple[int, int]
+Hops = tuple[bytes, bytes]  # as they are in the maps: after the ingress programs, after the egress programs
 
 
 class PacketOut(Protocol):
@@ -129,6 +130,38 @@ class Links:
             for other in self._naming(port):
                 self._refresh(other)
 
+    def port_left(self, port: End, found: Mapping[int, Hops]) -> None:
+        """Like port_removed(), in a cube that goes on as it was found, with these hops by the numbers of its ports."""
+        with self._lock:
+            link = self._links.pop(port)
+            if port in self._waiting:
+                self._waiting.remove(port)
+            if link.ifindex:
+                del self._by_ifindex[link.ifindex]
+                if link.ifindex not in map(_netdev_of, found.values()):
+                    self._netdevs.detach(link.ifindex)
+            if port.index not in found:
+                self._write(port.cube, port.index, NOWHERE, NOWHERE)
+            for other in self._naming(port):
+                if port.index in found and self._links[other].up:
+                    self._links[other].up, self._links[other].adopted = False, True
+                else:
+                    self._refresh(other)
+
+    def cube_left(self, cube: Node, found: Mapping[int, Hops]) -> None:
+        """The ports of the cube are gone from this process only: netdevs and hops are as they were found."""
+        with self._lock:
+            for index, hops in found.items():
+                cube.set_hops(index, *hops)
+                ifindex = _netdev_of(hops)
+                if not ifindex or ifindex in self._by_ifindex or not self._netdevs.look(ifindex):
+                    continue
+                try:
+                    self._attach(cube, index, ifindex)
+                except OSError as e:
+                    self._log.error("cannot leave netdev %d as it was: %s", ifindex, e)
+                self._netdevs.leave(ifindex)
+
     def egress_changed(self, cube: Node) -> None:
         """The first egress program of the cube has appeared or gone."""
         with self._lock:
@@ -192,6 +225,8 @@ class Links:
         """Forgets every forwarding entry that nobody has taken over, but for those into the cubes `kept`."""
         with self._lock:
             for cube in self.cubes.values():
+                if cube.name in kept:  # it is being created right now
+                    continue
                 for index in range(cube.max_ports):
                     if index not in {port.index for port in cube.ports.values()}:
                         self._write(cube, index, NOWHERE, NOWHERE)
@@ -270,7 +305,7 @@ class Links:
             raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
         if link.ifindex != ifindex:
             try:
-                self._attach(port, ifindex)
+                self._attach(port.cube, port.index, ifindex)
             except OSError as e:
                 self._log.error("cannot attach %s to %s: %s", port.path, name, e)
                 self._netdevs.detach(ifindex)
@@ -283,20 +318,19 @@ class Links:
         link.peer = name
         self._look_at_netdev(port, self._netdevs.look(ifindex))
 
-    def _attach(self, port: End, ifindex: int) -> None:
-        cube = port.cube
-        program_fd = self._panel.load_entry(cube.hook, port.index, ingress_node(cube.id))
+    def _attach(self, cube: Node, index: int, ifindex: int) -> None:
+        program_fd = self._panel.load_entry(cube.hook, index, ingress_node(cube.id))
         try:
             self._netdevs.attach(ifindex, cube.name, ENTRIES[cube.type], program_fd)
         finally:
             os.close(program_fd)
-        self._attach_egress(port, ifindex)
+        self._attach_egress(cube, index, ifindex)
 
-    def _attach_egress(self, port: End, ifindex: int) -> None:
-        if not port.cube.has_egress:
+    def _attach_egress(self, cube: Node, index: int, ifindex: int) -> None:
+        if not cube.has_egress:
             self._netdevs.set_egress(ifindex, None)
             return
-        program_fd = self._panel.load_entry(Hook.TC, port.index, egress_node(port.cube.id))
+        program_fd = self._panel.load_entry(Hook.TC, index, egress_node(cube.id))
         try:
             self._netdevs.set_egress(ifindex, program_fd)
         finally:
@@ -305,7 +339,7 @@ class Links:
     def _change_egress(self, port: End) -> None:
         ifindex = self._links[port].ifindex
         try:
-            self._attach_egress(port, ifindex)
+            self._attach_egress(port.cube, port.index, ifindex)
         except OSError:
             if self._netdevs.look(ifindex):
                 raise
@@ -399,6 +433,12 @@ class Links:
     ) -> None:
         direct = (far_mac or bytes(6), far_mac is not None)
         cube.set_hops(index, _HOP.pack(*after_ingress, *direct), _HOP.pack(*after_egress, bytes(6), False))
+
+
+def _netdev_of(hops: Hops) -> int:
+    """The ifindex of the netdev that is the peer; 0 when none is."""
+    ifindex: int = _HOP.unpack(hops[1])[0]
+    return ifindex
 
 
 def _kinds_differ(port: End, other: End) -> str:

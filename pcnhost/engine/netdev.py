@@ -109,6 +109,10 @@ class Netdevs:
         self._leftover.discard(ifindex)
         state.remove(self._directory(ifindex))
 
+    def leave(self, ifindex: int) -> None:
+        """It is again as if an earlier process had left what is attached."""
+        self._leftover.add(ifindex)
+
     def sweep(self, kept: Collection[str] = ()) -> None:
         """Detaches what an earlier process left and this one has not taken over, but for what leads to cubes `kept`."""
         for ifindex in list(self._leftover):

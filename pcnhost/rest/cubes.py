@@ -93,7 +93,8 @@ class CubeResource(MembersResource):
                 raise Refused(Problem(ErrorTag.INVALID_VALUE, text=text, place="service-name"))
             for port in body.get("ports", ()):
                 port.pop("tcubes", None)
-            return self.context.write(self.symbol("create"), name, (), jsontext.compact(body))
+            with self.context.engine.provisional(name):
+                return self.context.write(self.symbol("create"), name, (), jsontext.compact(body))
 
     def recreate(self, name: str, body: Json) -> Response:
         """Like create(), from what has been kept: polycubed keeps numbers that came as keys in a URL as strings."""

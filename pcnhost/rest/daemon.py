@@ -163,7 +163,12 @@ class Daemon:
         if not isinstance(wanted, list):
             raise bad_request(f"body: {shown(wanted)} is not possible, an array of cubes is expected")
         names = [str(cube.get("name")) for cube in wanted if isinstance(cube, dict)]
-        return self._writes.write_cubes(self._services, call, names, lambda: self._create_all(wanted))
+
+        def create() -> Answer:
+            with self._engine.provisional(*names):
+                return self._create_all(wanted)
+
+        return self._writes.write_cubes(self._services, call, names, create)
 
     def _create_all(self, wanted: Sequence[Json]) -> Answer:
         created: list[tuple[Service, str]] = []

@@ -69,6 +69,33 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         assert holder.check().broken == 0
 
 
+def test_a_cube_that_its_service_refuses_goes_on(tmp_path: Path) -> None:
+    """An earlier build has accepted a service with port 0; this one refuses the cube once the programs are loaded."""
+    with restartable(tmp_path, clients=1, servers=2) as cube:
+        client = cube.network.clients[0]
+        cube.service(VIP, 80, "TCP", [1, 1])
+        cube.service(VIP, 81, "TCP", [1])
+        holder = Holder(cube.lab, client, VIP, 80, CONNECTIONS)
+        cube.service(VIP, 0, "ICMP", [1])
+        pings = Pings(cube.lab, client, VIP)
+        cube.stop()
+        kept = (tmp_path / "cubes").read_text()
+        (tmp_path / "cubes").write_text(kept.replace('"vport": 81', '"vport": 0'))
+        cube.start()
+        (missing,) = cube.api.get("status")["cubes-not-restored"]
+        assert missing["name"] == "lb1"
+        assert "cannot restore cube lb1, it goes on as it was: " in (tmp_path / "log").read_text()
+        assert holder.check().broken == 0
+        assert sum(new_sessions(client, "http", VIP, 80, 20).values()) == 20
+        cube.stop()
+        (tmp_path / "cubes").write_text(kept)
+        cube.start()
+        assert cube.api.get("status")["cubes-not-restored"] == []
+        assert holder.check().broken == 0
+        sent, unanswered = pings.end()
+        assert sent > 100 and unanswered == 0
+
+
 MAX_SERVICES, MAX_CHUNKS, MAX_BACKENDS = 65_536, 129_024, 262_144
 UNEVEN, CHUNKS_OF_UNEVEN = (1, 65535), 64  # weights that need the finest shares
 

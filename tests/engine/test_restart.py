@@ -12,7 +12,7 @@ from pcnhost.engine import Cube, Engine, bpf, state
 
 from .conftest import STATE_DIR, EngineFactory
 from .programs import CABLE, CROSS, counting
-from .support import counter, create, open_files, programs_on
+from .support import counter, create, open_files, programs_on, refuses
 from .wire import Wire, frame
 
 pytestmark = pytest.mark.root
@@ -106,6 +106,57 @@ def test_a_kill_is_like_a_restart(start_engine: EngineFactory, wires: Wires, kin
     b.send(frame(b"somebody is there"))
     assert a.receive() == frame(b"somebody is there")
     assert counter(cube, "hits") == 2
+
+
+@KINDS
+def test_a_creation_that_fails_leaves_what_was_there(
+    start_engine: EngineFactory, wires: Wires, kind: str
+) -> None:
+    """However far it has come, and whatever it has made of ports and peers."""
+    a, b, _ = wires(3)
+    engine = start_engine()
+    _two_cubes(engine, kind)
+    _connect(engine)
+    engine.close(keep_datapath=True)
+
+    def check(text: bytes) -> None:
+        for sender, receiver in ((a, b), (b, a)):
+            sender.send(frame(text))
+            assert receiver.receive() == frame(text)
+
+    engine = start_engine()
+    with engine.provisional("one", "two"):
+        one, _ = create(engine, counting(CROSS), name="one", type=kind)
+        with refuses("Interface  w9 does not exist or is down"):
+            one.add_port("netdev", {"peer": "w9"})
+        check(b"a port is refused")
+        one.add_port("fresh", {"peer": "w0"})
+        one.add_port("netdev", {"peer": "w2"})
+        one.add_port("cube", {})
+        engine.destroy_cube("one")
+        check(b"a cube is refused")
+        assert not programs_on("w2")
+        two, _ = create(engine, counting(CROSS), name="two", type=kind)
+        two.add_port("cube", {"peer": "one:cube"})
+        two.add_port("netdev", {"peer": "w1"})
+    create(engine, counting(CROSS), name="third", type=kind)
+    engine.sweep({"one"})
+    check(b"the other cube is there")
+    with engine.provisional("one"):
+        one, _ = create(engine, counting(CROSS), name="one", type=kind)
+        one.add_port("cube", {"peer": "two:cube"})
+        engine.sweep({"one"})
+        engine.destroy_cube("one")
+    engine.sweep({"one"})
+    check(b"it has been there for a while")
+    one, _ = create(engine, counting(CROSS), name="one", type=kind)
+    one.add_port("cube", {"peer": "two:cube"})
+    one.add_port("netdev", {"peer": "w0"})
+    engine.sweep()
+    check(b"it is there")
+    assert counter(one, "hits") == counter(two, "hits") == 10
+    engine.destroy_cube("one")
+    assert not programs_on("w0")
 
 
 def test_ports_keep_their_numbers(start_engine: EngineFactory) -> None:

@@ -69,6 +69,12 @@ class PlainEngine:
     def restoring(self, cube: str) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def provisional(self, *names: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def goes_on(self, name: str) -> bool:
+        return False
+
     def netdevs(self) -> list[dict[str, Any]]:
         return [{"name": "eth9"}]
 
