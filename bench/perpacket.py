@@ -212,6 +212,8 @@ def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]
         if full:
             _fill_openings(target)
         cases["new session"] = _opening(target, setup.services, scale, emptied=not full)
+        if setup.services > 1:  # what the tables of sessions add, without those of services
+            cases["one service, new session"] = _opening(target, 1, scale, emptied=not full)
     return cases
 
 
