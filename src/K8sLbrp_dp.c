@@ -77,7 +77,9 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
       return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
     if (!known) {
       decided(NOTHING_KNOWN);
-      return is_error ? ACTION_UNMATCHED : pass_or_refuse(pkt);
+      if (is_error) return ACTION_UNMATCHED;
+      forget_session(pkt, &found, session);
+      return pass_or_refuse(pkt);
     }
     struct flow old = session->back;
     found.counter = session->counter;
@@ -88,6 +90,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
       if (outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
     } else {
       outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
+      if (outcome == NOT_A_SERVICE) forget_session(pkt, &found, session);
       if (outcome != OPENED) return handle_not_opened(pkt, outcome);
     }
     found.from_client = true;

@@ -4,7 +4,9 @@
  * allocated whole (see docs/datapath.md for the figures). The control plane defines SESSION_ENTRIES
  * (max-sessions) and CPUS.
  */
-#define RETIRED_ENTRIES (SESSION_ENTRIES / 2 / CPUS * CPUS) /* as many for each CPU */
+/* As many for each CPU; fewer than `flows` has places, or they would be taken before the first one is
+ * removed. */
+#define RETIRED_ENTRIES (FLOW_ENTRIES(SESSION_ENTRIES) / 2 / CPUS * CPUS)
 #define FLOW_HINTS 16384
 
 BPF_ARRAY(ports, struct port, MAX_PORTS);

@@ -46,8 +46,6 @@ static __always_inline enum open_result assign_backend(struct flow_key *tuple, _
  */
 static __always_inline enum open_result assign_direct(const struct packet *pkt, struct session *session) {
   const struct flow_key *tuple = &pkt->tuple;
-  if (tuple->proto == PROTO_TCP && (pkt->tcp_flags & TCP_SYN) && (pkt->tcp_flags & TCP_ACK))
-    return NOT_A_SERVICE; /* the answer of a server to a client that happens to be a backend as well */
   if (tuple->saddr == tuple->daddr || !is_backend(tuple->daddr, tuple->dport, tuple->proto))
     return NOT_A_SERVICE;
   decided(DIRECT, tuple->daddr, tuple->dport);

@@ -38,7 +38,8 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   if (!entry || !copy_session(entry, &finished) || is_needed(&finished, oldest.proto, now)) return;
   if (!backend_sees_client(&finished)) {
     struct flow_key answers = answer_of(&finished, oldest.proto);
-    flows.delete(&answers);
+    struct session *answered = flows.lookup(&answers); /* which may be another session's since */
+    if (answered && answered->check == finished.check) flows.delete(&answers);
   }
   if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
 }

@@ -118,12 +118,15 @@ static __always_inline __u8 initial_state(const struct packet *pkt) {
 static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt, bool from_client) {
   /* A blind RST is ignored by both ends (RFC 5961): packets of both sides after it show that they go on. */
   if (pkt->tcp_flags & TCP_RST) return state == SESSION_CLOSED ? state : SESSION_RESET;
-  if (pkt->tcp_flags & TCP_FIN) {
+  if (pkt->tcp_flags & TCP_FIN && !is_reset(state)) {
     __u8 closed = from_client ? SESSION_CLIENT_CLOSED : SESSION_SERVER_CLOSED;
     __u8 by_other = from_client ? SESSION_SERVER_CLOSED : SESSION_CLIENT_CLOSED;
     return state == by_other || state == SESSION_CLOSED ? SESSION_CLOSED : closed;
   }
   if (from_client && pkt->tcp_flags & TCP_SYN) return is_reset(state) ? SESSION_OPENING : state;
+  /* The server has taken the client's SYN for a new connection. */
+  if (pkt->tcp_flags & TCP_SYN && (state == SESSION_CLIENT_CLOSED || state == SESSION_SERVER_CLOSED))
+    return SESSION_ANSWERED;
   if (state == SESSION_OPENING || state == SESSION_ANSWERED)
     return from_client ? SESSION_ESTABLISHED : SESSION_ANSWERED;
   if (!is_reset(state)) return state;
@@ -135,7 +138,7 @@ static __always_inline __u8 next_state(const struct session *session, const stru
                                        bool from_client, __u32 now) {
   __u8 state = session->state;
   if (pkt->tuple.proto == PROTO_TCP) return next_tcp_state(state, pkt, from_client);
-  if (!from_client) return state == SESSION_OPENING ? SESSION_ANSWERED : state;
+  if (state == SESSION_OPENING) return from_client ? state : SESSION_ANSWERED;
   return state == SESSION_ANSWERED && session->last_seen != now ? SESSION_ESTABLISHED : state;
 }
 

@@ -3,8 +3,9 @@
  *
  * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
- * openings  the same for sessions that the server has not answered yet. They move to `clients` with the first
- *           answer, so whatever is flooded without being answered cannot evict sessions that live.
+ * openings  the same for sessions of which only one side may know: those without an answer, and in TCP also
+ *           those whose client has not gone on after it, because a server answers forged packets, too. Then
+ *           they move to `clients`, so a flood cannot evict sessions that live.
  * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
  *           another session of the same client port (one "beside others"), and answers to a client that the
  *           backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
@@ -154,7 +155,20 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
   session->flags = flags;
 }
 
-/* The server has answered: the session is one of those that are worth keeping. */
+/*
+ * Whether this packet shows that both sides know of the session: an answer, in TCP the client's next packet
+ * after it. A TCP session found in the middle was somebody's before, so an answer is enough, other than a
+ * reset. `session` is as it was before the packet.
+ */
+static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
+                                             bool from_client) {
+  if (pkt->tuple.proto != PROTO_TCP) return !from_client;
+  if (pkt->tcp_flags & (TCP_SYN | TCP_RST)) return false;
+  if (!from_client) return session->state == SESSION_ESTABLISHED;
+  return session->state == SESSION_ANSWERED || session->state == SESSION_SERVER_CLOSED;
+}
+
+/* The session is one of those that are worth keeping. */
 static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
   session->flags &= ~SESSION_FROM_SERVER;
@@ -198,8 +212,9 @@ static __always_inline void refresh(struct session *session, const struct lookup
                                     __u16 in_index) {
   __u8 proto = pkt->tuple.proto;
   __u8 state = next_state(session, pkt, found->from_client, now);
-  bool is_answer_to_opening = found->table == TABLE_OPENINGS && !found->from_client;
-  if (session->last_seen == now && session->state == state && !is_answer_to_opening) return;
+  bool confirms = confirms_session(session, pkt, found->from_client);
+  bool promotes = found->table == TABLE_OPENINGS && confirms;
+  if (session->last_seen == now && session->state == state && !promotes) return;
   bool retires = retires_in(state, proto) && session->state != state;
   session->last_seen = now;
   session->state = state;
@@ -209,9 +224,8 @@ static __always_inline void refresh(struct session *session, const struct lookup
   }
   write_state(found->entry, session);
   if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
-  bool promotes = is_answer_to_opening;
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
-    promotes = refresh_partner(session, proto, found->from_client);
+    promotes |= refresh_partner(session, proto, found->from_client) && confirms;
   if (promotes) promote(session, proto);
   if (retires) retire(session, proto, now);
 }
@@ -224,6 +238,21 @@ static __always_inline bool is_replaceable(const struct session *old, const stru
                                            __u8 proto, bool last) {
   return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
          (last && old->state == SESSION_CLOSED);
+}
+
+/*
+ * For a packet that gets no session though `found` has one of its flow that is over. When it begins a
+ * connection, nothing may be left of that one: it would take the packets after the SYN.
+ */
+static __always_inline void forget_session(const struct packet *pkt, const struct lookup *found,
+                                           const struct session *session) {
+  if (!found->entry || pkt->tuple.proto != PROTO_TCP || !is_syn(pkt)) return;
+  struct flow_key request = pkt->tuple, answer = answer_of(session, pkt->tuple.proto);
+  struct client_key key = client_key_of(&request);
+  if (found->table == TABLE_CLIENTS) remove_client(&key);
+  if (found->table == TABLE_OPENINGS) remove_opening(&key);
+  flows.delete(&request);
+  flows.delete(&answer);
 }
 
 /* Whether answers to a new session would be taken for those to another one. */

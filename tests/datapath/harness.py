@@ -104,9 +104,10 @@ class Way(Enum):
 
 
 @cache
-def _program_text(own_clock: bool, way: Way) -> str:
-    text = defines(SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
-    text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
+def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
+    text = defines(sessions or SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
+    if sessions is None:
+        text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
     if way is Way.FULL:
         text = _replaced(text, "= take_fast_path(ctx, in);", "= NO_FAST_PATH;")
     if way is Way.COUNTED:
@@ -129,8 +130,8 @@ def defines(entries: int) -> str:
     return f"#define SESSION_ENTRIES {entries}\n#define CPUS 1\n"
 
 
-def _compile(hook: Hook, own_clock: bool, way: Way) -> Module:
-    text = source.complete(source.parse(_program_text(own_clock, way)).text, hook)
+def _compile(hook: Hook, own_clock: bool, way: Way, sessions: int | None) -> Module:
+    text = source.complete(source.parse(_program_text(own_clock, way, sessions)).text, hook)
     return compile_text(text, source.cflags(hook, "lb", 1, egress=False, loglevel="INFO"))
 
 
@@ -145,11 +146,12 @@ class Datapath:
         own_clock: bool = False,
         way: Way = Way.BOTH,
         replaced: Mapping[str, int] = MappingProxyType({}),
+        sessions: int | None = None,
     ) -> None:
         self.hook = hook
         self._runner = Runner()
         self._cpus = bpf.possible_cpus()
-        self._module = _compile(hook, own_clock, way)
+        self._module = _compile(hook, own_clock, way, sessions)
         self.maps = {**self._module.tables, **replaced}
         name = "handle_rx_wrapper" if hook is Hook.TC else "handle_rx_xdp_wrapper"
         self._fd = bpf.load_program(

@@ -302,11 +302,22 @@ class Model:
         else:
             opened = self._open(key, datagram, in_port, observed, found)
             if opened is None:
+                is_tcp = datagram.proto == IPPROTO_TCP
+                if found and is_tcp and datagram.tcp_flags & (SYN | ACK | RST) == SYN:
+                    self._forget(found)
                 return self._no_such_service(port, datagram)
             if isinstance(opened, Expected):
                 return opened
             found = opened
         return self._translated(port, datagram, found)
+
+    def _forget(self, found: Found) -> None:
+        """A connection begins that is not this session's, which is over."""
+        for table, entries in (("clients", self.clients), ("openings", self.openings)):
+            if found.table == table:
+                del entries[client_of(found.session.request)]
+        self.flows.pop(found.session.request, None)
+        self.flows.pop(found.session.answer, None)
 
     def _translated(self, port: Port, datagram: Datagram, found: Found) -> Expected:
         session = found.session
@@ -370,17 +381,19 @@ class Model:
     def _next_state(self, found: Found, datagram: Datagram) -> str:
         session, state = found.session, found.session.state
         if session.proto != IPPROTO_TCP:
-            if not found.from_client:
-                return "answered" if state == "opening" else state
+            if state == "opening":
+                return state if found.from_client else "answered"
             return "established" if state == "answered" and session.seen != self.now else state
         flags = datagram.tcp_flags
         me, other = ("client", "server") if found.from_client else ("server", "client")
         if flags & RST:
             return state if state == "closed" else "reset"
-        if flags & FIN:
+        if flags & FIN and state not in RESET:
             return "closed" if state in ("closed", f"{other} closed") else f"{me} closed"
         if flags & SYN and found.from_client:
             return "opening" if state in RESET else state
+        if flags & SYN and state in ("client closed", "server closed"):
+            return "answered"
         if state in ("opening", "answered"):
             return "established" if found.from_client else "answered"
         if state not in RESET:
@@ -390,21 +403,33 @@ class Model:
     def _refresh(self, found: Found, datagram: Datagram, in_port: int) -> None:
         session, before = found.session, (found.session.state, found.session.seen)
         state = self._next_state(found, datagram)
-        is_first_answer = found.table == "openings" and not found.from_client
-        if before == (state, self.now) and not is_first_answer:
+        confirms = self._confirms(found, datagram)
+        if before == (state, self.now) and not (confirms and found.table == "openings"):
             return
         session.state, session.seen = state, self.now
         if found.from_client:
             session.port, session.generation = in_port, self.ports[in_port].generation
         end = client_of(session.request)
+        promotes = confirms and found.table == "openings"
         if found.table == "flows" or not session.is_plain:
-            self._refresh_partner(session, found.from_client)
-        elif is_first_answer and end not in self.clients:
+            promotes |= self._refresh_partner(session, found.from_client) and confirms
+        if promotes and end not in self.clients:
             self.clients[end] = self.openings.pop(end)
         if before[0] != state and self._retires(session):
             self._retire(session)
 
-    def _refresh_partner(self, session: Session, from_client: bool) -> None:
+    @staticmethod
+    def _confirms(found: Found, datagram: Datagram) -> bool:
+        """Both sides know of the session: in TCP the client has gone on after an answer."""
+        session = found.session
+        if session.proto != IPPROTO_TCP:
+            return not found.from_client
+        if datagram.tcp_flags & (SYN | RST):
+            return False
+        return session.state in (("answered", "server closed") if found.from_client else ("established",))
+
+    def _refresh_partner(self, session: Session, from_client: bool) -> bool:
+        """Whether the partner is an entry in `openings`."""
         end = client_of(session.request)
         if not from_client:
             for entries in (self.clients, self.openings):
@@ -412,9 +437,8 @@ class Model:
                 if entry and entry.request == session.request:
                     if entry.is_same(session):
                         entry.take_state(session)
-                        if entries is self.openings and end not in self.clients:
-                            self.clients[end] = self.openings.pop(end)
-                    return
+                        return entries is self.openings
+                    return False
         other = session.answer if from_client else session.request
         if other in self.flows:
             entry = self.flows[other][0]
@@ -422,6 +446,7 @@ class Model:
                 entry.take_state(session)
         elif session.state not in CLOSING:
             self.flows[other] = (replace(session), not from_client)
+        return False
 
     @staticmethod
     def _retires(session: Session) -> bool:
@@ -461,7 +486,7 @@ class Model:
         service = self.services.get((*vip, proto))
         made = Datagram(bytearray(observed), datagram.l3, datagram.l4)
         if service is None:
-            if flags & (SYN | ACK) == SYN | ACK or client[0] == vip[0] or not self._is_backend(*vip, proto):
+            if client[0] == vip[0] or not self._is_backend(*vip, proto):
                 return None
             backend, visible = vip, client
         elif not service.serves(client[0]):

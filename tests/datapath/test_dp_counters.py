@@ -191,6 +191,7 @@ def test_sessions_found_in_the_middle(lab: Lab) -> None:
     served(lab)
     request(lab, TCP_EXCHANGE)
     answer(lab, TCP_EXCHANGE)
+    request(lab, TCP_EXCHANGE, flags="A")
     assert lab.tables.changes() == {"opening_added": 1, "opening_removed": 1, "client_added": 1}
     lab.tables.forget(TCP_EXCHANGE.forward_flow())
     request(lab, TCP_EXCHANGE, flags="A")

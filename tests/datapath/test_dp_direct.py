@@ -126,7 +126,39 @@ def test_answer_of_a_backend_without_session(lab: Lab, exchange: Exchange) -> No
 
 
 def test_backend_that_connects_from_its_port(lab: Lab) -> None:
-    """A SYN is no answer."""
+    """A SYN is no answer, and the packets after the client's SYN-ACK are none of a service."""
     lab.serve((SERVER, SERVER_PORT))
     packet = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="S")
     assert_out(lab.from_server(packet), CLIENT_IF, packet)
+    direct_request(lab, TCP_EXCHANGE, "SA")
+    for flags in ("A", "PA"):
+        direct_answer(lab, TCP_EXCHANGE, flags)
+
+
+def test_nothing_is_left_of_a_session_when_a_connection_to_somebody_else_begins(lab: Lab) -> None:
+    """The service is gone, and its address is a host's: all packets of the client get there, not only the SYN."""
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A", "FA"):
+        request(lab, VIP, SERVER, flags)
+        answer(lab, VIP, SERVER, "SA" if flags == "S" else flags)
+    lab.tables.remove_service(VIP, TCP_EXCHANGE.vport, TCP_EXCHANGE.proto)
+    for flags in ("S", "A", "PA"):
+        packet = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags=flags)
+        assert_out(lab.from_client(packet), SERVER_IF, packet)
+    assert lab.tables.sessions() == 0
+
+
+def test_nothing_is_left_of_a_session_beside_others_either(lab: Lab) -> None:
+    """It has a source port of its own, and stands in `flows`."""
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    begun = lab.from_client(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT, flags="S"))
+    seen_port = int.from_bytes(begun.frame[34:36])
+    for flags in ("A", "FA"):
+        direct_request(lab, TCP_EXCHANGE, flags, seen_port=seen_port)
+        direct_answer(lab, TCP_EXCHANGE, flags, seen_port=seen_port)
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        direct_request(lab, TCP_EXCHANGE, flags)
+    assert lab.tables.sessions("flows") == 0

@@ -39,7 +39,9 @@ from tests.datapath.tables import SESSION_TABLES
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
 
-OPENING, ANSWERED, ESTABLISHED, CLIENT_CLOSED, SERVER_CLOSED, CLOSED, RESET = range(7)
+OPENING, ANSWERED, ESTABLISHED, CLIENT_CLOSED, SERVER_CLOSED, CLOSED, RESET, RESET_CLIENT, RESET_SERVER = (
+    range(9)
+)
 REWRITE = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
 
@@ -95,11 +97,12 @@ def test_states_of_tcp(lab: Lab) -> None:
     assert state(lab, TCP_EXCHANGE) == OPENING
     assert lab.tables.sessions("openings") == 1
     answer(lab, TCP_EXCHANGE, SERVER, "SA")
-    assert lab.tables.sessions("clients") == 1
     request(lab, TCP_EXCHANGE, SERVER, "S")
     assert state(lab, TCP_EXCHANGE) == ANSWERED
+    assert lab.tables.sessions("openings") == 1
     request(lab, TCP_EXCHANGE, SERVER, "A")
     assert state(lab, TCP_EXCHANGE) == ESTABLISHED
+    assert lab.tables.sessions("clients") == 1
     answer(lab, TCP_EXCHANGE, SERVER, "PA")
     assert state(lab, TCP_EXCHANGE) == ESTABLISHED
     assert lab.tables.sessions() == 1
@@ -144,6 +147,30 @@ def test_traffic_of_both_sides_outlives_an_rst(lab: Lab, from_client: bool) -> N
     assert state(lab, TCP_EXCHANGE) == ESTABLISHED
     lab.tables.age(3600)
     answer(lab, TCP_EXCHANGE, SERVER, "PA")
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_a_fin_after_an_rst_closes_nothing(lab: Lab, from_client: bool) -> None:
+    """It was on its way already; the session has no hour of a half-closed one before it."""
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    first, second = (request, answer) if from_client else (answer, request)
+    first(lab, TCP_EXCHANGE, SERVER, "R")
+    second(lab, TCP_EXCHANGE, SERVER, "FA")
+    assert state(lab, TCP_EXCHANGE) in (RESET_CLIENT, RESET_SERVER)
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_a_connection_after_a_half_closed_one_is_a_whole_one(lab: Lab, from_client: bool) -> None:
+    """The client begins anew from the same port, and the server takes part."""
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    (request if from_client else answer)(lab, TCP_EXCHANGE, SERVER, "FA")
+    request(lab, TCP_EXCHANGE, SERVER, "S")
+    answer(lab, TCP_EXCHANGE, SERVER, "SA")
+    assert state(lab, TCP_EXCHANGE) == ANSWERED
+    request(lab, TCP_EXCHANGE, SERVER, "A")
+    assert state(lab, TCP_EXCHANGE) == ESTABLISHED
 
 
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
@@ -380,7 +407,9 @@ def idle(lab: Lab, exchange: Exchange, last: str, ticks: int) -> None:
 
 
 @without_handshake
-def test_states_without_handshake(lab: Lab, exchange: Exchange) -> None:
+@pytest.mark.parametrize("later", [request, answer], ids=["client", "server"])
+def test_states_without_handshake(lab: Lab, exchange: Exchange, later: Callable[..., None]) -> None:
+    """After a question and its answer at once, either side may go on: a server may stream."""
     lab.serve((SERVER, SERVER_PORT))
     request(lab, exchange, SERVER)
     assert state(lab, exchange) == OPENING
@@ -391,10 +420,7 @@ def test_states_without_handshake(lab: Lab, exchange: Exchange) -> None:
         ask(lab, exchange, SERVER)
         assert state(lab, exchange) == ANSWERED
     lab.tables.age(5)
-    answer(lab, exchange, SERVER)
-    assert state(lab, exchange) == ANSWERED
-    lab.tables.age(5)
-    for ask in (request, answer, request):
+    for ask in (later, request, answer, request):
         ask(lab, exchange, SERVER)
         assert state(lab, exchange) == ESTABLISHED
 
@@ -500,6 +526,7 @@ def test_entry_of_a_session_that_is_half_another_ones(lab: Lab, exchange: Exchan
     answer_ = exchange.answer(SERVER, seen_client, PLAIN)
     if table == "clients":
         assert lab.from_server(answer_).out == CLIENT_IF
+        assert lab.from_client(exchange.request(CLIENT, VIP, PLAIN, flags="A")).out == SERVER_IF
     assert lab.tables.sessions(table) == 1
     lab.tables.tear_sessions(table)
     is_request = table != "flows"

@@ -251,10 +251,11 @@ def test_source_ports_are_found_while_half_of_them_are_free(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
     syn, other_syn = (bytearray(TCP_EXCHANGE.request(CLIENT, vip, PLAIN)) for vip in (VIP, OTHER_VIP))
     synack = bytearray(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN))
+    ack = bytearray(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="A"))
     for port in range(10_000, 40_000):
-        syn[34:36] = synack[36:38] = port.to_bytes(2)
-        lab.datapath.run(CLIENT_IF, bytes(syn))
-        lab.datapath.run(SERVER_IF, bytes(synack))
+        syn[34:36] = synack[36:38] = ack[34:36] = port.to_bytes(2)
+        for interface, packet in ((CLIENT_IF, syn), (SERVER_IF, synack), (CLIENT_IF, ack)):
+            lab.datapath.run(interface, bytes(packet))
     assert lab.tables.sessions("clients") == 30_000
     seen = set()
     for port in range(10_000, 12_000):

@@ -1,0 +1,78 @@
+"""Which sessions get a place in `clients`: those of which both sides know. A flood of forged packets, which servers
+answer as well, has none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Lab
+from tests.datapath.packets import CLIENT, CLIENT_PORT, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.talk import answer, request
+
+SEEN = "10.9.8.7"
+
+
+def places(lab: Lab) -> tuple[int, int]:
+    return lab.tables.sessions("openings"), lab.tables.sessions("clients")
+
+
+@pytest.fixture
+def lab(lab: Lab) -> Lab:
+    lab.serve((SERVER, SERVER_PORT))
+    return lab
+
+
+def test_a_handshake_gets_one_when_the_client_goes_on(lab: Lab) -> None:
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    answer(lab, VIP, SERVER, "SA")
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
+    assert places(lab) == (0, 1)
+
+
+def test_a_client_that_closes_at_once_goes_on_as_well(lab: Lab) -> None:
+    for flags in ("S", "FA"):
+        request(lab, VIP, SERVER, flags)
+        answer(lab, VIP, SERVER, "SA")
+    assert places(lab) == (0, 1)
+
+
+def test_a_client_that_resets_does_not(lab: Lab) -> None:
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    request(lab, VIP, SERVER, "R")
+    assert places(lab) == (1, 0)
+
+
+@pytest.mark.parametrize(("flags", "gets_one"), [("A", True), ("R", False), ("RA", False)])
+def test_a_session_found_in_the_middle_gets_one_with_an_answer(lab: Lab, flags: str, gets_one: bool) -> None:
+    request(lab, VIP, SERVER, "A")
+    request(lab, VIP, SERVER, "A")
+    assert places(lab) == (1, 0)
+    answer(lab, VIP, SERVER, flags)
+    assert places(lab) == ((0, 1) if gets_one else (1, 0))
+
+
+def test_udp_gets_one_with_an_answer(lab: Lab) -> None:
+    request(lab, VIP, SERVER, exchange=UDP_EXCHANGE)
+    assert places(lab) == (1, 0)
+    answer(lab, VIP, SERVER, exchange=UDP_EXCHANGE)
+    assert places(lab) == (0, 1)
+
+
+def test_a_client_that_the_backend_sees_elsewhere(lab: Lab) -> None:
+    """Whose answers are found in `flows`."""
+    lab.tables.set_rewrite((CLIENT, "255.255.255.255", SEEN))
+    assert lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="S")).out == SERVER_IF
+    assert lab.from_server(TCP_EXCHANGE.answer(SERVER, SEEN, PLAIN, flags="SA")).out == CLIENT_IF
+    assert places(lab) == (1, 0)
+    assert lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="A")).out == SERVER_IF
+    assert places(lab) == (0, 1)
+
+
+def test_servers_answer_a_flood(lab: Lab) -> None:
+    for port in range(CLIENT_PORT + 1, CLIENT_PORT + 300):
+        request(lab, VIP, SERVER, "S", sport=port)
+        answer(lab, VIP, SERVER, "SA", sport=port)
+    assert lab.tables.sessions("clients") == 0
