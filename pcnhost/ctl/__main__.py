@@ -142,7 +142,7 @@ def _request(client: Client, line: Line) -> int:
     path, body = _with_body(client, line)
     reply = client.send(METHODS[line.command], path, body)
     if not reply.ok:
-        print(reasons.refusal(client, line, reply), file=sys.stderr)
+        print(reasons.refusal(client, line, body, reply), file=sys.stderr)
         return REFUSED
     value = reply.json()
     if line.command in ("", "show") and value is not None:

@@ -12,9 +12,9 @@ _BARE = ("Method Not Allowed", "Cannot find a matching route.")
 _NO_CUBE = "No cube found named"  # also said of a service, when nothing follows it by that name
 
 
-def refusal(client: Client, line: Line, reply: Reply) -> str:
+def refusal(client: Client, line: Line, body: str | None, reply: Reply) -> str:
     """What the daemon said, or more when that was not enough to go on. Raises Unreachable."""
-    nothing_given = line.command == "add" and not line.members and reply.status == 400
+    nothing_given = line.command == "add" and body == "{}" and reply.status == 400
     if nothing_given:
         return _missing_keys(client, line.path) or reply.refusal
     if reply.text not in _BARE and not reply.text.startswith(_NO_CUBE):

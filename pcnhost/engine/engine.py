@@ -81,6 +81,7 @@ class Engine:
         state.write_note(self._root / "layout", LAYOUT)
         self._panel = Panel(self._root)
         self._packet_out = PacketOutDevice(self._panel, self._netlink)
+        self._netdevs.packet_out = self._packet_out.ifindex
         self._links = Links(self._lock, self._panel, self._netdevs, self._packet_out, self._log)
         self._shared = Shared(
             self._lock, self._panel, self._links, self._public, self._log, self._provisional
@@ -192,9 +193,9 @@ class Engine:
                 port.set_peer("")
 
     def netdevs(self) -> list[dict[str, Any]]:
-        """`name` and `addresses` (if any) of every netdev that is up and no loopback."""
+        """`name` and `addresses` (if any) of every netdev that is up and may be a peer."""
         with self._lock:
-            return [netdev for netdev in self._netdevs.usable() if netdev["name"] != self._packet_out.name]
+            return self._netdevs.usable()
 
     def restoring(self, cube: str) -> AbstractContextManager[None]:
         """Meanwhile the ports of this cube, which may not exist yet, may want peers that are not there."""

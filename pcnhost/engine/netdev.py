@@ -12,6 +12,7 @@ from typing import Any
 from pcnhost.engine import bpf, state
 from pcnhost.engine.attachment import CLSACT_HOOKS, XDP_FLAGS, Attachment, Spot, attach, recorded
 from pcnhost.engine.netlink import IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, TC_EGRESS, Netlink
+from pcnhost.errors import HostError
 
 ENTRIES = {"TC": Spot.TC_INGRESS, "XDP_SKB": Spot.XDP_SKB, "XDP_DRV": Spot.XDP_DRV}  # by type of the cube
 _CUBE = "cube"  # note: whom the netdev leads to
@@ -27,10 +28,17 @@ class Netdevs:
         self._attached: dict[int, dict[Spot, Attachment]] = {}
         self._read_records()
         self._leftover = set(self._attached)  # by an earlier process
+        self.packet_out = 0  # the ifindex of the host's own
 
     def find(self, name: str) -> int | None:
-        """The ifindex of the netdev if it exists and is administratively up."""
+        """The ifindex of the netdev if it exists and is administratively up.
+
+        Raises HostError when no program may take its packets: what the machine says to itself, the API included,
+        and what services send."""
         link = self._netlink.by_name(name)
+        if link and (link["flags"] & IFF_LOOPBACK or link["index"] == self.packet_out):
+            what = "the loopback interface" if link["flags"] & IFF_LOOPBACK else "how the host sends packets"
+            raise HostError(f"peer: {name} is {what}, allowed: another port, another network interface")
         return link["index"] if link and link["flags"] & IFF_UP else None
 
     def look(self, ifindex: int) -> Any | None:
@@ -38,14 +46,14 @@ class Netdevs:
         return self._netlink.by_index(ifindex)
 
     def usable(self) -> list[dict[str, Any]]:
-        """Every netdev that is up and no loopback: `name`, and `addresses` (with prefix) if it has some."""
+        """Every netdev that is up and may be a peer: `name`, and `addresses` (with prefix) if it has some."""
         addresses: dict[int, list[str]] = {}
         for message in self._netlink.addresses():
             address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
             addresses.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
         answer = []
         for link in self._netlink.links():
-            if link["flags"] & IFF_UP and not link["flags"] & IFF_LOOPBACK:
+            if link["index"] != self.packet_out and link["flags"] & (IFF_UP | IFF_LOOPBACK) == IFF_UP:
                 entry = {"name": link.get_attr("IFLA_IFNAME")}
                 if link["index"] in addresses:
                     entry["addresses"] = addresses[link["index"]]

@@ -87,22 +87,22 @@ class PacketOutDevice:
         try:
             request = struct.pack("16sH14x", b"pcn_out%d", _IFF_TAP | _IFF_NO_PI)
             answer = fcntl.ioctl(self._fd, _TUNSETIFF, request)
-            self.name = answer[:16].split(b"\0")[0].decode()
-            self._set_up(panel, netlink)
+            name = answer[:16].split(b"\0")[0].decode()
+            self.ifindex = socket.if_nametoindex(name)
+            self._set_up(name, panel, netlink)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _set_up(self, panel: Panel, netlink: Netlink) -> None:
+    def _set_up(self, name: str, panel: Panel, netlink: Netlink) -> None:
         with suppress(OSError):  # no IPv6 in this kernel
-            Path(f"/proc/sys/net/ipv6/conf/{self.name}/disable_ipv6").write_text("1")
-        ifindex = socket.if_nametoindex(self.name)
+            Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
         tc, xdp = panel.load("packet_out_tc"), panel.load("packet_out_xdp")
         try:
-            netlink.set_up(ifindex, _TAP_MTU)
-            netlink.set_xdp(ifindex, xdp, XDP_FLAGS[Spot.XDP_SKB])
-            netlink.add_clsact(ifindex)
-            netlink.set_filter(ifindex, TC_INGRESS, tc)
+            netlink.set_up(self.ifindex, _TAP_MTU)
+            netlink.set_xdp(self.ifindex, xdp, XDP_FLAGS[Spot.XDP_SKB])
+            netlink.add_clsact(self.ifindex)
+            netlink.set_filter(self.ifindex, TC_INGRESS, tc)
         finally:
             os.close(tc)
             os.close(xdp)

@@ -122,6 +122,24 @@ def test_the_lowest_free_index_is_used(engine: Engine) -> None:
     assert cube.add_port("g", {}).index == 4
 
 
+def test_netdevs_that_are_no_peers(engine: Engine) -> None:
+    """A cube at lo would swallow what the machine says to itself, one at the host's TAP what services send."""
+    cube, _ = create(engine, DROP)
+    with IPRoute() as ipr:
+        names = [link.get_attr("IFLA_IFNAME") for link in ipr.get_links()]
+    (tap,) = (name for name in names if name.startswith("pcn_out"))
+    allowed = "allowed: another port, another network interface"
+    for name, what in (("lo", "the loopback interface"), (tap, "how the host sends packets")):
+        with refuses(f"peer: {name} is {what}, {allowed}"):
+            cube.add_port("p", {"peer": name})
+        before = programs_on(name)
+        with engine.restoring("c1"):
+            port = cube.add_port("p", {"peer": name})
+        assert (port.status, port.why_down) == ("DOWN", f"peer: {name} is {what}, {allowed}")
+        assert programs_on(name) == before
+        cube.remove_port("p")
+
+
 def test_what_is_gone_stays_gone(engine: Engine, wires: Wires) -> None:
     wires(1)
     cube, _ = create(engine, DROP)

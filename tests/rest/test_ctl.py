@@ -201,6 +201,15 @@ def test_a_refusal_says_what_would_do(ctl: Ctl, line: str, why: str) -> None:
     assert (refused.returncode, refused.stderr, refused.stdout) == (2, f"{why}\n", "")
 
 
+def test_a_refusal_of_a_list_is_said(ctl: Ctl) -> None:
+    """It comes from standard input, so nothing is missing on the line."""
+    said(ctl("k8slbrp add c1"))
+    refused = ctl("c1 service add", "[{vip: 10.9.0.1, vport: 99999, proto: TCP}]")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "99999" in refused.stderr
+    assert ctl("c1 service add", "").stderr == "vip, vport, proto: missing after c1 service\n"
+
+
 @pytest.mark.parametrize("word", ["graph", "top", "sessions", "explain", "trace", "check", "doctor"])
 def test_help_of_the_words_with_options(ctl: Ctl, word: str) -> None:
     helped = said(ctl(f"help {word}", COLUMNS="80"))
