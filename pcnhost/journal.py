@@ -16,7 +16,8 @@ import sqlite3
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -181,33 +182,31 @@ class Journal:
 
     def writes(self) -> list[tuple[int, str]]:
         """The writes that nobody knows the outcome of, oldest first: number and request."""
-        with self._reading:
-            return list(self._reader.execute("SELECT number, request FROM write ORDER BY number"))
+        with self._reads() as read:
+            return list(read("SELECT number, request FROM write ORDER BY number"))
 
     def is_tried_out(self, number: int) -> bool:
         """Whether a write has been begun so often, without any outcome, that it must be what ends the host. Counts.
 
         Raises StorageError."""
         self._change(lambda db: db.execute("UPDATE write SET tries = tries + 1 WHERE number = ?", (number,)))
-        with self._reading:
-            tries = self._reader.execute("SELECT tries FROM write WHERE number = ?", (number,)).fetchone()
+        with self._reads() as read:
+            tries = read("SELECT tries FROM write WHERE number = ?", (number,)).fetchone()
         return bool(tries) and tries[0] > _TRIES
 
     def has(self, cube: str, path: str) -> bool:
-        with self._reading:
-            found = self._reader.execute("SELECT 1 FROM node WHERE cube = ? AND path = ?", (cube, path))
+        with self._reads() as read:
+            found = read("SELECT 1 FROM node WHERE cube = ? AND path = ?", (cube, path))
             return found.fetchone() is not None
 
     def cubes(self) -> list[StoredCube]:
         """All cubes, in the order of their names; their nodes in the order in which they came."""
-        with self._reading:
-            read = self._reader.execute
+        with self._reads() as read:
             read("BEGIN")
             found = [StoredCube(*row) for row in read("SELECT * FROM cube ORDER BY name")]
             for cube in found:
                 nodes = read("SELECT path, value FROM node WHERE cube = ? ORDER BY id", (cube.name,))
                 cube.nodes.extend((path, json.loads(value)) for path, value in nodes)
-            read("COMMIT")
         return found
 
     def replace_all(self, cubes: Iterable[tuple[str, str, Json]]) -> None:
@@ -233,8 +232,8 @@ class Journal:
         self._change(lambda db: None)
 
     def setting(self, name: str) -> str | None:
-        with self._reading:
-            found = self._reader.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        with self._reads() as read:
+            found = read("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return found[0] if found else None
 
     def set_setting(self, name: str, value: str) -> None:
@@ -247,6 +246,18 @@ class Journal:
             self._reader.close()
             self._db.close()
             os.close(self._lock_fd)
+
+    @contextmanager
+    def _reads(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Runs a query, one thread at a time; all those after a BEGIN see the same. Raises DamagedJournal."""
+        with self._reading:
+            try:
+                yield self._reader.execute
+            except (sqlite3.DatabaseError, ValueError) as e:
+                raise DamagedJournal(f"{self._path} is damaged: {e}") from None
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
 
     def _announce(self, request: str, cubes: Sequence[str]) -> _Write:
         with self._guard:
@@ -365,14 +376,30 @@ def _open(path: Path) -> sqlite3.Connection:
             db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT")
         elif version != _VERSION:
             raise DamagedJournal(f"{path} is of another version of pcnhost")
-        db.execute("SELECT * FROM cube, node, write, setting LIMIT 1").fetchall()
-    except sqlite3.OperationalError as e:
+        _check(db)
+    except BaseException as e:
         db.close()
-        raise StorageError(f"cannot write {path}: {e}") from None
-    except sqlite3.DatabaseError as e:
-        db.close()
+        if not isinstance(e, sqlite3.DatabaseError):
+            raise
+        # Of what the file system does not let it do, SQLite has told the code; the rest is for us to blame on the file.
+        code = getattr(e, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if isinstance(e, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+            raise StorageError(f"cannot write {path}: {e}") from None
         raise DamagedJournal(f"{path} is damaged: {e}") from None
     return db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Raises DatabaseError when anything is not as the host has written it, wherever in the file."""
+    db.execute(
+        "SELECT cube.name, service, whole, path, tries, setting.value FROM cube, node, write, setting LIMIT 1"
+    ).fetchall()
+    (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found.splitlines()[-1])
+    strange = "SELECT path FROM node WHERE typeof(value) != 'text' OR NOT json_valid(value) LIMIT 1"
+    if found := db.execute(strange).fetchone():
+        raise sqlite3.DatabaseError(f"what is at {found[0]!r} is no JSON")
 
 
 def check_private(path: Path) -> None:

@@ -62,14 +62,17 @@ class Persistence(Writes):
         if not clean:
             try:
                 self._import()
+                self._await_services()
             except UnusableFile as e:
                 self._journal.close()
                 text = f"{path} cannot be used: {e}. Mend it, or start with {_CLEAN}, which moves it to {path.name}.bad"
                 raise CannotRestore(text) from None
+            except DamagedJournal as e:
+                self._journal.close()
+                raise self._damaged(e) from None
             except (OSError, StorageError) as e:
                 self._journal.close()
                 raise CannotRestore(f"cannot write beside {path}: {e}") from None
-            self._await_services()
 
     @property
     def problem(self) -> str:  # type: ignore[override]
@@ -149,16 +152,27 @@ class Persistence(Writes):
     def _open(self) -> Journal:
         path = self._path.with_name(self._path.name + ".journal")
         try:
-            return Journal(path)
+            journal = Journal(path)
+            try:
+                for number, text in journal.writes():
+                    _check_request(path, number, text)
+            except DamagedJournal:
+                journal.close()
+                raise
+            return journal
         except DamagedJournal as e:
             if not self._clean:
-                text = f"{e}. Remove it to start with {self._path}, or start with {_CLEAN}, which moves it to .bad"
-                raise CannotRestore(text) from None
+                raise self._damaged(e) from None
         except StorageError as e:
             raise CannotRestore(str(e)) from None
         for suffix in ("-wal", "-shm", ""):
             _move_away(path.with_name(path.name + suffix))
         return self._open()
+
+    def _damaged(self, e: DamagedJournal) -> CannotRestore:
+        return CannotRestore(
+            f"{e}. Remove it to start with {self._path}, or start with {_CLEAN}, which moves it to .bad"
+        )
 
     def _import(self) -> None:
         """What somebody has written into the file."""
@@ -369,7 +383,7 @@ class Persistence(Writes):
         try:
             with self._saving:
                 self._write(cubesfile.text_of(self._content()))
-        except (OSError, StorageError) as e:
+        except (OSError, HostError) as e:
             log.error("cannot write %s: %s; the journal has everything", self._path, e)
 
     def close(self) -> None:
@@ -405,6 +419,14 @@ def _with_cube(resource: Resource, call: Call) -> Call:
 def _request(text: str) -> Request:
     method, segments, body = json.loads(text)
     return Request(method, tuple(segments), body=body.encode("latin-1"))
+
+
+def _check_request(journal: Path, number: int, text: str) -> None:
+    """Raises DamagedJournal."""
+    try:
+        _request(text)
+    except (TypeError, ValueError, AttributeError):
+        raise DamagedJournal(f"{journal} is damaged: write {number} is no request") from None
 
 
 def _move_away(path: Path) -> None:

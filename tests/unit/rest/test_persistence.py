@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +48,7 @@ KEPT: dict[str, Any] = {
     "climate": {"celsius": 18.5, "limits": {"low": 3}},
     "box": [NAILS, PINS],
 }
+_PAGE = 4096  # of the journal, in bytes
 
 
 class Keeper:
@@ -348,6 +351,57 @@ def test_damaged_journal_is_refused_and_left(filled: Keeper) -> None:
     assert journal.read_bytes().startswith(b"no database")
     filled.open(clean=True)
     assert journal.with_name("cubes.yaml.journal.bad").read_bytes().startswith(b"no database")
+
+
+def _page_in_the_middle(journal: Path) -> None:
+    content = bytearray(journal.read_bytes())
+    middle = len(content) // _PAGE // 2 * _PAGE
+    content[middle : middle + _PAGE] = b"\xff" * _PAGE
+    journal.write_bytes(content)
+
+
+def _second_half(journal: Path) -> None:
+    content = journal.read_bytes()
+    journal.write_bytes(content[: len(content) // _PAGE // 2 * _PAGE])
+
+
+def _by_sql(statement: str) -> Callable[[Path], None]:
+    def damage(journal: Path) -> None:
+        with contextlib.closing(sqlite3.connect(journal, isolation_level=None)) as db:
+            db.execute(statement)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _page_in_the_middle,
+        _second_half,
+        _by_sql("DROP TABLE setting"),
+        _by_sql("ALTER TABLE node RENAME COLUMN value TO other"),
+        _by_sql("UPDATE node SET value = '{' WHERE id = 100"),
+        _by_sql("UPDATE node SET value = x'ff' WHERE id = 100"),
+        _by_sql("INSERT INTO write (number, request) VALUES (1000, 'GET')"),
+        _by_sql("INSERT INTO write (number, request) VALUES (1000, '[1, 2]')"),
+    ],
+)
+def test_any_damage_of_the_journal_is_told(filled: Keeper, damage: Callable[[Path], None]) -> None:
+    boxes = [{**PINS, "row": row, "content": "x" * 200} for row in range(1000)]
+    filled.host.answering("read_store_box_list_by_id_handler", json.dumps(boxes))
+    filled.done("PUT", "store/s1/box", boxes)
+    filled.kept.close()
+    journal = filled.path.with_name("cubes.yaml.journal")
+    damage(journal)
+    before = journal.read_bytes()
+    for _ in range(2):
+        with pytest.raises(CannotRestore, match=f"{journal} is damaged: .*Remove it to start with"):
+            Persistence(filled.path)
+    assert journal.read_bytes() == before
+    filled.open(clean=True)
+    filled.kept.forget()
+    assert journal.with_name("cubes.yaml.journal.bad").read_bytes() == before
+    assert filled.content() == []
 
 
 def test_file_that_others_can_write_is_refused(host: Host, tmp_path: Path) -> None:
