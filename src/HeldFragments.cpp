@@ -9,15 +9,7 @@ std::optional<HeldFragments::Packet> HeldFragments::hold(const Datagram &datagra
   forget_old(now);
   const auto released = [&](const Held &held) { return held.datagram == datagram && held.packet.empty(); };
   if (std::any_of(held_.begin(), held_.end(), released)) return packet;
-  const uint32_t source = datagram[0];
-  const auto of_source = bytes_of_source_.find(source);
-  const std::size_t bytes = of_source == bytes_of_source_.end() ? 0 : of_source->second;
-  const bool fits = held_.size() < kMaxPackets && bytes_ + packet.size() <= kMaxBytes &&
-                    bytes + packet.size() <= kMaxBytesOfSource;
-  if (!fits || packet.empty()) return std::nullopt;
-  held_.push_back({datagram, now, packet});
-  bytes_of_source_[source] += packet.size();
-  bytes_ += packet.size();
+  if (!packet.empty() && make_room(datagram[0], packet.size())) add(datagram, packet, now);
   return std::nullopt;
 }
 
@@ -32,7 +24,7 @@ std::vector<HeldFragments::Packet> HeldFragments::release(const Datagram &datagr
     if (!held->packet.empty()) packets.push_back(held->packet);
     held = remove(held);
   }
-  if (held_.size() < kMaxPackets) held_.push_back({datagram, now, {}});
+  if (make_room(datagram[0], 0)) add(datagram, {}, now);
   return packets;
 }
 
@@ -40,11 +32,34 @@ void HeldFragments::forget_old(Clock::time_point now) {
   while (!held_.empty() && now - held_.front().since > kMaxAge) remove(held_.begin());
 }
 
+// What has been released needs to be remembered only until packets that were under way have arrived: so it
+// makes room for what is new, but of its own source alone.
+bool HeldFragments::make_room(uint32_t source, std::size_t bytes) {
+  const auto found = shares_.find(source);
+  const Share share = found == shares_.end() ? Share{} : found->second;
+  if (bytes_ + bytes > kMaxBytes || share.bytes + bytes > kMaxBytesOfSource) return false;
+  if (held_.size() < kMaxPackets && share.packets < kMaxPacketsOfSource) return true;
+  const auto oldest = std::find_if(held_.begin(), held_.end(), [&](const Held &held) {
+    return held.datagram[0] == source && held.packet.empty();
+  });
+  if (oldest == held_.end()) return false;
+  remove(oldest);
+  return true;
+}
+
+void HeldFragments::add(const Datagram &datagram, const Packet &packet, Clock::time_point now) {
+  Share &share = shares_[datagram[0]];  // first: no packet is held without its share
+  held_.push_back({datagram, now, packet});
+  share.bytes += packet.size();
+  ++share.packets;
+  bytes_ += packet.size();
+}
+
 std::list<HeldFragments::Held>::iterator HeldFragments::remove(std::list<Held>::iterator held) {
+  const auto share = shares_.find(held->datagram[0]);
+  share->second.bytes -= held->packet.size();
+  if (--share->second.packets == 0) shares_.erase(share);
   bytes_ -= held->packet.size();
-  const auto of_source = bytes_of_source_.find(held->datagram[0]);
-  if (of_source != bytes_of_source_.end() && (of_source->second -= held->packet.size()) == 0)
-    bytes_of_source_.erase(of_source);
   return held_.erase(held);
 }
 

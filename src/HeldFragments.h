@@ -24,6 +24,7 @@ class HeldFragments {
   static constexpr std::size_t kMaxBytes = 1 << 20;
   static constexpr std::size_t kMaxBytesOfSource = 1 << 16;  // one datagram of the greatest size
   static constexpr std::size_t kMaxPackets = 1024;
+  static constexpr std::size_t kMaxPacketsOfSource = 128;  // one of that size in pieces of 512 bytes
   static constexpr std::chrono::seconds kMaxAge{30};  // as long as the receiver would wait for the first one
 
   // Keeps a fragment, or drops it where there is no room. Returns it if the first one has been here
@@ -40,11 +41,17 @@ class HeldFragments {
     Packet packet;  // empty: the first fragment of the datagram has been here
   };
 
+  struct Share {
+    std::size_t bytes = 0, packets = 0;
+  };
+
   void forget_old(Clock::time_point now);
+  bool make_room(uint32_t source, std::size_t bytes);
+  void add(const Datagram &datagram, const Packet &packet, Clock::time_point now);
   std::list<Held>::iterator remove(std::list<Held>::iterator held);
 
-  std::list<Held> held_;  // the oldest first
-  std::map<uint32_t, std::size_t> bytes_of_source_;
+  std::list<Held> held_;              // the oldest first
+  std::map<uint32_t, Share> shares_;  // of sources that have something here
   std::size_t bytes_ = 0;
 };
 

@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parents[2] / "src"
 
 SOURCE, OTHER_SOURCE = 1, 2
-BYTES_OF_SOURCE, ALL_BYTES, PACKETS, SECONDS = 1 << 16, 1 << 20, 1024, 30  # HeldFragments.h
+BYTES_OF_SOURCE, ALL_BYTES, SECONDS = 1 << 16, 1 << 20, 30  # HeldFragments.h
+PACKETS_OF_SOURCE, PACKETS = 128, 1024
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,23 @@ def test_a_source_that_fills_its_share_does_not_keep_others_out(held: Held) -> N
         held.hold(SOURCE, 1)
     held.hold(OTHER_SOURCE, 1)
     assert held.release(OTHER_SOURCE, 1) == 1
+
+
+def test_tiny_fragments_of_a_source_do_not_keep_others_out(held: Held) -> None:
+    for identification in range(PACKETS):
+        held.hold(SOURCE, identification, 8)
+    held.hold(OTHER_SOURCE, 1)
+    assert held.release(OTHER_SOURCE, 1) == 1
+    assert sum(held.release(SOURCE, identification) for identification in range(PACKETS)) == PACKETS_OF_SOURCE
+
+
+def test_released_datagrams_of_a_source_do_not_keep_others_out(held: Held) -> None:
+    """Each is remembered for fragments that other CPUs bring later; the last ones of a source for longest."""
+    for identification in range(PACKETS):
+        held.hold(SOURCE, identification, 8)
+        assert held.release(SOURCE, identification) == 1
+    held.hold(OTHER_SOURCE, 1)
+    assert held.release(OTHER_SOURCE, 1) == 1
+    last = range(PACKETS - PACKETS_OF_SOURCE, PACKETS)
+    assert [held.hold(SOURCE, identification, 8) for identification in last] == [8] * PACKETS_OF_SOURCE
+    assert [held.hold(SOURCE, PACKETS, 8), held.release(SOURCE, PACKETS)] == [0, 1]
