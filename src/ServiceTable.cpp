@@ -172,11 +172,8 @@ void ServiceTable::Change::commit() { table_->commit(*this); }
 ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   Change change(*this);
   std::vector<Layout> layouts;
-  for (const auto &wish : wishes) {
-    if (!wish.service) continue;
-    const auto &counters = change.counters_[wish.id] = traffic_.numbers(wish.id, wish.service->backends);
-    layouts.emplace_back(wish.id, *wish.service).count_by(counters);
-  }
+  for (const auto &wish : wishes)
+    if (wish.service) layouts.emplace_back(wish.id, *wish.service);
   check_room(wishes, layouts);
 
   ServiceMaps maps(cube_);
@@ -189,6 +186,9 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
       if (exists) change.removed_.push_back(wish.id);
       continue;
     }
+    auto &counters = change.counters_[wish.id];
+    traffic_.give(wish.id, wish.service->backends, counters);
+    layout->count_by(counters);
     const auto count = static_cast<uint32_t>(layout->chunks.size());
     layout->number(wish.id, ++version_, count == 0 ? 0 : unused_chunks(count));
     const auto &sources = change.sources_[wish.id] = sources_.next(wish.id, wish.service->sources);
@@ -209,6 +209,10 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
 }
 
 void ServiceTable::abandon(Change &change) noexcept {
+  if (!change.was_in_force_)
+    attempt("free counters of a change that was not made", [&] {
+      for (const auto &[id, numbers] : change.counters_) traffic_.discard(id, numbers);
+    });
   if (change.written_.empty()) return;
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
@@ -224,6 +228,7 @@ void ServiceTable::commit(Change &change) {
   ServiceMaps maps(cube_);
   std::vector<ServiceId> switched;
   switched.reserve(change.removed_.size() + change.written_.size());
+  change.was_in_force_ = true;
   try {
     for (const auto &id : change.removed_) {
       maps.services.remove(kernel_key(id));
@@ -336,7 +341,8 @@ void ServiceTable::restore(const Wishes &wishes) {
     known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
   remove_leftovers(maps, wishes, chunks);
   for (const auto &wish : wishes) {
-    const auto counters = traffic_.numbers(wish.id, wish.service->backends);
+    TrafficTable::Numbers counters;
+    traffic_.give(wish.id, wish.service->backends, counters);
     if (stands(wish, counters, chunks))
       traffic_.settle(wish.id, counters);
     else

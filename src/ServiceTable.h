@@ -53,6 +53,7 @@ class ServiceTable {
     std::map<ServiceId, TrafficTable::Numbers> counters_;
     std::vector<uint32_t> new_vips_;
     bool loses_backends_ = false;
+    bool was_in_force_ = false;  // a part of it at least, if only for a moment
   };
 
   // Throws bad_value when no cube can have these services. That needs no table, so it can be asked before

@@ -113,23 +113,37 @@ uint16_t TrafficTable::take(const Owner &owner) {
   } while (owners_.count(last_) > 0);
   own(last_, owner);
   numbers_.emplace(owner, last_);
-  leave(last_);
+  leaving_[last_] = {Clock::now(), std::nullopt, true};
   return last_;
 }
 
-TrafficTable::Numbers TrafficTable::numbers(const ServiceId &service, const ServiceBackends &backends) {
+void TrafficTable::give(const ServiceId &service, const ServiceBackends &backends, Numbers &numbers) {
   make_room(backends.size());
   const std::lock_guard lock(mutex_);
-  Numbers numbers;
   for (const auto &[ip, _] : backends) {
     const Owner owner{service, ip};
     const auto found = numbers_.find(owner);
-    const uint16_t number = found != numbers_.end() ? found->second : take(owner);
-    if (const auto leaving = leaving_.find(number); leaving != leaving_.end())
-      leaving->second = {Clock::now(), {}};
-    numbers.emplace(ip, number);
+    if (found == numbers_.end()) {
+      numbers.emplace(ip, take(owner));
+      continue;
+    }
+    if (const auto leaving = leaving_.find(found->second); leaving != leaving_.end())
+      leaving->second = {Clock::now(), std::nullopt};
+    numbers.emplace(ip, found->second);
   }
-  return numbers;
+}
+
+void TrafficTable::discard(const ServiceId &service, const Numbers &backends) {
+  const std::lock_guard lock(mutex_);
+  OwnerMap owners(cube_, "counter_owners");
+  for (const auto &[ip, number] : backends) {
+    const auto leaving = leaving_.find(number);
+    if (leaving == leaving_.end() || !leaving->second.fresh) continue;
+    owners.remove(number);
+    owners_.erase(number);
+    numbers_.erase({service, ip});
+    leaving_.erase(leaving);
+  }
 }
 
 void TrafficTable::leave(uint16_t number) { leaving_.emplace(number, Leaving{Clock::now(), std::nullopt}); }

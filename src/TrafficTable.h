@@ -35,9 +35,11 @@ class TrafficTable {
   // Takes over what an earlier run has left in the maps.
   void adopt();
 
-  // The numbers of these backends of a service. Those that are new get theirs, which will be free again
-  // unless settle() confirms them.
-  Numbers numbers(const ServiceId &service, const ServiceBackends &backends);
+  // Adds the numbers of these backends of a service to `numbers`. Those that are new get theirs, which will
+  // be free again unless settle() confirms them. When it throws, `numbers` are those given until then.
+  void give(const ServiceId &service, const ServiceBackends &backends, Numbers &numbers);
+  // They will not be used after all: those that are new, and that no session can have, are free at once.
+  void discard(const ServiceId &service, const Numbers &backends);
   // These are the service's backends now; it is no more; no others than these are services.
   void settle(const ServiceId &service, const Numbers &backends);
   void remove(const ServiceId &service);
@@ -64,10 +66,11 @@ class TrafficTable {
       return std::tie(service, backend) < std::tie(other.service, other.backend);
     }
   };
-  // A number whose backend has gone.
+  // A number whose backend has gone, or is not there yet.
   struct Leaving {
     Clock::time_point since;
     std::optional<Clock::time_point> unseen_since;
+    bool fresh = false;  // given to nobody since it was free
   };
 
   std::vector<uint16_t> owned_by(const ServiceId &service) const;

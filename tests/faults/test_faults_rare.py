@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from k8slbrp.maps import count, pins
 from tests.faults.injector import ALLOCATIONS, ERRORS, MAPS, NETDEVS, REMOVALS, Fault
 from tests.faults.requests import Request
 from tests.faults.test_faults import CUBE, Host, host  # noqa: F401
@@ -48,6 +49,20 @@ def test_a_cube_is_made_whole_or_not_at_all(host: Host, kind: int) -> None:  # n
             break
     assert failed
     assert host.send(made, cube="other") == (201, "")
+
+
+def test_a_refused_service_takes_no_counters(host: Host) -> None:  # noqa: F811
+    """But when its entry itself is refused: there it may have been in force for a moment, and sessions count by it."""
+    owners = pins(host.state_dir, CUBE) / "counter_owners"
+    left = []
+    for number in range(1, 400):
+        with host.injector.armed(Fault(MAPS, number, ERRORS[MAPS][0])):
+            status, _ = host.send(Request("POST", "service", [SERVICE]))
+        if status < 400:
+            break
+        left.append(count(owners))
+    assert len(left) > len(SERVICE["backend"])
+    assert set(left[:-1]) == {0}
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT"])

@@ -97,6 +97,24 @@ def test_chunks(api: Api, own_host: OwnHost) -> None:
     assert service_entries(own_host.state_dir, CUBE)["chunks"] == MAX_CHUNKS
 
 
+COUNTERS = 8192  # of a cube with 131,072 sessions
+
+
+def test_a_refusal_takes_no_counters(api: Api, own_host: OwnHost) -> None:
+    """Those who come after it have theirs, as if it had never been asked for."""
+    some = [*backends(4, weight=1), HEAVY]
+    many = [service(number, some) for number in range(MAX_CHUNKS // CHUNKS_OF_HEAVY + 1)]
+    assert len(many) * len(some) > COUNTERS
+    owners = pins(own_host.state_dir, CUBE) / "counter_owners"
+    refused(api, own_host, many, "full.* chunks")
+    assert dict(entries(owners)) == {}
+    add(api, many[:1])
+    assert len(dict(entries(owners))) == len(some)
+    for backend in some:
+        path = f"k8slbrp/{CUBE}/service/{many[0]['vip']}/80/TCP/backend/{backend['ip']}/stats"
+        assert api.get(path)["new-sessions"] == 0
+
+
 def test_backends_of_one_service(api: Api, own_host: OwnHost) -> None:
     """As many as can be found by their address; it does not matter whether they have a weight."""
     add(api, [service(0, [])])
