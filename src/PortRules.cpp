@@ -26,7 +26,10 @@ void take_peer(PortState &port, const PortsConfig &config) {
 
 PortState state_of(const PortsConfig &config) {
   if (!config.type) throw bad_value("type: missing, allowed FRONTEND, BACKEND");
-  PortState state{*config.type, parse_ip(config.ip), "", false, config.base};
+  PortState state;
+  state.type = *config.type;
+  state.ip = parse_ip(config.ip);
+  state.base = config.base;
   take_peer(state, config);
   return state;
 }
@@ -103,7 +106,10 @@ PortSet update_ports(PortMode mode, PortSet ports, const std::vector<PortsConfig
     if (config.type && *config.type != port.type)
       throw bad_value("type: " + to_string(*config.type) + " is not possible, the type of port " +
                       config.name + " cannot be changed, allowed: " + to_string(port.type));
-    if (config.ip) port.ip = parse_ip(config.ip);
+    if (const uint32_t ip = config.ip ? parse_ip(config.ip) : port.ip; ip != port.ip) {
+      port.ip = ip;
+      port.generation = 0;
+    }
     take_peer(port, config);
   }
   return checked(mode, std::move(ports));

@@ -23,6 +23,10 @@ void wait_for_packets() {
   if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(kUsual);
 }
 
+uint8_t side_of(PortsType type) {
+  return type == PortsType::Backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
+}
+
 }  // namespace
 
 // What the datapath knows of ports.
@@ -39,10 +43,12 @@ PortSet PortTable::current() const {
 
 void PortTable::apply(const PortSet &wanted) {
   check_peers(cube_.get_name(), wanted);
-  const PortSet before = make_room(current(), wanted);
+  PortSet before = current();
+  const PortSet staying = those_that_stay(before, wanted);
   try {
-    add_missing(before, wanted);
-    switch_to(before, wanted);
+    make_room(before, staying);
+    add_missing(staying, wanted);
+    switch_to(staying, wanted);
   } catch (const std::runtime_error &refusal) {
     go_back(before);  // at once: a copy of the text needs memory
     // What the host refuses about a port is for the client to correct: a peer that is in use, for example.
@@ -51,45 +57,63 @@ void PortTable::apply(const PortSet &wanted) {
     go_back(before);
     throw;
   }
-  for (const auto &[name, _] : before)
+  for (const auto &[name, _] : staying)
     if (wanted.count(name) == 0) remove(name);
 }
 
 // New ports are added before others leave, so that these are still there if something is refused. Where there
-// are not that many indexes, some have to leave first. Returns those that are left.
-PortSet PortTable::make_room(PortSet before, const PortSet &wanted) {
+// are not that many indexes, some have to leave first, and come back if something is refused.
+PortSet PortTable::those_that_stay(const PortSet &before, const PortSet &wanted) {
   const auto added = static_cast<std::size_t>(std::count_if(
       wanted.begin(), wanted.end(), [&](const auto &port) { return before.count(port.first) == 0; }));
-  if (before.size() + added <= MAX_PORTS) return before;
   PortSet staying = before;
   for (const auto &[name, _] : before) {
     if (staying.size() + added <= MAX_PORTS) break;
     if (wanted.count(name) == 0) staying.erase(name);
   }
+  return staying;
+}
+
+// Notes in `before` what those that leave are made from when they have to come back.
+void PortTable::make_room(PortSet &before, const PortSet &staying) {
+  if (staying.size() == before.size()) return;
+  for (const auto &port : cube_.get_ports())
+    if (staying.count(port->name()) == 0) before.at(port->name()).base = port->to_json();
   publish_view(staying);
   publish(roles_of(staying));
   for (const auto &[name, _] : before)
     if (staying.count(name) == 0) remove(name);
-  return staying;
 }
 
 // Without their peers.
 void PortTable::add_missing(const PortSet &before, const PortSet &wanted) {
-  for (const auto &[name, state] : wanted) {
-    if (before.count(name) > 0) continue;
-    PortState unconnected = state;
-    unconnected.base.erase("peer");
-    cube_.add_port<PortState>(name, unconnected);
-  }
+  PortMaps maps(cube_);
+  for (const auto &[name, state] : wanted)
+    if (before.count(name) == 0) continue_sessions(maps, *add(name, state));
+}
+
+std::shared_ptr<Ports> PortTable::add(const std::string &name, const PortState &state) {
+  PortState unconnected = state;
+  unconnected.base.erase("peer");
+  return cube_.add_port<PortState>(name, unconnected);
+}
+
+// The datapath has gone on while there was no process. A port that comes back to the index, the side and the
+// address that it had then is the same port, and has the same sessions. Those that go while there is a
+// process leave an empty entry.
+void PortTable::continue_sessions(PortMaps &maps, Ports &port) {
+  const auto index = static_cast<uint16_t>(port.index());
+  const auto left = maps.ports.get(index);
+  if (left.side != side_of(port.type())) return;
+  if (port.ip() == 0 || maps.frontends.find(port.ip()) == index) port.continue_as(left.generation);
 }
 
 // All ports of `wanted` exist; those that do not belong to it lose their role and their peer.
 void PortTable::switch_to(const PortSet &before, const PortSet &wanted) {
-  const Roles roles = roles_of(wanted);
   for (const auto &port : cube_.get_ports())
     if (const auto found = wanted.find(port->name()); found != wanted.end()) port->set_role(found->second);
   publish_view(wanted);
-  publish(roles);
+  publish(roles_of(wanted));
   set_peers(before, wanted);
 }
 
@@ -127,10 +151,9 @@ PortTable::Roles PortTable::roles_of(const PortSet &wanted) const {
     const auto found = wanted.find(port->name());
     if (found == wanted.end()) continue;
     abi::port &entry = roles.ports.at(static_cast<std::size_t>(port->index()));
-    const bool is_backend = found->second.type == PortsType::Backend;
-    entry.side = is_backend ? abi::SIDE_BACKEND : abi::SIDE_FRONTEND;
+    entry.side = side_of(found->second.type);
     entry.multi = multi;
-    entry.out = !is_backend ? backend : multi ? NO_PORT : frontend;
+    entry.out = entry.side == abi::SIDE_FRONTEND ? backend : multi ? NO_PORT : frontend;
     entry.generation = port->generation();
   }
   return roles;
@@ -144,7 +167,8 @@ void PortTable::publish(const Roles &roles) {
   for (uint32_t index = 0; index < MAX_PORTS; ++index) {
     const auto old = maps.ports.get(index);
     const auto &wanted = roles.ports[index];
-    if (old.side == abi::SIDE_NONE || (old.side == wanted.side && old.out == wanted.out)) continue;
+    const bool same = old.side == wanted.side && old.out == wanted.out && old.generation == wanted.generation;
+    if (old.side == abi::SIDE_NONE || same) continue;
     maps.ports.set(index, abi::port{});
     ended = true;
   }
@@ -196,12 +220,25 @@ void PortTable::remove(const std::string &name) noexcept {
   insist("remove a port", [&] { cube_.remove_port(name); });
 }
 
+// The host gives the lowest free index: in the order of their indexes, each gets its own again.
+void PortTable::put_back(const PortSet &before) {
+  const PortSet there = current();
+  std::map<int, std::string> missing;
+  for (const auto &[name, state] : before)
+    if (there.count(name) == 0) missing.emplace(state.index, name);
+  if (missing.empty()) return;
+  for (const auto &[_, name] : missing)
+    insist("put a port back that has made room", [&] { add(name, before.at(name)); });
+  switch_to(there, before);
+}
+
 void PortTable::go_back(const PortSet &before) noexcept {
   insist("undo a change of ports that was refused", [&] { switch_to(current(), before); });
   insist("remove ports that were refused", [&] {
     for (const auto &port : cube_.get_ports())
       if (before.count(port->name()) == 0) remove(port->name());
   });
+  insist("put ports back that have made room", [&] { put_back(before); });
 }
 
 }  // namespace k8slbrp

@@ -10,6 +10,7 @@
 #include "PortRules.h"
 #include "Ports.h"
 #include "SlowPath.h"
+#include "Tables.h"
 
 namespace k8slbrp {
 
@@ -37,14 +38,18 @@ class PortTable {
  private:
   struct Roles;
 
-  PortSet make_room(PortSet before, const PortSet &wanted);
+  static PortSet those_that_stay(const PortSet &before, const PortSet &wanted);
+  void make_room(PortSet &before, const PortSet &staying);
   void add_missing(const PortSet &before, const PortSet &wanted);
+  std::shared_ptr<Ports> add(const std::string &name, const PortState &state);
+  static void continue_sessions(PortMaps &maps, Ports &port);
   void switch_to(const PortSet &before, const PortSet &wanted);
   void set_peers(const PortSet &before, const PortSet &wanted);
   Roles roles_of(const PortSet &wanted) const;
   void publish(const Roles &roles);
   void publish_view(const PortSet &wanted);
   void remove(const std::string &name) noexcept;
+  void put_back(const PortSet &before);
   void go_back(const PortSet &before) noexcept;
   template <class Call>
   void insist(const char *what, Call call) noexcept;

@@ -14,11 +14,15 @@ uint32_t next_generation() {
   return ++generation;
 }
 
+uint32_t generation_of(const PortState &state) {
+  return state.generation == 0 ? next_generation() : state.generation;
+}
+
 }  // namespace
 
 Ports::Ports(polycube::service::Cube<Ports> &, std::shared_ptr<polycube::service::PortIface> host,
              const PortState &state)
-    : Port(host), type_(state.type), ip_(state.ip), generation_(next_generation()) {}
+    : Port(host), type_(state.type), ip_(state.ip), generation_(generation_of(state)) {}
 
 PortsConfig Ports::config() const {
   PortsConfig config;
@@ -29,9 +33,11 @@ PortsConfig Ports::config() const {
   return config;
 }
 
-PortState Ports::state() const { return {type_, ip_, peer(), false, {}}; }
+PortState Ports::state() const { return {type_, ip_, peer(), false, {}, generation_, index()}; }
 
+// With another address it is as another port: its sessions are those of the client that was there.
 void Ports::set_role(const PortState &state) {
+  if (state.type != type_ || state.ip != ip_) generation_ = generation_of(state);
   type_ = state.type;
   ip_ = state.ip;
 }

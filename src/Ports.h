@@ -12,13 +12,15 @@
 namespace k8slbrp {
 
 // What a port is or is to be. `base` is the JSON a new port is created from; the host reads `peer` and
-// `tcubes` in it.
+// `tcubes` in it. The last two are what a port has that exists, or has existed.
 struct PortState {
   PortsType type = PortsType::Frontend;
   uint32_t ip = 0;  // FRONTEND in MULTI mode, network byte order; otherwise 0
   std::string peer;
   bool connect = false;  // set the peer even if it is the same: an interface of that name may be a new one
   nlohmann::json base;
+  uint32_t generation = 0;
+  int index = -1;
 
   const nlohmann::json &getBase() const { return base; }
 };
@@ -31,6 +33,8 @@ class Ports final : public polycube::service::Port {
   PortsConfig config() const;
   PortState state() const;
   void set_role(const PortState &state);  // type and address; not the peer
+  // Sessions of another process's port are this one's.
+  void continue_as(uint32_t generation) { generation_ = generation; }
 
   PortsType type() const { return type_; }
   uint32_t ip() const { return ip_; }
@@ -39,7 +43,7 @@ class Ports final : public polycube::service::Port {
  private:
   PortsType type_;
   uint32_t ip_;
-  const uint32_t generation_;  // tells this port from others that have had its index
+  uint32_t generation_;  // tells this port from others that have had its index, or itself in another role
 };
 
 }  // namespace k8slbrp
