@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 _VERSION = 1
 _TRIES = 3
+_ROOM_BYTES = 64 * 1024  # the index of the write-ahead log takes half of it
 _TABLES = """
 CREATE TABLE cube (name TEXT PRIMARY KEY, service TEXT NOT NULL, whole INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE node (
@@ -134,6 +136,7 @@ class Journal:
         self._path = path
         self._lock_fd = _lock(path)
         try:
+            _room(path).unlink(missing_ok=True)
             self._db = _open(path)
         except BaseException:
             os.close(self._lock_fd)
@@ -245,6 +248,7 @@ class Journal:
         with self._committing, self._reading:
             self._reader.close()
             self._db.close()
+            _keep_room(self._path)
             os.close(self._lock_fd)
 
     @contextmanager
@@ -384,9 +388,28 @@ def _open(path: Path) -> sqlite3.Connection:
         # Of what the file system does not let it do, SQLite has told the code; the rest is for us to blame on the file.
         code = getattr(e, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if isinstance(e, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
-            raise StorageError(f"cannot write {path}: {e}") from None
+            full = ", there is no space left" if shutil.disk_usage(path.parent).free < _ROOM_BYTES else ""
+            raise StorageError(f"cannot write {path}: {e}{full}") from None
         raise DamagedJournal(f"{path} is damaged: {e}") from None
     return db
+
+
+def _room(path: Path) -> Path:
+    return path.with_name(path.name + "-room")
+
+
+def _keep_room(path: Path) -> None:
+    """SQLite removes the files beside its database when that is closed, and needs them to open it: a disk that is
+    full by then must not keep the host from starting."""
+    room = _room(path)
+    try:
+        fd = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, _ROOM_BYTES)
+        finally:
+            os.close(fd)
+    except OSError:  # the disk is full already
+        room.unlink(missing_ok=True)
 
 
 def _check(db: sqlite3.Connection) -> None:

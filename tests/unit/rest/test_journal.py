@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 import time
@@ -172,3 +173,36 @@ def test_a_full_disk_refuses_writes_and_recovers_by_itself(small_disk: Path) -> 
     journal = Journal(small_disk / "journal")
     assert set(names(journal)) == {f"list={number}" for number in [*carried_out, 5000]}
     assert journal.writes() == []
+
+
+def _fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "filled").open("ab", buffering=0) as rest:
+        while True:
+            rest.write(bytes(4096))
+
+
+@pytest.mark.root
+def test_a_disk_that_is_full_by_the_next_start_does_not_stop_it(small_disk: Path) -> None:
+    journal = Journal(small_disk / "journal")
+    journal.write("a", ["c"], lambda: (None, [CUBE]))
+    journal.close()
+    _fill(small_disk)
+    for _ in range(2):
+        journal = Journal(small_disk / "journal")
+        assert [cube.name for cube in journal.cubes()] == ["c"]
+        with pytest.raises(StorageError, match="disk is full"):
+            for number in range(100):
+                journal.write("b" * 1000, ["c"], lambda number=number: (None, [entry(number)]))  # type: ignore[misc]
+        journal.close()
+        _fill(small_disk)
+
+
+@pytest.mark.root
+def test_a_full_disk_is_told(small_disk: Path) -> None:
+    journal = Journal(small_disk / "journal")
+    journal.write("a", ["c"], lambda: (None, [CUBE]))
+    journal.close()
+    (small_disk / "journal-room").unlink(missing_ok=True)
+    _fill(small_disk)
+    with pytest.raises(StorageError, match=f"cannot write {small_disk}/journal: .*, there is no space left"):
+        Journal(small_disk / "journal")

@@ -98,6 +98,8 @@ def filled(keeper: Keeper) -> Keeper:
 def test_file_holds_what_would_create_the_cubes(filled: Keeper) -> None:
     assert filled.content() == [KEPT]
     assert [path.stat().st_mode & 0o777 for path in filled.path.parent.iterdir()] == [0o600] * 4
+    filled.kept.close()
+    assert [path.stat().st_mode & 0o777 for path in filled.path.parent.iterdir()] == [0o600] * 3
 
 
 def test_cube_that_is_deleted_is_not_kept(filled: Keeper) -> None:
