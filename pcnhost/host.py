@@ -118,7 +118,8 @@ def _restore(persistence: Persistence, engine: Engine, services: Services, route
     engine.on_peer_change(persistence.peers_changed)
     services.restore = loaded
     for missing in persistence.not_restored.values():
-        log.warning("cube %s is not restored, it goes on as it was: %s", missing.cube, missing.reason)
+        goes_on = ", it goes on as it was" if engine.goes_on(missing.cube) else ""
+        log.warning("cube %s is not restored%s: %s", missing.cube, goes_on, missing.reason)
     signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=persistence.save).start())
 
 

@@ -24,7 +24,7 @@ from pcnhost.library import ErrorTag
 from pcnhost.rest import jsontext
 from pcnhost.rest.answers import Answer, Refused
 from pcnhost.rest.context import Call
-from pcnhost.rest.cubes import CubeResource, ServiceResource
+from pcnhost.rest.cubes import ServiceResource
 from pcnhost.rest.jsontext import Json
 from pcnhost.rest.request import Request
 from pcnhost.rest.resources import Resource
@@ -262,11 +262,6 @@ class Persistence(Writes):
     # --- writes
 
     def write(self, root: ServiceResource, resource: Resource, call: Call) -> Answer:
-        if isinstance(resource, CubeResource) and call.request.method == "DELETE":
-            missing = self.not_restored.get(call.cube)
-            if missing and missing.service == root.context.library.name:
-                return self._forget(call)
-
         def action() -> tuple[Answer, Sequence[Change] | None]:
             answer = resource.methods[call.request.method](call)
             if answer.status >= 300:
@@ -280,13 +275,14 @@ class Persistence(Writes):
         named = _with_cube(resource, call)
         return self._carry_out(call.request, [named.cube], action)
 
-    def _forget(self, call: Call) -> Answer:
-        """Deletes a cube that is not there but forwards, in the place of its service."""
+    def delete_missing(self, engine: Engine, call: Call) -> Answer | None:
+        missing = self.not_restored.get(call.cube)
+        if missing is None or missing.service != call.segments[0]:
+            return None
 
         def action() -> tuple[Answer, Sequence[Change]]:
             self.not_restored.pop(call.cube, None)
-            if self._engine:
-                self._engine.sweep(self.not_restored)
+            engine.sweep(self.not_restored)
             return Answer(200), [Nodes(call.cube, "", ())]
 
         return self._carry_out(call.request, [call.cube], action)

@@ -61,6 +61,12 @@ class Router:
         endpoint = self._endpoints.get((head, max(0, len(segments) - 1)))
         if endpoint is not None:
             return self._call_daemon(endpoint, Call(request, segments))
+        if request.method == "DELETE" and len(segments) == 2:
+            forgotten = self._writes.delete_missing(
+                self._engine, Call(request, segments, decode_name(segments[1]))
+            )
+            if forgotten:
+                return forgotten
         service = self._services.get(head)
         if service is not None:
             with service.in_use() as usable:

@@ -38,6 +38,10 @@ class Writes:
         """To a service, whose root resource is `root`."""
         return resource.methods[call.request.method](call)
 
+    def delete_missing(self, engine: Engine, call: Call) -> Answer | None:
+        """Deletes a cube that is not restored, in the place of its service; None when the call is about none."""
+        return None
+
     def write_peers(
         self, engine: Engine, call: Call, peers: Sequence[str], operation: Callable[[], Answer]
     ) -> Answer:

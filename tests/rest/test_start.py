@@ -17,6 +17,7 @@ import pytest
 from pcnhost.ctl.check import look
 from pcnhost.ctl.client import Client
 from pcnhost.ctl.settings import Settings
+from testbed.api import ApiError
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab, ip
 from tests.engine.support import programs_on
@@ -177,6 +178,28 @@ def test_cubes_of_a_service_that_comes_later(lab: Lab, left: list[str], tmp_path
     assert api.get("status")["cubes-not-restored"] == []
     lab.stop(process)
     assert json.loads((tmp_path / "cubes.json").read_text())[0]["name"] == "lb1"
+
+
+def test_cube_of_a_service_that_does_not_come(lab: Lab, left: list[str], tmp_path: Path) -> None:
+    """It can be deleted; one that is nowhere but in the file is not said to go on."""
+    file = tmp_path / "cubes.json"
+    whole = file.read_text()
+    file.write_text(json.dumps([*json.loads(whole), {"service-name": "other", "name": "old"}]))
+    api, process = start_host(lab, None, *left, log=tmp_path / "log")
+    log = (tmp_path / "log").read_text()
+    assert "cube lb1 is not restored, it goes on as it was: there is no service k8slbrp" in log
+    assert "cube old is not restored: there is no service other" in log
+    with pytest.raises(ApiError, match="No cube found named other"):
+        api.delete("other/lb1")
+    api.delete("other/old")
+    assert programs_on(f"{lab.prefix}v")
+    api.delete("k8slbrp/lb1")
+    assert api.get("status")["cubes-not-restored"] == []
+    assert not programs_on(f"{lab.prefix}v")
+    assert not (lab.state_dir / "cubes" / "lb1").exists()
+    lab.stop(process)
+    assert json.loads(file.read_text()) == []
+    file.write_text(whole)
 
 
 def test_peer_that_is_late(lab: Lab, left: list[str], tmp_path: Path) -> None:
