@@ -69,9 +69,14 @@ class Cache:
         }
         path = self._path(text, cflags)
         # Others may be about to keep the same.
-        with tempfile.NamedTemporaryFile("w", dir=self._directory, delete=False) as fresh:
-            json.dump(content, fresh)
-        Path(fresh.name).replace(path)
+        number, name = tempfile.mkstemp(dir=self._directory)
+        try:
+            with os.fdopen(number, "w") as fresh:
+                json.dump(content, fresh)
+            Path(name).replace(path)
+        except OSError:  # the disk is full, most likely
+            Path(name).unlink(missing_ok=True)
+            raise
         self._drop_oldest()
 
     def _check(self) -> None:

@@ -1,6 +1,7 @@
 """What has been compiled once is taken from a file, by any process, as long as nothing has changed."""
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -173,3 +174,13 @@ def test_who_asks_for_the_wall_clock_gets_that_of_its_process(directory: Path) -
     assert source.complete(uses, source.Hook.TC) != source.complete(CABLE, source.Hook.TC)
     assert f"_EPOCH_BASE {source.epoch_base()}ULL" in source.complete(uses, source.Hook.TC)
     assert "_EPOCH_BASE 0ULL" in source.complete(CABLE, source.Hook.TC)
+
+
+def test_a_full_disk_keeps_nothing(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", str(tmp_path)], check=True)
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            Cache(tmp_path).put("text", (), Compiled({"run": bytes(100_000)}, {}))
+        assert files(tmp_path) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -50,6 +50,7 @@ def test_the_host_understands_its_options() -> None:
     arguments = daemon_set["spec"]["template"]["spec"]["containers"][0]["args"]
     config = config_of(arguments)
     assert config.cubes_dump == Path("/var/lib/polycube/cubes.json")
+    assert config.compile_cache == Path("/var/lib/polycube/cache")
     assert [name for name, _ in config.services] == ["k8slbrp"]
 
 
