@@ -167,6 +167,8 @@ def _file_options(path: Path, defaults: Mapping[str, object]) -> dict[str, objec
         match defaults.get(name, _UNKNOWN):
             case bool():
                 options[name] = value.lower() in ("", "true", "yes", "on")
+            case int() if not value.removeprefix("-").isdecimal():
+                raise ConfigError(f"{path}:{number}: {option} {value} is no number")
             case list():
                 repeated.setdefault(name, []).append(value)
             case unknown if unknown is _UNKNOWN:

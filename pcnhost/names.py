@@ -13,11 +13,12 @@ _NAME = re.compile(r"(?!\.\.?$)[^\s/:?#%\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,100}"
 
 def check_name(kind: str, name: str) -> None:
     """Raises HostError when `name` can be no name of a `kind` (cube, port)."""
-    if not _NAME.fullmatch(name) or len(quote(name, safe="")) > MAX_ENCODED:
+    encoded = len(quote(name, safe="")) + 2 * name.count(".")  # as in the name of a file of bpffs
+    if not _NAME.fullmatch(name) or encoded > MAX_ENCODED:
         shown = name if len(name) <= 100 else f"{name[:100]}…"
         raise HostError(
-            f"name: '{shown}' is no name for a {kind}: 1 to 100 characters, {MAX_ENCODED} bytes when encoded for a URL,"
-            " none of blank / : ? # % and control characters"
+            f"name: '{shown}' is no name for a {kind}: 1 to 100 characters, {MAX_ENCODED} bytes when encoded for a URL"
+            " (a dot counts 3), none of blank / : ? # % and control characters"
         )
 
 

@@ -26,6 +26,7 @@ from urllib.parse import quote, unquote
 _BPF_FS_MAGIC = 0xCAFE4A11
 _BPF_FS = Path("/sys/fs/bpf")
 _MARK = "layout"
+_FRESH = "%new"  # at the end of a note that is about to replace one; no name ends so, as % is %25 in files
 _DIRECTORIES = ("cubes", "netdevs", "public")
 OWN = (*_DIRECTORIES, _MARK)
 _STATFS_BYTES = 256  # more than any architecture's struct statfs, which begins with f_type
@@ -130,7 +131,7 @@ def _is_bpf_fs(path: Path) -> bool:
 def write_note(path: Path, text: str) -> None:
     """Sets the note, replacing an earlier one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}%new")
+    fresh = path.with_name(path.name + _FRESH)
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(text)
     fresh.rename(path)
@@ -144,10 +145,11 @@ def read_note(path: Path) -> str | None:
 
 
 def read_notes(directory: Path) -> dict[str, str]:
-    """All notes of a directory by their (unquoted) names."""
+    """All notes of a directory by their (unquoted) names, but for those that a kill has left half-way."""
     if not _is_directory(directory):
         return {}
-    return {unquote(path.name): str(path.readlink()) for path in directory.iterdir() if path.is_symlink()}
+    notes = (path for path in directory.iterdir() if path.is_symlink() and not path.name.endswith(_FRESH))
+    return {unquote(path.name): str(path.readlink()) for path in notes}
 
 
 def directories(directory: Path) -> list[str]:

@@ -25,6 +25,7 @@ def _finite(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_TOO_DEEP = "malformed JSON: nested too deeply"
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -36,7 +37,7 @@ def parse(text: str) -> Json:
         what = e.msg[:1].lower() + e.msg[1:]
         raise MalformedJson(f"malformed JSON at line {e.lineno}, column {e.colno}: {what}") from None
     except RecursionError:
-        raise MalformedJson("malformed JSON: nested too deeply") from None
+        raise MalformedJson(_TOO_DEEP) from None
     except MalformedJson:
         raise
     except ValueError:  # Python refuses to convert thousands of digits
@@ -51,6 +52,8 @@ def _refuse_lone_surrogates(value: Json) -> None:
         compact(value).encode()
     except UnicodeEncodeError:
         raise MalformedJson("malformed JSON: half of a \\u surrogate pair") from None
+    except RecursionError:  # writing takes a little more of the stack than reading
+        raise MalformedJson(_TOO_DEEP) from None
 
 
 def compact(value: Json) -> str:

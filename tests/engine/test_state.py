@@ -158,3 +158,15 @@ print(state.prepare(Path("/sys/fs/bpf/x/y")), oct(Path("/sys/fs/bpf").stat().st_
     command = ["unshare", "--mount", "sh", "-c", bare, sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", oct(0o700)]
+
+
+def test_a_note_that_a_kill_has_left_half_way_is_none(start_engine: EngineFactory) -> None:
+    engine = start_engine()
+    cube, _ = create(engine, CABLE)
+    cube.add_port("p", {})
+    engine.close(keep_datapath=True)
+    ports = STATE_DIR / "cubes" / "c1" / "ports"
+    (ports / "q%new").symlink_to("1")
+    assert state.read_notes(ports) == {"p": "0"}
+    cube, _ = create(start_engine(), CABLE)
+    assert [cube.add_port(name, {}).index for name in "pr"] == [0, 1]

@@ -111,6 +111,13 @@ def test_what_is_no_json_object_is_explained(host: Host, body: str, text: str) -
     assert answer.content_type == "application/yang.data+json; charset=utf-8"
 
 
+def test_any_depth_is_explained(host: Host) -> None:
+    """What can just be read need not be possible to write."""
+    for depth in range(900, 1000):
+        answer = host.ask("PATCH", "store/s1/", "[" * depth + '"\\u0041"' + "]" * depth)
+        assert (depth, answer.status, answer.body[:6]) == (depth, 400, "body: ")
+
+
 def test_whole_list_takes_arrays_only_and_leaves_keys_to_the_service(host: Host) -> None:
     assert tags(host.ask("POST", "store/s1/box/", "{}")) == ["invalid-value"]
     assert tags(host.ask("POST", "store/s1/box/", '[{"content":"a"},{"row":1}]')) == ["content"]

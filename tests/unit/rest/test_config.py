@@ -44,6 +44,7 @@ def test_command_line_overrides_the_file_even_with_a_default(tmp_path: Path) -> 
         ("colour: red", "unknown option colour"),
         ("loglevel: loud", "loglevel loud is none of"),
         ("port: 0", "out of range, allowed 1..65535"),
+        ("addr: ::1\nport: abc", "polycubed.conf:2: port abc is no number"),
     ],
 )
 def test_file_that_makes_no_sense(tmp_path: Path, content: str, why: str) -> None:
