@@ -9,7 +9,7 @@ import logging
 import os
 import resource
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -219,6 +219,11 @@ class Engine:
         """Whether there is a cube of an earlier process that nobody has taken over."""
         with self._lock:
             return name in self._ids and name not in self._taken
+
+    def check_peers(self, cube: str, peers: Iterable[str]) -> None:
+        """Raises HostError when ports of the cube, which need not exist yet, could not have these peers."""
+        for peer in peers:
+            self._links.check_peer(cube, peer)
 
     def sweep(self, kept: Collection[str] = ()) -> None:
         """Removes whatever an earlier process has left that has not been taken over by now.

@@ -94,6 +94,12 @@ class Links:
                 return f"{link.peer} has {self.of(other).peer or 'nothing'} as its peer"
             return _kinds_differ(port, other)
 
+    def check_peer(self, cube: str, peer: str) -> None:
+        """Raises HostError when a new port of the cube could not have this peer."""
+        with self._lock:
+            if peer and ":" not in peer and cube not in self._restoring:
+                self._find_netdev(peer, None)
+
     def set_peer(self, port: End, peer: str) -> None:
         with self._lock:
             link = self._links.get(port)
@@ -296,13 +302,7 @@ class Links:
         """Attaches the netdev to the port, instead of its peer until now. When it raises HostError, nothing has
         changed."""
         link = self._links[port]
-        ifindex = self._netdevs.find(name)
-        if ifindex is None:
-            raise HostError(_missing(name))
-        waiting = next((other for other in self._waiting if self._links[other].peer == name), port)
-        other = self._by_ifindex.get(ifindex, waiting)
-        if other is not port:
-            raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
+        ifindex = self._find_netdev(name, port)
         if link.ifindex != ifindex:
             try:
                 self._attach(port.cube, port.index, ifindex)
@@ -317,6 +317,17 @@ class Links:
             link.ifindex, link.problem = ifindex, ""
         link.peer = name
         self._look_at_netdev(port, self._netdevs.look(ifindex))
+
+    def _find_netdev(self, name: str, port: End | None) -> int:
+        """Raises HostError when the netdev is not there, or is the peer of another port."""
+        ifindex = self._netdevs.find(name)
+        if ifindex is None:
+            raise HostError(_missing(name))
+        waiting = next((other for other in self._waiting if self._links[other].peer == name), port)
+        other = self._by_ifindex.get(ifindex, waiting)
+        if other and other is not port:
+            raise HostError(f"Iface already in use: {name} is the peer of {other.path}, allowed: one without")
+        return ifindex
 
     def _attach(self, cube: Node, index: int, ifindex: int) -> None:
         program_fd = self._panel.load_entry(cube.hook, index, ingress_node(cube.id))

@@ -171,17 +171,22 @@ class Daemon:
         return self._writes.write_cubes(self._services, call, names, create)
 
     def _create_all(self, wanted: Sequence[Json]) -> Answer:
+        found = [self._service_of(body) for body in wanted]
+        # Those last in whose place one of an earlier run goes on: what they do to its tables cannot be undone.
+        found.sort(key=lambda cube: self._engine.goes_on(cube[1]))
         created: list[tuple[Service, str]] = []
         try:
-            for body in wanted:
-                created.append(self._create_cube(body))
+            for service, name, body in found:
+                self._create_cube(service, name, body)
+                created.append((service, name))
         except BaseException:
             for service, name in reversed(created):
                 service.cube.delete(name)
             raise
         return Answer(201)
 
-    def _create_cube(self, body: Json) -> tuple[Service, str]:
+    def _service_of(self, body: Json) -> tuple[Service, str, dict[str, Json]]:
+        """The service of a cube that is wanted, its name and its configuration."""
         if not isinstance(body, dict) or not isinstance(name := body.get("name"), str):
             raise bad_request(f"body: {shown(body)} is no cube, an object with a name is expected")
         service = self._services.get(str(body.get("service-name")))
@@ -190,13 +195,15 @@ class Daemon:
                 f"service-name: {shown(body.get('service-name'))} of cube {name} is not possible,"
                 f" allowed: {', '.join(service.name for service in self._services.all())}"
             )
+        return service, name, body
+
+    def _create_cube(self, service: Service, name: str, body: dict[str, Json]) -> None:
         with service.in_use() as usable:
             if not usable:
                 raise bad_request(f"cube {name}: service {service.name} is being unloaded")
             response = service.cube.create(name, body)
         if response.tag is not ErrorTag.CREATED:
             raise Refused(Problem(response.tag, response.message))
-        return service, name
 
     def _cubes_help(self, call: Call) -> Answer:
         return self._elements_help(call, "cube", "Cube Name", "cube0", list(self._engine.cubes))

@@ -71,6 +71,10 @@ def host(tmp_path: Path) -> Iterator[Host]:
     [
         ("k8slbrp/lb1", {"ports": [{"name": name, "type": "BACKEND"} for name in "ab"], **SERVICES}),
         ("k8slbrp/lb1", {"ports": [{"name": "p", "type": "BACKEND", "peer": "nowhere"}], **SERVICES}),
+        # Of a cube without services nothing may get into its tables either.
+        ("k8slbrp/lb1", {"ports": [{"name": "p", "type": "BACKEND", "peer": "nowhere"}]}),
+        ("cubes", [{"name": "lb1", "service-name": "k8slbrp"}, {"name": "x", "service-name": "none"}]),
+        ("cubes", [{"name": "lb1", "service-name": "k8slbrp"}, {"name": "a:b", "service-name": "lbrp"}]),
         (
             "cubes",
             [{"name": "lb1", "service-name": "k8slbrp", **SERVICES}, {"name": "x", "service-name": "none"}],
