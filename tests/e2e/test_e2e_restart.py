@@ -61,7 +61,7 @@ def test_a_restart_of_the_host_breaks_no_connection(tmp_path: Path) -> None:
         cube.start()
         assert holder.check().broken == 0
         sent, unanswered = pings.end()
-        assert sent > 200 and unanswered == 0
+        assert sent > 100 and unanswered == 0  # 200 in a second, and a start takes about one
         assert cube.api.get("k8slbrp/lb1/service")[:2] == before[:2]
         assert set(new_sessions(client, "http", VIP, 80, 50)) == {"server2", "server3"}
         cube.api.delete(f"{path}/backend/{network.server_ips[1]}")
