@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 Json = Any
@@ -25,6 +26,7 @@ def _finite(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_SPARE_FRAMES = 60
 _TOO_DEEP = "malformed JSON: nested too deeply"
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
@@ -32,7 +34,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 def parse(text: str) -> Json:
     """Value of a JSON text; blanks around it are allowed. Raises MalformedJson."""
     try:
-        value = _DECODER.decode(text)
+        value = _deeper(_SPARE_FRAMES, lambda: _DECODER.decode(text))
     except json.JSONDecodeError as e:
         what = e.msg[:1].lower() + e.msg[1:]
         raise MalformedJson(f"malformed JSON at line {e.lineno}, column {e.colno}: {what}") from None
@@ -47,12 +49,17 @@ def parse(text: str) -> Json:
     return value
 
 
+def _deeper(frames: int, action: Callable[[], Json]) -> Json:
+    """What can be read that much deeper in the stack can be written wherever the value is shown."""
+    return _deeper(frames - 1, action) if frames else action()
+
+
 def _refuse_lone_surrogates(value: Json) -> None:
     try:
         compact(value).encode()
     except UnicodeEncodeError:
         raise MalformedJson("malformed JSON: half of a \\u surrogate pair") from None
-    except RecursionError:  # writing takes a little more of the stack than reading
+    except RecursionError:  # writing may take a little more of the stack than reading
         raise MalformedJson(_TOO_DEEP) from None
 
 

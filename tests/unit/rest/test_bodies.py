@@ -111,11 +111,17 @@ def test_what_is_no_json_object_is_explained(host: Host, body: str, text: str) -
     assert answer.content_type == "application/yang.data+json; charset=utf-8"
 
 
-def test_any_depth_is_explained(host: Host) -> None:
-    """What can just be read need not be possible to write."""
-    for depth in range(900, 1000):
-        answer = host.ask("PATCH", "store/s1/", "[" * depth + '"\\u0041"' + "]" * depth)
-        assert (depth, answer.status, answer.body[:6]) == (depth, 400, "body: ")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PATCH", "store/s1/"), ("PATCH", "store/s1/mode/"), ("POST", "store/s1/box/"), ("POST", "cubes")],
+)
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}")])
+def test_any_depth_is_explained(host: Host, method: str, path: str, begin: str, end: str) -> None:
+    """What can just be read need not be possible to write, which a refusal does."""
+    for depth in range(850, 1000):
+        for inmost in ('"\\u0041"', "1"):
+            answer = host.ask(method, path, begin * depth + inmost + end * depth)
+            assert (depth, answer.status) == (depth, 400)
 
 
 def test_whole_list_takes_arrays_only_and_leaves_keys_to_the_service(host: Host) -> None:
