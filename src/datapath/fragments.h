@@ -79,15 +79,12 @@ static __always_inline bool is_balanced_protocol(__u8 proto) {
   return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP;
 }
 
-/* A later fragment whose first one has not come yet. */
-static __always_inline action_t hold_fragment(const struct packet *pkt, struct fragment_key *key,
-                                              bool is_noted, __u32 now) {
-  decided(FRAGMENT_EARLY);
-  if (!spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
+/* Tells the first fragment that later ones are held. False when there is a note already, unless this one
+ * `replaces` it. */
+static __always_inline bool note_held(struct fragment_key *key, __u32 now, bool replaces) {
   struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
-  if (!is_noted) store_note(key, &note);
-  count_event(EVENT_FRAGMENT_HELD);
-  return punt(REASON_FRAGMENT_HOLD);
+  note.check = check_of_note(key, &note);
+  return !(replaces ? fragments.update(key, &note) : fragments.insert(key, &note));
 }
 
 static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct packet *pkt,
@@ -105,18 +102,33 @@ static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct p
   return ACTION_TRANSLATED;
 }
 
+/* A later fragment that follows the first one. */
+static __always_inline action_t follow_first_fragment(struct CTXTYPE *ctx, struct packet *pkt,
+                                                      const struct fragment *note) {
+  decided(FRAGMENT, note->verdict);
+  if (note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
+  if (note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
+  return translate_fragment(ctx, pkt, note);
+}
+
+/*
+ * The first fragment may come on another CPU in this moment: its note must stay, or nobody would release
+ * those that are held. What is still there after a second look is an older datagram's.
+ */
 static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct packet *pkt) {
   __u32 now = current_tick();
   struct fragment_key key = fragment_key_of(pkt);
   struct fragment *note = &pkt->scratch->note;
-  bool is_noted = find_note(&key, now, note);
-  if (is_noted && note->verdict != FRAGMENT_HELD) {
-    decided(FRAGMENT, note->verdict);
-    if (note->verdict == FRAGMENT_DROP) return drop(EVENT_DROP_FRAGMENT);
-    if (note->verdict == FRAGMENT_PASS) return ACTION_UNMATCHED;
-    return translate_fragment(ctx, pkt, note);
-  }
   __be32 server = pkt->tuple.side == SIDE_FRONTEND ? pkt->tuple.daddr : pkt->tuple.saddr;
-  if (!is_balanced_protocol(pkt->tuple.proto) || !may_be_known_address(server)) return ACTION_UNMATCHED;
-  return hold_fragment(pkt, &key, is_noted, now);
+  bool may_be_held = is_balanced_protocol(pkt->tuple.proto) && may_be_known_address(server);
+  LOOP for (int attempt = 0; attempt < 2; attempt++) {
+    bool is_noted = find_note(&key, now, note);
+    if (is_noted && note->verdict != FRAGMENT_HELD) return follow_first_fragment(ctx, pkt, note);
+    if (!may_be_held) return ACTION_UNMATCHED;
+    if (attempt == 0 && !spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
+    if (is_noted || note_held(&key, now, attempt > 0)) break;
+  }
+  decided(FRAGMENT_EARLY);
+  count_event(EVENT_FRAGMENT_HELD);
+  return punt(REASON_FRAGMENT_HOLD);
 }

@@ -94,6 +94,12 @@ static __always_inline struct service *lookup_that_misses(struct service_key *ke
 """
 
 
+_FIRST_FRAGMENT = """
+  struct fragment first = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_PASS};
+  store_note(key, &first);
+"""
+
+
 class Way(Enum):
     """Which ways a copy of the program has."""
 
@@ -101,6 +107,9 @@ class Way(Enum):
     FULL = "full"
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and the first lookup of a service misses it, the second one does not, …
+    OVERTAKEN = (
+        "overtaken"  # both; where a later fragment leaves a note, the first one has left its own just before
+    )
 
 
 @cache
@@ -117,6 +126,9 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
         before, services, after = re.split(r"(.*, services, .*\n)", text)
         assert "services.lookup(" in after
         text = before + services + _MISSING + after.replace("services.lookup(", "lookup_that_misses(")
+    if way is Way.OVERTAKEN:
+        begin = "note.check = check_of_note(key, &note);\n  return !(replaces"
+        text = _replaced(text, begin, _FIRST_FRAGMENT + begin)
     return _CLOCK + text if own_clock else text
 
 
