@@ -12,7 +12,7 @@ Evictions::Sessions &Evictions::Sessions::operator+=(const EntryCounts &entries)
 }
 
 uint64_t Evictions::change(abi::table_change change) const {
-  const auto cpus = cube_.get_percpuarray_table<uint64_t>("table_changes").get(change);
+  const auto cpus = maps_.percpu_array<uint64_t>("table_changes").get(change);
   return std::accumulate(cpus.begin(), cpus.end(), uint64_t{0});
 }
 
@@ -22,7 +22,7 @@ Evictions::Sessions Evictions::made() const {
 
 Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &there) {
   const std::lock_guard lock(mutex_);
-  auto table = cube_.get_array_table<abi::evictions>("evictions");
+  auto table = maps_.array<abi::evictions>("evictions");
   auto known = table.get(0);
   const auto missing = [](uint64_t made, uint64_t accounted) {
     return made > accounted ? made - accounted : 0;
@@ -37,7 +37,7 @@ Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &ther
 
 void Evictions::note(const Sessions &removed) {
   if (removed.openings == 0 && removed.clients == 0) return;
-  auto table = cube_.get_array_table<abi::evictions>("evictions");
+  auto table = maps_.array<abi::evictions>("evictions");
   auto known = table.get(0);
   known.openings_removed += removed.openings;
   known.clients_removed += removed.clients;

@@ -3,8 +3,6 @@
 // ended, less those that are there. Evictions from `flows` alone are not counted.
 #pragma once
 
-#include <polycube/services/base_cube.h>
-
 #include <cstdint>
 #include <mutex>
 
@@ -15,7 +13,7 @@ namespace k8slbrp {
 
 class Evictions {
  public:
-  explicit Evictions(polycube::service::BaseCube &cube) : cube_(cube) {}
+  explicit Evictions(const Maps &maps) : maps_(maps) {}
 
   struct Sessions {
     uint64_t openings = 0, clients = 0;
@@ -47,7 +45,7 @@ class Evictions {
   void note(const Sessions &removed);
   uint64_t change(abi::table_change change) const;
 
-  polycube::service::BaseCube &cube_;
+  const Maps maps_;
   std::mutex mutex_;
 };
 

@@ -88,16 +88,20 @@ K8slbrp::K8slbrp(Initial initial)
     : Cube(initial.base, {datapath_for(initial.max_sessions)}, {}),
       mode_(initial.mode),
       max_sessions_(initial.max_sessions),
+      maps_(kReapedMaps,
+            [this](const char *name) {
+              return get_table_fd(name, 0, polycube::service::ProgramType::INGRESS);
+            }),
       traffic_(*this, max_sessions_),
       services_(*this, traffic_),
       ports_(*this, mode_),
-      statistics_(*this, traffic_) {
+      statistics_(*this, maps_, traffic_) {
   try {
     set_settings(initial.settings);
     services_.restore(std::move(initial.services));
     set_rewrite(initial.rewrite);
     ports_.apply(initial.ports);
-    reaper_ = std::make_unique<SessionReaper>(*this, statistics_.evictions(), max_sessions_);
+    reaper_ = std::make_unique<SessionReaper>(maps_, statistics_.evictions(), logger(), max_sessions_);
   } catch (...) {
     dismount();
     throw;

@@ -142,6 +142,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   const uint32_t max_sessions_;
   SrcIpRewrite rewrite_;
   Settings settings_;
+  const OpenMaps maps_;
   TrafficTable traffic_;
   Services services_;
   PortTable ports_;

@@ -10,8 +10,8 @@ namespace k8slbrp {
 
 class SessionMaps {
  public:
-  explicit SessionMaps(polycube::service::BaseCube &cube)
-      : openings_(cube, "openings"), flows_(cube, "flows"), clients_(cube, "clients") {}
+  explicit SessionMaps(const Maps &maps)
+      : openings_(maps, "openings"), flows_(maps, "flows"), clients_(maps, "clients") {}
 
   // All entries of the session. What has come into their places since the walk saw it stays. Returns how many
   // there were.

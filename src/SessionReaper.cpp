@@ -28,8 +28,10 @@ uint32_t sum(const Counts &counts) {
 
 }  // namespace
 
-SessionReaper::SessionReaper(polycube::service::BaseCube &cube, Evictions &evictions, uint32_t max_sessions)
-    : cube_(cube),
+SessionReaper::SessionReaper(const OpenMaps &maps, Evictions &evictions, std::shared_ptr<spdlog::logger> log,
+                             uint32_t max_sessions)
+    : maps_(maps),
+      log_(std::move(log)),
       evictions_(evictions),
       limits_{0, FLOW_ENTRIES(max_sessions), CLIENT_ENTRIES(max_sessions)},
       pause_(kUsualPause) {
@@ -64,13 +66,13 @@ void SessionReaper::run() {
       next = std::max(end + pause_, soonest);
       failed = false;
     } catch (const std::exception &failure) {
-      if (!failed) cube_.logger()->warn("cannot remove sessions that are over: {}", failure.what());
+      if (!failed) log_->warn("cannot remove sessions that are over: {}", failure.what());
       failed = true;  // said once; the next look tries again
     }
 }
 
 void SessionReaper::reap() {
-  SessionClock clock(cube_);
+  SessionClock clock(maps_);
   const auto there = remove_finished(clock);
   pause_ = kUsualPause;
   Ranks excess;
@@ -87,12 +89,13 @@ void SessionReaper::reap() {
 
 SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
   Ranks there;
-  for (SessionWalk walk(cube_, kBegin); walk.next();)
+  SessionMaps sessions(maps_);
+  for (SessionWalk walk(maps_, kBegin); walk.next();)
     evictions_.while_removing([&](auto &removed) {
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
-        if (clock.is_over(entry))  // maps opened for this one: a recompilation may close them at any time
-          removed += SessionMaps(cube_).remove_if_unseen(entry);
+        if (clock.is_over(entry))
+          removed += sessions.remove_if_unseen(entry);
         else
           ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];
       }
@@ -114,13 +117,14 @@ std::map<SessionReaper::Rank, uint32_t> SessionReaper::surplus(const std::map<Ra
 }
 
 void SessionReaper::evict(Ranks &surplus) {
-  for (SessionWalk walk(cube_, kBegin); walk.next();)
+  SessionMaps sessions(maps_);
+  for (SessionWalk walk(maps_, kBegin); walk.next();)
     for (const auto &entry : walk.entries()) {
       const auto map = static_cast<std::size_t>(entry.map);
       const auto found = surplus[map].find(rank(entry.session));
       if (found == surplus[map].end() || found->second == 0) continue;
       // Nobody is told: so it counts as evicted.
-      const auto removed = SessionMaps(cube_).remove_if_unseen(entry);
+      const auto removed = sessions.remove_if_unseen(entry);
       found->second -= std::min(found->second, removed[map]);
     }
 }
@@ -132,7 +136,7 @@ SessionReaper::Rank SessionReaper::rank(const abi::session &session) {
 }
 
 uint64_t SessionReaper::refusals() const {
-  auto events = cube_.get_percpuarray_table<uint64_t>("events");
+  auto events = Maps(maps_).percpu_array<uint64_t>("events");
   uint64_t sum = 0;
   for (const auto event : {abi::EVENT_TABLE_BUSY, abi::EVENT_NOT_PROMOTED})
     for (const uint64_t count : events.get(event)) sum += count;

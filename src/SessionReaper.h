@@ -8,7 +8,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -17,12 +19,17 @@
 
 namespace k8slbrp {
 
+// The maps that the thread needs.
+constexpr std::initializer_list<const char *> kReapedMaps = {
+    "openings", "flows", "clients", "settings", "events", "evictions", "table_changes"};
+
 // A thread of its own. It takes none of the cube's locks; who asks for statistics waits for one batch of
-// removals at most. In polycubed, a recompilation may close the maps' descriptors meanwhile: then the walk
-// fails, and the next look begins another one.
+// removals at most.
 class SessionReaper {
  public:
-  SessionReaper(polycube::service::BaseCube &cube, Evictions &evictions, uint32_t max_sessions);
+  // `maps`: those of kReapedMaps.
+  SessionReaper(const OpenMaps &maps, Evictions &evictions, std::shared_ptr<spdlog::logger> log,
+                uint32_t max_sessions);
   ~SessionReaper();
   SessionReaper(const SessionReaper &) = delete;
   SessionReaper &operator=(const SessionReaper &) = delete;
@@ -52,7 +59,8 @@ class SessionReaper {
   // How often the datapath has found no room.
   uint64_t refusals() const;
 
-  polycube::service::BaseCube &cube_;
+  const OpenMaps &maps_;
+  const std::shared_ptr<spdlog::logger> log_;
   Evictions &evictions_;
   const std::array<uint32_t, kSessionMaps.size()> limits_;  // 0: none
   std::chrono::steady_clock::duration pause_;

@@ -15,8 +15,8 @@ constexpr uint32_t kBatch = 4096;
 
 }  // namespace
 
-SessionClock::SessionClock(polycube::service::BaseCube &cube)
-    : settings_(cube.get_array_table<abi::settings>("settings").get(0)), now_(current_tick()) {}
+SessionClock::SessionClock(const Maps &maps)
+    : settings_(maps.array<abi::settings>("settings").get(0)), now_(current_tick()) {}
 
 uint32_t SessionClock::idle(const abi::session &session) const {
   const auto idle = static_cast<int32_t>(now_ - session.last_seen);
@@ -40,8 +40,8 @@ void SessionClock::at_least(uint32_t tick) {
   if (static_cast<int32_t>(tick - now_) > 0) now_ = tick;
 }
 
-SessionWalk::SessionWalk(polycube::service::BaseCube &cube, WalkPosition from)
-    : cube_(cube), keys_(kBatch * sizeof(abi::flow_key)), sessions_(kBatch), next_(from) {
+SessionWalk::SessionWalk(const Maps &maps, WalkPosition from)
+    : maps_(maps), keys_(kBatch * sizeof(abi::flow_key)), sessions_(kBatch), next_(from) {
   entries_.reserve(kBatch);
 }
 
@@ -57,8 +57,8 @@ bool SessionWalk::next() {
 
 template <class Key>
 bool SessionWalk::read(const char *name) {
-  // A recompilation closes the file descriptor, and keeps the map: so each batch gets it anew.
-  auto table = cube_.get_raw_table(name);
+  // A recompilation closes the host's file descriptor, and keeps the map: so each batch gets it anew.
+  auto table = maps_.raw(name);
   uint32_t in = position_.bucket.value_or(0), out = 0, count = kBatch;
   const int failed =
       table.get_batch(keys_.data(), sessions_.data(), &count, position_.bucket ? &in : nullptr, &out);

@@ -1,13 +1,12 @@
 // The entries of the session tables, read in batches while packets go on.
 #pragma once
 
-#include <polycube/services/base_cube.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "Maps.h"
 #include "datapath/abi.h"
 
 namespace k8slbrp {
@@ -32,7 +31,7 @@ struct SessionEntry {
 // What the datapath takes the time and the timeouts from.
 class SessionClock {
  public:
-  explicit SessionClock(polycube::service::BaseCube &cube);
+  explicit SessionClock(const Maps &maps);
 
   uint32_t idle(const abi::session &session) const;
   // Seconds until it ends without another packet; 0: it has ended.
@@ -63,7 +62,7 @@ struct WalkPosition {
 // A walk through all tables. An entry that stays is seen once; one that comes or goes meanwhile, perhaps.
 class SessionWalk {
  public:
-  explicit SessionWalk(polycube::service::BaseCube &cube, WalkPosition from = {});
+  explicit SessionWalk(const Maps &maps, WalkPosition from = {});
 
   // Reads some entries; false at the end.
   bool next();
@@ -75,7 +74,7 @@ class SessionWalk {
   template <class Key>
   bool read(const char *name);
 
-  polycube::service::BaseCube &cube_;
+  const Maps maps_;
   std::vector<SessionEntry> entries_;
   std::vector<uint8_t> keys_;
   std::vector<abi::session> sessions_;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "Maps.h"
 #include "datapath/abi.h"
 #include "config.h"
 
@@ -20,8 +21,7 @@ namespace k8slbrp {
 template <class Key, class Value>
 class HashMap {
  public:
-  HashMap(polycube::service::BaseCube &cube, const std::string &name)
-      : name_(name), table_(cube.get_hash_table<Key, Value>(name)) {}
+  HashMap(const Maps &maps, const std::string &name) : name_(name), table_(maps.hash<Key, Value>(name)) {}
 
   void set(const Key &key, const Value &value) {
     try {

@@ -31,12 +31,14 @@ int BaseCube::add_program(const std::string &code, int index, ProgramType type) 
 void BaseCube::del_program(int index, ProgramType type) { cube_->del_program(index, type); }
 
 RawTable BaseCube::get_raw_table(const std::string &table_name, int index, ProgramType type) {
-  return RawTable(get_table_fd(table_name, index, type));
+  int fd = get_table_fd(table_name, index, type);
+  return RawTable(&fd);
 }
 
 RawQueueStackTable BaseCube::get_raw_queuestack_table(const std::string &table_name, int index,
                                                       ProgramType type) {
-  return RawQueueStackTable(get_table_fd(table_name, index, type));
+  int fd = get_table_fd(table_name, index, type);
+  return RawQueueStackTable(&fd);
 }
 
 const ebpf::TableDesc &BaseCube::get_table_desc(const std::string &table_name, int index, ProgramType type) {

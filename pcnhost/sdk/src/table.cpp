@@ -49,7 +49,7 @@ int RawTable::update_batch(void *keys, void *values, unsigned int *count) {
   return bpf_map_update_batch(fd_, keys, values, count, nullptr);
 }
 
-RawQueueStackTable::RawQueueStackTable(int fd) : fd_(fd) {
+RawQueueStackTable::RawQueueStackTable(void *fd) : fd_(*static_cast<int *>(fd)) {
   if (!polycubed::utils::check_kernel_version("5.0.0"))
     throw std::runtime_error("Queue and stack tables need kernel 5.0 or newer");
 }

@@ -48,7 +48,7 @@ class OnNewMap : public Table {
   ~OnNewMap() { ::close(fd_); }
 
  private:
-  explicit OnNewMap(int fd) : Table(fd), fd_(fd) {}
+  explicit OnNewMap(int fd) : Table(&fd), fd_(fd) {}
 
   static int create(bpf_map_type type, std::size_t key_size, std::size_t value_size, unsigned int entries,
                     unsigned int flags) {
@@ -199,7 +199,7 @@ void raw_stack() {
 
 // What a table of an unknown name is.
 struct Nowhere : HashTable<uint32_t, uint32_t> {
-  Nowhere() : HashTable(-1) {}
+  Nowhere(int none = -1) : HashTable(&none) {}
 };
 
 void unknown_table() {

@@ -44,31 +44,36 @@ class BaseCube {
   template <class ValueType>
   ArrayTable<ValueType> get_array_table(const std::string &table_name, int index = 0,
                                         ProgramType type = ProgramType::INGRESS) {
-    return ArrayTable<ValueType>(get_table_fd(table_name, index, type));
+    int fd = get_table_fd(table_name, index, type);
+    return ArrayTable<ValueType>(&fd);
   }
 
   template <class ValueType>
   PercpuArrayTable<ValueType> get_percpuarray_table(const std::string &table_name, int index = 0,
                                                     ProgramType type = ProgramType::INGRESS) {
-    return PercpuArrayTable<ValueType>(get_table_fd(table_name, index, type));
+    int fd = get_table_fd(table_name, index, type);
+    return PercpuArrayTable<ValueType>(&fd);
   }
 
   template <class KeyType, class ValueType>
   HashTable<KeyType, ValueType> get_hash_table(const std::string &table_name, int index = 0,
                                                ProgramType type = ProgramType::INGRESS) {
-    return HashTable<KeyType, ValueType>(get_table_fd(table_name, index, type));
+    int fd = get_table_fd(table_name, index, type);
+    return HashTable<KeyType, ValueType>(&fd);
   }
 
   template <class KeyType, class ValueType>
   PercpuHashTable<KeyType, ValueType> get_percpuhash_table(const std::string &table_name, int index = 0,
                                                            ProgramType type = ProgramType::INGRESS) {
-    return PercpuHashTable<KeyType, ValueType>(get_table_fd(table_name, index, type));
+    int fd = get_table_fd(table_name, index, type);
+    return PercpuHashTable<KeyType, ValueType>(&fd);
   }
 
   template <class ValueType>
   QueueStackTable<ValueType> get_queuestack_table(const std::string &table_name, int index = 0,
                                                   ProgramType type = ProgramType::INGRESS) {
-    return QueueStackTable<ValueType>(get_table_fd(table_name, index, type));
+    int fd = get_table_fd(table_name, index, type);
+    return QueueStackTable<ValueType>(&fd);
   }
 
   const ebpf::TableDesc &get_table_desc(const std::string &table_name, int index, ProgramType type);

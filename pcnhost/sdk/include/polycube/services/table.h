@@ -41,9 +41,8 @@ class RawTable {
                            void *out_batch = nullptr);
   int update_batch(void *keys, void *values, unsigned int *count);
 
- protected:
-  friend class BaseCube;
-  explicit RawTable(int fd) : fd_(fd) {}
+  // On the map with the file descriptor at `fd`, an int, which the handle does not own.
+  explicit RawTable(void *fd) : fd_(*static_cast<int *>(fd)) {}
 
  private:
   int fd_;
@@ -55,9 +54,7 @@ class RawQueueStackTable {
   int pop(void *value);
   int push(const void *value);
 
- protected:
-  friend class BaseCube;
-  explicit RawQueueStackTable(int fd);  // throws on kernels without queues and stacks (before 5.0)
+  explicit RawQueueStackTable(void *fd);  // throws on kernels without queues and stacks (before 5.0)
 
  private:
   int fd_;
@@ -123,8 +120,6 @@ class ArrayTable : protected RawTable {
 
   void set(const uint32_t &key, const ValueType &value) { RawTable::set(&key, &value); }
 
- private:
-  friend class BaseCube;
   using RawTable::RawTable;
 };
 
@@ -155,8 +150,6 @@ class PercpuArrayTable : protected RawTable {
     RawTable::set(&key, values.data());
   }
 
- private:
-  friend class BaseCube;
   using RawTable::RawTable;
 };
 
@@ -197,8 +190,6 @@ class HashTable : public detail::HashBase<KeyType> {
 
   void set(const KeyType &key, const ValueType &value) { RawTable::set(&key, &value); }
 
- private:
-  friend class BaseCube;
   using detail::HashBase<KeyType>::HashBase;
 };
 
@@ -229,8 +220,6 @@ class PercpuHashTable : public detail::HashBase<KeyType> {
     RawTable::set(&key, values.data());
   }
 
- private:
-  friend class BaseCube;
   using detail::HashBase<KeyType>::HashBase;
 };
 
@@ -246,8 +235,6 @@ class QueueStackTable : protected RawQueueStackTable {
 
   void push(const ValueType &value) { RawQueueStackTable::push(&value); }
 
- private:
-  friend class BaseCube;
   using RawQueueStackTable::RawQueueStackTable;
 };
 
