@@ -31,8 +31,9 @@ def test_a_connection(world: World) -> None:
     answer = tcp(8080, 40000, "SYN,ACK", backend, CLIENT)
     told = world.step("to_router", answer, "SESSION", "TRANSLATED")
     assert (told["out"], told["leaving"]) == ("client1", f"TCP {VIP}:80 -> {CLIENT}:40000 SYN,ACK")
-    told = world.step("client1", tcp(40000, 80, "ACK"), "SESSION", "TRANSLATED")
-    assert told["decisions"][0]["values"]["table"] == "clients"
+    for table in ("openings", "clients"):
+        told = world.step("client1", tcp(40000, 80, "ACK"), "SESSION", "TRANSLATED")
+        assert told["decisions"][0]["values"]["table"] == table
     for port, packet in (
         ("client1", tcp(40000, 80, "FIN,ACK")),
         ("to_router", tcp(8080, 40000, "FIN,ACK", backend, CLIENT)),

@@ -156,8 +156,8 @@ MUTANTS = [
     Mutant(
         "fragments follow their first one",
         "src/datapath/fragments.h",
-        "    return translate_fragment(ctx, pkt, note);",
-        "    return drop(EVENT_DROP_FRAGMENT);",
+        "  return translate_fragment(ctx, pkt, note);",
+        "  return drop(EVENT_DROP_FRAGMENT);",
         ("test_large_requests[ours-UDP]",),
     ),
     Mutant(
