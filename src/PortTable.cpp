@@ -227,8 +227,8 @@ void PortTable::put_back(const PortSet &before) {
   for (const auto &[name, state] : before)
     if (there.count(name) == 0) missing.emplace(state.index, name);
   if (missing.empty()) return;
-  for (const auto &[_, name] : missing)
-    insist("put a port back that has made room", [&] { add(name, before.at(name)); });
+  for (const auto &port : missing)
+    insist("put a port back that has made room", [&] { add(port.second, before.at(port.second)); });
   switch_to(there, before);
 }
 
