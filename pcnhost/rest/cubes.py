@@ -93,9 +93,8 @@ class CubeResource(MembersResource):
                 raise Refused(Problem(ErrorTag.INVALID_VALUE, text=text, place="service-name"))
             for port in body.get("ports", ()):
                 port.pop("tcubes", None)
-            if self.context.engine.goes_on(
-                name
-            ):  # before the service writes into the tables that packets meet
+            # Before the service writes into tables that packets meet.
+            if self.context.engine.goes_on(name):
                 peers = [port["peer"] for port in body.get("ports", ()) if "peer" in port]
                 host_call(self.context.engine.check_peers, name, peers)
             with self.context.engine.provisional(name):

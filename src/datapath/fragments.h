@@ -41,9 +41,10 @@ static __always_inline bool find_note(struct fragment_key *key, __u32 now, struc
   return note->check == check_of_note(key, note) && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT;
 }
 
-static __always_inline void store_note(struct fragment_key *key, struct fragment *note) {
+/* False when there is a note already, unless this one `replaces` it. */
+static __always_inline bool store_note(struct fragment_key *key, struct fragment *note, bool replaces) {
   note->check = check_of_note(key, note);
-  fragments.update(key, note);
+  return !(replaces ? fragments.update(key, note) : fragments.insert(key, note));
 }
 
 /*
@@ -72,19 +73,17 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
   };
   struct fragment *old = &pkt->scratch->note;
   pkt->releases_held = find_note(&key, now, old) && old->verdict == FRAGMENT_HELD;
-  store_note(&key, &note);
+  store_note(&key, &note, true);
 }
 
 static __always_inline bool is_balanced_protocol(__u8 proto) {
   return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP;
 }
 
-/* Tells the first fragment that later ones are held. False when there is a note already, unless this one
- * `replaces` it. */
+/* Tells the first fragment that later ones are held. False as store_note(). */
 static __always_inline bool note_held(struct fragment_key *key, __u32 now, bool replaces) {
   struct fragment note = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_HELD};
-  note.check = check_of_note(key, &note);
-  return !(replaces ? fragments.update(key, &note) : fragments.insert(key, &note));
+  return store_note(key, &note, replaces);
 }
 
 static __always_inline action_t translate_fragment(struct CTXTYPE *ctx, struct packet *pkt,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pcnhost.engine.compile import keep_results
 from pcnhost.engine.compiled import Cache
 from pcnhost.engine.source import Hook
 from testbed.host import COMPILE_CACHE
-from tests.datapath.harness import Datapath
+from tests.datapath.harness import Datapath, copies, timeless_copies
 from tests.datapath.lab import Lab
 from tests.datapath.tables import Tables
 
@@ -34,34 +33,15 @@ def kept_programs() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
     """Compiles each program once, and only when a test wants it."""
-    loaded: dict[Hook, Datapath] = {}
-
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook)
-        return loaded[hook]
-
-    yield load
-    for datapath in loaded.values():
-        datapath.close()
+    with copies(Datapath) as copy:
+        yield copy
 
 
 @pytest.fixture(scope="module")
 def timeless() -> Iterator[Callable[[Hook], Datapath]]:
     """Programs whose clock stands still unless the test moves it, on one CPU with its counters."""
-    loaded: dict[Hook, Datapath] = {}
-    cpus = os.sched_getaffinity(0)
-
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook, own_clock=True)
-        os.sched_setaffinity(0, {min(cpus)})
-        return loaded[hook]
-
-    yield load
-    os.sched_setaffinity(0, cpus)
-    for datapath in loaded.values():
-        datapath.close()
+    with timeless_copies() as copy:
+        yield copy
 
 
 @pytest.fixture(params=list(Hook), ids=lambda hook: hook.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -96,7 +97,7 @@ static __always_inline struct service *lookup_that_misses(struct service_key *ke
 
 _FIRST_FRAGMENT = """
   struct fragment first = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_PASS};
-  store_note(key, &first);
+  store_note(key, &first, true);
 """
 
 
@@ -107,9 +108,7 @@ class Way(Enum):
     FULL = "full"
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and the first lookup of a service misses it, the second one does not, …
-    OVERTAKEN = (
-        "overtaken"  # both; where a later fragment leaves a note, the first one has left its own just before
-    )
+    OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
 
 
 @cache
@@ -127,8 +126,8 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
         assert "services.lookup(" in after
         text = before + services + _MISSING + after.replace("services.lookup(", "lookup_that_misses(")
     if way is Way.OVERTAKEN:
-        begin = "note.check = check_of_note(key, &note);\n  return !(replaces"
-        text = _replaced(text, begin, _FIRST_FRAGMENT + begin)
+        held = "return store_note(key, &note, replaces);"
+        text = _replaced(text, held, _FIRST_FRAGMENT + held)
     return _CLOCK + text if own_clock else text
 
 
@@ -145,6 +144,40 @@ def defines(entries: int) -> str:
 def _compile(hook: Hook, own_clock: bool, way: Way, sessions: int | None) -> Module:
     text = source.complete(source.parse(_program_text(own_clock, way, sessions)).text, hook)
     return compile_text(text, source.cflags(hook, "lb", 1, egress=False, loglevel="INFO"))
+
+
+@contextmanager
+def copies(load: Callable[[Hook], Datapath]) -> Iterator[Callable[[Hook], Datapath]]:
+    """A function that answers with one copy of the program for each hook, loaded when it is first wanted."""
+    loaded: dict[Hook, Datapath] = {}
+
+    def copy(hook: Hook) -> Datapath:
+        if hook not in loaded:
+            loaded[hook] = load(hook)
+        return loaded[hook]
+
+    try:
+        yield copy
+    finally:
+        for datapath in loaded.values():
+            datapath.close()
+
+
+@contextmanager
+def timeless_copies(sessions: int | None = None) -> Iterator[Callable[[Hook], Datapath]]:
+    """The same of programs whose clock stands still unless the test moves it, on one CPU with its counters."""
+    cpus = os.sched_getaffinity(0)
+    with copies(lambda hook: Datapath(hook, own_clock=True, sessions=sessions)) as copy:
+
+        def on_one_cpu(hook: Hook) -> Datapath:
+            datapath = copy(hook)
+            os.sched_setaffinity(0, {min(cpus)})
+            return datapath
+
+        try:
+            yield on_one_cpu
+        finally:
+            os.sched_setaffinity(0, cpus)
 
 
 class Datapath:

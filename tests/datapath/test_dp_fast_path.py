@@ -66,7 +66,7 @@ def test_both_ways_make_the_same_of_every_packet(both: tuple[Datapath, Datapath]
         if number % CHANGE_EVERY == CHANGE_EVERY - 1:
             for world in worlds:
                 world.change()
-        again = recent and rng.random() < 0.85  # sessions that go on
+        again = recent and rng.random() < 0.9  # sessions that go on
         injected = rng.choice(recent) if again else generator.next()
         from_backend, frontend, frame = injected
         if not is_possible(short.hook, frame):
@@ -79,11 +79,12 @@ def test_both_ways_make_the_same_of_every_packet(both: tuple[Datapath, Datapath]
         out = short.verdict(one)
         if not isinstance(out, Verdict):
             generator.seen(out == BACKEND_IF, out if out < BACKEND_IF else 0, one.frame)
-            recent.append((from_backend, frontend, as_in_the_middle(frame)))
+            if not again:  # else few flows would crowd out the others
+                recent.append((from_backend, frontend, as_in_the_middle(frame)))
         if number % COMPARE_EVERY == COMPARE_EVERY - 1:
             assert short.punts() == full.punts(), where
             assert worlds[0].tables.events() == worlds[1].tables.events(), where
             assert contents(short) == contents(full), where
     (taken,) = maps.per_cpu_sums(short.maps["test_fast_path"], 1)
     print(taken)
-    assert taken > PACKETS / 60
+    assert taken > PACKETS / 20

@@ -8,7 +8,7 @@ import pytest
 
 from pcnhost.engine.source import Hook
 from tests.datapath import talk
-from tests.datapath.harness import Datapath, Way
+from tests.datapath.harness import Datapath, Way, copies
 from tests.datapath.lab import EXCHANGES, PING_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
 from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP
 
@@ -19,18 +19,14 @@ without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCH
 
 @pytest.fixture(scope="module")
 def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    loaded: dict[Hook, Datapath] = {}
+    with copies(lambda hook: Datapath(hook, way=Way.MISSING)) as copy:
 
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook, way=Way.MISSING)
-        datapath = loaded[hook]
-        datapath.forget_lookups()
-        return datapath
+        def fresh(hook: Hook) -> Datapath:
+            datapath = copy(hook)
+            datapath.forget_lookups()
+            return datapath
 
-    yield load
-    for datapath in loaded.values():
-        datapath.close()
+        yield fresh
 
 
 def request(lab: Lab, exchange: Exchange, flags: str = "A", sport: int = 40_000) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath.harness import Datapath, Way
+from tests.datapath.harness import Datapath, Way, copies
 from tests.datapath.lab import SERVER_IF, Lab, assert_out
 from tests.datapath.packets import (
     CLIENT,
@@ -25,16 +25,8 @@ from tests.datapath.packets import (
 
 @pytest.fixture(scope="module")
 def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    loaded: dict[Hook, Datapath] = {}
-
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook, way=Way.OVERTAKEN)
-        return loaded[hook]
-
-    yield load
-    for datapath in loaded.values():
-        datapath.close()
+    with copies(lambda hook: Datapath(hook, way=Way.OVERTAKEN)) as copy:
+        yield copy
 
 
 def test_a_fragment_that_the_first_one_overtakes_follows_it(lab: Lab) -> None:

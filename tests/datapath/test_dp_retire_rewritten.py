@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath.harness import Datapath
+from tests.datapath.harness import Datapath, timeless_copies
 from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, Lab
 from tests.datapath.packets import CLIENT, CLIENT_PORT, OTHER_VIP, PLAIN, SERVER, SERVER_PORT, VIP
 
@@ -19,19 +18,8 @@ SEEN = "10.9.8.7"
 @pytest.fixture(scope="module")
 def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
     """Programs with a small table, and a clock that the test moves."""
-    loaded: dict[Hook, Datapath] = {}
-    cpus = os.sched_getaffinity(0)
-
-    def load(hook: Hook) -> Datapath:
-        if hook not in loaded:
-            loaded[hook] = Datapath(hook, own_clock=True, sessions=SESSIONS)
-        os.sched_setaffinity(0, {min(cpus)})
-        return loaded[hook]
-
-    yield load
-    os.sched_setaffinity(0, cpus)
-    for datapath in loaded.values():
-        datapath.close()
+    with timeless_copies(SESSIONS) as copy:
+        yield copy
 
 
 @pytest.fixture

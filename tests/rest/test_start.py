@@ -17,7 +17,7 @@ import pytest
 from pcnhost.ctl.check import look
 from pcnhost.ctl.client import Client
 from pcnhost.ctl.settings import Settings
-from testbed.api import ApiError
+from testbed.api import Api, ApiError
 from testbed.host import PROJECT, SERVICE_LIBRARY, free_port, start_host
 from testbed.lab import Lab, ip
 from tests.engine.support import programs_on
@@ -141,6 +141,15 @@ def everything(lab: Lab, tmp_path: Path) -> str:
     return "\n".join([*sorted(programs_on(f"{lab.prefix}v")), *pins, (tmp_path / "cubes.json").read_text()])
 
 
+def deletes_what_forwards(lab: Lab, api: Api) -> None:
+    """The cube, which is not restored, forwards until it is deleted; then nothing of it is left."""
+    assert programs_on(f"{lab.prefix}v")
+    api.delete("k8slbrp/lb1")
+    assert api.get("status")["cubes-not-restored"] == []
+    assert not programs_on(f"{lab.prefix}v")
+    assert not (lab.state_dir / "cubes" / "lb1").exists()
+
+
 def test_service_that_cannot_be_loaded(lab: Lab, untouched: list[str], tmp_path: Path) -> None:
     broken = tmp_path / "broken.so"
     broken.write_text("no library")
@@ -192,11 +201,7 @@ def test_cube_of_a_service_that_does_not_come(lab: Lab, left: list[str], tmp_pat
     with pytest.raises(ApiError, match="No cube found named other"):
         api.delete("other/lb1")
     api.delete("other/old")
-    assert programs_on(f"{lab.prefix}v")
-    api.delete("k8slbrp/lb1")
-    assert api.get("status")["cubes-not-restored"] == []
-    assert not programs_on(f"{lab.prefix}v")
-    assert not (lab.state_dir / "cubes" / "lb1").exists()
+    deletes_what_forwards(lab, api)
     lab.stop(process)
     assert json.loads(file.read_text()) == []
     file.write_text(whole)
@@ -251,11 +256,7 @@ def test_cube_that_its_service_refuses(lab: Lab, left: list[str], tmp_path: Path
     api, process = start_host(lab, None, *options, log=tmp_path / "log")
     (missing,) = api.get("status")["cubes-not-restored"]
     assert (missing["name"], "sideways" in missing["reason"].lower()) == ("lb1", True)
-    assert programs_on(f"{lab.prefix}v")
-    api.delete("k8slbrp/lb1")
-    assert api.get("status")["cubes-not-restored"] == []
-    assert not programs_on(f"{lab.prefix}v")
-    assert not (lab.state_dir / "cubes" / "lb1").exists()
+    deletes_what_forwards(lab, api)
     lab.stop(process)
     assert json.loads(file.read_text()) == []
     for kept in tmp_path.glob("cubes.json*"):
