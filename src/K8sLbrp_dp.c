@@ -75,24 +75,20 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     bool known = may_involve_server(&tuple);
     if (in->side == SIDE_BACKEND)
       return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
+    enum open_result outcome = NOT_A_SERVICE;
     if (!known) {
       decided(NOTHING_KNOWN);
-      if (is_error) return ACTION_UNMATCHED;
-      forget_session(pkt, &found, session);
-      return pass_or_refuse(pkt);
-    }
-    struct flow old = session->back;
-    found.counter = session->counter;
-    __u32 hash = flow_hash(&tuple);
-    enum open_result outcome = assign_backend(&tuple, hash, now, session);
-    if (is_error) {
-      if (outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
-      if (outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
     } else {
-      outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
-      if (outcome == NOT_A_SERVICE) forget_session(pkt, &found, session);
-      if (outcome != OPENED) return handle_not_opened(pkt, outcome);
+      struct flow old = session->back;
+      found.counter = session->counter;
+      __u32 hash = flow_hash(&tuple);
+      outcome = assign_backend(&tuple, hash, now, session);
+      if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }
+    if (is_error && outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
+    if (is_error && outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
+    if (outcome == NOT_A_SERVICE) forget_session(pkt, &found, session);
+    if (outcome != OPENED) return handle_not_opened(pkt, outcome);
     found.from_client = true;
   }
   struct translation to = translation_of(session, found.from_client);

@@ -100,6 +100,7 @@ static __always_inline enum open_result store_beside_others(struct session *sess
     flows.delete(&answer);
     return OPENED;
   }
+  limit_unanswered(&answer);
   int failed = claim_flow(&answer, session, false);
   if (!failed && !by_client) failed = claim_flow(&request, session, true);
   if (failed && by_client) { /* else the next packet would find a session without answers */
@@ -137,9 +138,8 @@ static __always_inline enum open_result store_session(struct session *session, c
     int failed = add_opening(&key, session);
     if (failed != -EEXIST) return failed ? TABLE_BUSY : OPENED;
   }
-  if (!found->entry) return store_beside_others(session, proto, hash);
-  bool same = old->server == session->back.server && old->server_port == session->back.server_port &&
-              old->client == session->back.client;
+  bool same = found->entry && old->server == session->back.server &&
+              old->server_port == session->back.server_port && old->client == session->back.client;
   if (same) session->back.client_port = old->client_port;
   struct flow_key answer = answer_of(session, proto);
   struct client_key key = client_key_of(&answer);
@@ -151,7 +151,7 @@ static __always_inline enum open_result store_session(struct session *session, c
     return OPENED;
   }
   enum open_result outcome = store_beside_others(session, proto, hash);
-  if (!same && outcome == OPENED) leave_old_backend(old, found, session, proto);
+  if (found->entry && !same && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
 }
 

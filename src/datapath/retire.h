@@ -1,8 +1,18 @@
 /*
- * A FIFO of the clients of finished sessions. Each push takes the place of the oldest, whose session is
- * removed if it is still finished. So sessions make room at the rate at which they end, whether or not a
- * control plane runs. Each CPU has places of its own.
+ * FIFOs of sessions. Each push takes the place of the oldest, whose session is removed if it may be. So
+ * sessions make room at the rate at which others come, whether or not a control plane runs. Each CPU has
+ * places of its own.
+ *
+ * retired     the clients of sessions that are over
+ * unanswered  the answers of new sessions in `flows`; in `openings` the kernel evicts
  */
+enum fifo { FIFO_RETIRED = 0, FIFO_UNANSWERED = 1 };
+
+static __always_inline __u32 next_place(__u32 fifo, __u32 places) {
+  __u32 *next = fifo_next.lookup(&fifo);
+  __u32 turn = next ? (*next)++ : 0;
+  return (turn * CPUS + bpf_get_smp_processor_id() % CPUS) % places;
+}
 
 #define STRAGGLER_TICKS 2 /* sessions seen in this tick or the last stay, for late packets */
 #define RESET_TICKS 240   /* RFC 7857, section 2.2: time after an RST, which may have been forged */
@@ -23,10 +33,7 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
 
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
   if (DRY_RUN) return;
-  __u32 zero = 0;
-  __u32 *next = retired_next.lookup(&zero);
-  if (!next) return;
-  __u32 index = ((*next)++ * CPUS + bpf_get_smp_processor_id() % CPUS) % RETIRED_ENTRIES;
+  __u32 index = next_place(FIFO_RETIRED, RETIRED_ENTRIES);
   struct client_key *place = retired.lookup(&index);
   if (!place) return;
   struct client_key oldest = *place;
@@ -42,4 +49,25 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
     if (answered && answered->check == finished.check) flows.delete(&answers);
   }
   if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
+}
+
+/* Removes a session that is still without answer from `flows`, where one or both directions stand. */
+static __always_inline void remove_opening_flows(struct flow_key *answer) {
+  struct session *entry = flows.lookup(answer);
+  struct session old;
+  if (!entry || !copy_session(entry, &old) || !is_opening(&old, answer->proto)) return;
+  struct flow_key request = request_of(&old, answer->proto);
+  flows.delete(answer);
+  entry = flows.lookup(&request);
+  if (entry && entry->check == old.check) flows.delete(&request);
+}
+
+/* Before a session without answer is stored in `flows`, where `answer` will find it. */
+static __always_inline void limit_unanswered(const struct flow_key *answer) {
+  if (DRY_RUN) return;
+  __u32 index = next_place(FIFO_UNANSWERED, UNANSWERED_ENTRIES);
+  struct flow_key *place = unanswered.lookup(&index);
+  if (!place) return;
+  remove_opening_flows(place);
+  *place = *answer;
 }

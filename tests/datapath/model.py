@@ -7,12 +7,12 @@ allowed.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 from typing import Any
 
-from tests.datapath.harness import RETIRED_ENTRIES
+from tests.datapath.harness import RETIRED_ENTRIES, UNANSWERED_ENTRIES
 from tests.datapath.headers import (
     ACK,
     ECHO_REPLY,
@@ -176,6 +176,7 @@ class Model:
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
     _retired: dict[int, Client] = field(default_factory=dict)
     _retirements: int = 0
+    _unanswered: deque[FlowKey] = field(default_factory=deque)
     _fate: Note = field(default_factory=lambda: Note("drop", 0))  # of later fragments
 
     def set_service(self, key: ServiceKey, service: Service) -> None:
@@ -575,10 +576,11 @@ class Model:
             self.flows.pop(session.request, None)
             if session.is_plain:
                 self.flows.pop(session.answer, None)
-        else:
-            self.flows[session.request] = (replace(session), True)
         if not is_placed or not session.is_plain:
+            self._limit_unanswered(session.answer)
             self.flows[session.answer] = (replace(session), False)
+        if not is_placed:
+            self.flows[session.request] = (replace(session), True)
         if left is None or (left.backend, left.visible[0]) == (session.backend, session.visible[0]):
             return
         was_over = self._is_over(left)
@@ -588,6 +590,21 @@ class Model:
             self.flows.pop(left.answer, None)
         elif not was_over:  # late answers of the backend that was left still come from the VIP
             self.flows[left.answer] = (left, False)
+
+    def _limit_unanswered(self, answer: FlowKey) -> None:
+        """The oldest session without answer goes for a new one."""
+        self._unanswered.append(answer)
+        if len(self._unanswered) <= UNANSWERED_ENTRIES:
+            return
+        key = self._unanswered.popleft()
+        if key not in self.flows:
+            return
+        oldest = self.flows[key][0]
+        if oldest.state != "opening" and (oldest.state != "answered" or oldest.proto != IPPROTO_TCP):
+            return
+        del self.flows[key]
+        if oldest.request in self.flows and self.flows[oldest.request][0].is_same(oldest):
+            del self.flows[oldest.request]
 
     def forget(self, end: Client) -> None:
         """The kernel has evicted what was kept for a client."""

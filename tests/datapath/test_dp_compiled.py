@@ -28,3 +28,10 @@ def test_it_loads_without_what_pcnhost_adds(hook: Hook, clock: dict[str, int]) -
     with closing(compile_text(text, as_in_polycubed)) as module:
         program = module.linked(FUNCTIONS[hook], {})
         os.close(bpf.load_program(PROGRAM_TYPES[hook], "datapath", program))
+
+
+@pytest.mark.parametrize("cpus", [64, 384])
+def test_the_smallest_cube_on_many_cpus(cpus: int) -> None:
+    """Each CPU has a part of some maps, which may not be empty."""
+    text = datapath.text(sessions=1024, CPUS=cpus)
+    compile_text(*datapath.request(text, Hook.TC)).close()
