@@ -65,7 +65,7 @@ def small() -> Iterator[Make]:
         lab.set_up()
         lab.serve((SERVER, SERVER_PORT))
         spec = bpf.map_spec(fd)
-        return Small(lab, fd, bytes(spec.value_size), bytes(spec.key_size))
+        return Small(lab, fd, value=b"\xff" * spec.value_size, key=b"\xff" * spec.key_size)
 
     yield make
     for datapath, fd in loaded.values():

@@ -251,7 +251,9 @@ def test_source_ports_are_found_while_half_of_them_are_free(lab: Lab) -> None:
     lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
     syn, other_syn = (bytearray(TCP_EXCHANGE.request(CLIENT, vip, PLAIN)) for vip in (VIP, OTHER_VIP))
     synack = bytearray(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN))
-    ack = bytearray(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="A"))
+    ack, other_ack = (
+        bytearray(TCP_EXCHANGE.request(CLIENT, vip, PLAIN, flags="A")) for vip in (VIP, OTHER_VIP)
+    )
     for port in range(10_000, 40_000):
         syn[34:36] = synack[36:38] = ack[34:36] = port.to_bytes(2)
         for interface, packet in ((CLIENT_IF, syn), (SERVER_IF, synack), (CLIENT_IF, ack)):
@@ -263,6 +265,9 @@ def test_source_ports_are_found_while_half_of_them_are_free(lab: Lab) -> None:
         run = lab.datapath.run(CLIENT_IF, bytes(other_syn))
         assert lab.datapath.verdict(run) == SERVER_IF
         seen.add(int.from_bytes(run.frame[34:36]))
+        synack[36:38], other_ack[34:36] = run.frame[34:36], port.to_bytes(2)
+        for interface, packet in ((SERVER_IF, synack), (CLIENT_IF, other_ack)):
+            lab.datapath.run(interface, bytes(packet))
     assert len(seen) == 2_000
     assert not seen & set(range(10_000, 40_000))
     assert min(seen) >= 1024

@@ -43,9 +43,7 @@ def tell(lab: Lab, exchange: Exchange, port: int, flags: str = "A") -> bool:
 
 
 def opens(lab: Lab, exchange: Exchange, port: int) -> bool:
-    return (
-        ask(lab, exchange, port, "S") and tell(lab, exchange, port, "SA") and ask(lab, exchange, port, "A")
-    )
+    return ask(lab, exchange, port, "S") and tell(lab, exchange, port, "SA") and ask(lab, exchange, port, "A")
 
 
 def flood(lab: Lab, exchange: Exchange, *, answered: bool = False) -> None:
