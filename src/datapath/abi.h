@@ -346,7 +346,13 @@ struct session {
   __u8 state;            /* enum session_state */
   __u8 flags;            /* SESSION_* */
   __u16 counter;         /* in `traffic` */
-  __u16 pad;
+  __u16 opening;         /* as in `unanswered`; 0 when it is not there */
+};
+
+/* unanswered: a session in `flows` that nobody had answered when it was opened. */
+struct unanswered {
+  struct flow_key answer; /* where it is */
+  __u32 opening;          /* tells it from later ones with the same flows */
 };
 
 /* This entry of `flows` is for the server's packets. */
@@ -432,6 +438,7 @@ ABI_ASSERT(sizeof(struct client_key) == 8);
 ABI_ASSERT(sizeof(struct flow_key) == 16);
 ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
 ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
+ABI_ASSERT(sizeof(struct unanswered) == 20);
 ABI_ASSERT(sizeof(struct fragment_key) == 12);
 ABI_ASSERT(sizeof(struct fragment) == 28);
 ABI_ASSERT(sizeof(struct settings) == 2056);

@@ -29,7 +29,7 @@ BPF_F_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENT
 BPF_F_TABLE("hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES), BPF_F_NO_PREALLOC);
 BPF_ARRAY(flow_hints, __u32, FLOW_HINTS);
 BPF_ARRAY(retired, struct client_key, RETIRED_ENTRIES);
-BPF_ARRAY(unanswered, struct flow_key, UNANSWERED_ENTRIES);
+BPF_ARRAY(unanswered, struct unanswered, UNANSWERED_ENTRIES);
 BPF_PERCPU_ARRAY(fifo_next, __u32, 2);
 BPF_TABLE("lru_hash", struct affinity_key, struct affinity, affinities,
           AFFINITY_ENTRIES(SESSION_ENTRIES, CPUS));

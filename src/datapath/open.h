@@ -100,7 +100,7 @@ static __always_inline enum open_result store_beside_others(struct session *sess
     flows.delete(&answer);
     return OPENED;
   }
-  limit_unanswered(&answer);
+  limit_unanswered(session, &answer);
   int failed = claim_flow(&answer, session, false);
   if (!failed && !by_client) failed = claim_flow(&request, session, true);
   if (failed && by_client) { /* else the next packet would find a session without answers */
@@ -172,7 +172,7 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   session->port_generation = in->generation;
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks whether the backend is still there */
-  session->pad = 0;
+  session->opening = 0;
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends a session that is unknown here */
   outcome = store_session(session, found, old, proto, hash);
   if (outcome != OPENED) return outcome;

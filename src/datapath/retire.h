@@ -8,9 +8,12 @@
  */
 enum fifo { FIFO_RETIRED = 0, FIFO_UNANSWERED = 1 };
 
-static __always_inline __u32 next_place(__u32 fifo, __u32 places) {
+static __always_inline __u32 next_turn(__u32 fifo) {
   __u32 *next = fifo_next.lookup(&fifo);
-  __u32 turn = next ? (*next)++ : 0;
+  return next ? (*next)++ : 0;
+}
+
+static __always_inline __u32 place_of(__u32 turn, __u32 places) {
   return (turn * CPUS + bpf_get_smp_processor_id() % CPUS) % places;
 }
 
@@ -33,7 +36,7 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
 
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
   if (DRY_RUN) return;
-  __u32 index = next_place(FIFO_RETIRED, RETIRED_ENTRIES);
+  __u32 index = place_of(next_turn(FIFO_RETIRED), RETIRED_ENTRIES);
   struct client_key *place = retired.lookup(&index);
   if (!place) return;
   struct client_key oldest = *place;
@@ -51,23 +54,27 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
 }
 
-/* Removes a session that is still without answer from `flows`, where one or both directions stand. */
-static __always_inline void remove_opening_flows(struct flow_key *answer) {
-  struct session *entry = flows.lookup(answer);
+/* Removes the session from `flows`, where one or both directions stand, if nobody has answered it. */
+static __always_inline void remove_unanswered(struct unanswered *oldest) {
+  __u8 proto = oldest->answer.proto;
+  struct session *entry = flows.lookup(&oldest->answer);
   struct session old;
-  if (!entry || !copy_session(entry, &old) || !is_opening(&old, answer->proto)) return;
-  struct flow_key request = request_of(&old, answer->proto);
-  flows.delete(answer);
+  if (!entry || !copy_session(entry, &old) || !is_opening(&old, proto)) return;
+  if (old.opening != oldest->opening) return; /* a newer one of the same flow */
+  struct flow_key request = request_of(&old, proto);
+  flows.delete(&oldest->answer);
   entry = flows.lookup(&request);
   if (entry && entry->check == old.check) flows.delete(&request);
 }
 
 /* Before a session without answer is stored in `flows`, where `answer` will find it. */
-static __always_inline void limit_unanswered(const struct flow_key *answer) {
+static __always_inline void limit_unanswered(struct session *session, const struct flow_key *answer) {
   if (DRY_RUN) return;
-  __u32 index = next_place(FIFO_UNANSWERED, UNANSWERED_ENTRIES);
-  struct flow_key *place = unanswered.lookup(&index);
+  __u32 turn = next_turn(FIFO_UNANSWERED), index = place_of(turn, UNANSWERED_ENTRIES);
+  struct unanswered *place = unanswered.lookup(&index);
   if (!place) return;
-  remove_opening_flows(place);
-  *place = *answer;
+  remove_unanswered(place);
+  session->opening = turn;
+  place->answer = *answer;
+  place->opening = session->opening;
 }

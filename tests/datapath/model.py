@@ -75,6 +75,7 @@ class Session:
     port: int
     generation: int
     direct: bool = False
+    opening: int = 0  # its number among those that stood in `flows` when they were opened
 
     @property
     def request(self) -> FlowKey:
@@ -176,7 +177,8 @@ class Model:
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
     _retired: dict[int, Client] = field(default_factory=dict)
     _retirements: int = 0
-    _unanswered: deque[FlowKey] = field(default_factory=deque)
+    _unanswered: deque[tuple[FlowKey, int]] = field(default_factory=deque)
+    _opened: int = 0
     _fate: Note = field(default_factory=lambda: Note("drop", 0))  # of later fragments
 
     def set_service(self, key: ServiceKey, service: Service) -> None:
@@ -577,7 +579,7 @@ class Model:
             if session.is_plain:
                 self.flows.pop(session.answer, None)
         if not is_placed or not session.is_plain:
-            self._limit_unanswered(session.answer)
+            self._limit_unanswered(session)
             self.flows[session.answer] = (replace(session), False)
         if not is_placed:
             self.flows[session.request] = (replace(session), True)
@@ -591,16 +593,24 @@ class Model:
         elif not was_over:  # late answers of the backend that was left still come from the VIP
             self.flows[left.answer] = (left, False)
 
-    def _limit_unanswered(self, answer: FlowKey) -> None:
+    @staticmethod
+    def _is_opening(session: Session) -> bool:
+        return session.state == "opening" or (session.state == "answered" and session.proto == IPPROTO_TCP)
+
+    def _limit_unanswered(self, session: Session) -> None:
         """The oldest session without answer goes for a new one."""
-        self._unanswered.append(answer)
+        self._opened += 1
+        session.opening = self._opened
+        self._unanswered.append((session.answer, session.opening))
         if len(self._unanswered) <= UNANSWERED_ENTRIES:
             return
-        key = self._unanswered.popleft()
+        key, opening = self._unanswered.popleft()
         if key not in self.flows:
             return
         oldest = self.flows[key][0]
-        if oldest.state != "opening" and (oldest.state != "answered" or oldest.proto != IPPROTO_TCP):
+        if oldest.opening != opening:
+            return
+        if not self._is_opening(oldest):
             return
         del self.flows[key]
         if oldest.request in self.flows and self.flows[oldest.request][0].is_same(oldest):

@@ -13,6 +13,7 @@ from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP
 
 SESSIONS = 1024  # `flows` has half of them
 FLOOD = 1024
+PLACES = SESSIONS // 8 + 1  # in the FIFO
 SEEN = "10.9.8.7"
 USER, NEW, FORGED = 2000, 3000, 10000  # source ports; the forged ones begin here
 
@@ -46,9 +47,11 @@ def opens(lab: Lab, exchange: Exchange, port: int) -> bool:
     return ask(lab, exchange, port, "S") and tell(lab, exchange, port, "SA") and ask(lab, exchange, port, "A")
 
 
-def flood(lab: Lab, exchange: Exchange, *, answered: bool = False) -> None:
+def flood(
+    lab: Lab, exchange: Exchange, *, first: int = 0, number: int = FLOOD, answered: bool = False
+) -> None:
     """`answered`: as a server does that cannot know that a SYN is forged."""
-    for port in range(FORGED, FORGED + FLOOD):
+    for port in range(FORGED + first, FORGED + first + number):
         assert ask(lab, exchange, port, "S"), f"the one after {port - FORGED}"
         if answered:
             assert tell(lab, exchange, port, "SA")
@@ -68,6 +71,15 @@ def test_neither_do_forged_syns_that_the_server_answers(lab: Lab) -> None:
 
 
 @each_exchange
+def test_neither_does_one_whose_packets_come_twice(lab: Lab, exchange: Exchange) -> None:
+    flood(lab, exchange)
+    lab.datapath.set_clock(1001)
+    flood(lab, exchange)
+    for port in range(NEW, NEW + 100):
+        assert opens(lab, exchange, port)
+
+
+@each_exchange
 def test_sessions_that_live_outlast_the_flood(lab: Lab, exchange: Exchange) -> None:
     ports = range(USER, USER + 100)
     assert all(opens(lab, exchange, port) for port in ports)
@@ -82,3 +94,13 @@ def test_a_slow_server_answers_after_the_client_has_asked_again(lab: Lab, exchan
     lab.datapath.set_clock(1001)
     assert ask(lab, exchange, USER, "S")
     assert tell(lab, exchange, USER, "SA")
+
+
+def test_a_later_session_of_the_same_flow_has_its_own_turn(lab: Lab) -> None:
+    assert opens(lab, TCP_EXCHANGE, USER)
+    assert ask(lab, TCP_EXCHANGE, USER, "FA") and tell(lab, TCP_EXCHANGE, USER, "FA")
+    flood(lab, TCP_EXCHANGE, number=PLACES - 10)
+    assert ask(lab, TCP_EXCHANGE, USER, "S")
+    flood(lab, TCP_EXCHANGE, first=PLACES, number=20)
+    assert tell(lab, TCP_EXCHANGE, USER, "SA")
+    assert ask(lab, TCP_EXCHANGE, USER, "A")
