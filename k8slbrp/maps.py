@@ -17,6 +17,7 @@ CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
 BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
+INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -96,7 +97,8 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
     if entry.index_shift not in (2, 3, 4):
         faults.append(f"its indexes have 2^{entry.index_shift} bits")
         return Served([], frozenset(), frozenset(), range(0), faults=faults)
-    slot_chunks = (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES) if entry.slots > 1 else 0
+    inline = entry.sets == 0 and entry.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
+    slot_chunks = 0 if inline else (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES)
     backend_chunks = entry.sets * BACKENDS_PER_SET // BACKENDS_PER_CHUNK
     numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
     content = []
@@ -108,7 +110,8 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
         elif segment != entry.first_chunk:
             faults.append(f"its chunk {number} says that it belongs to {segment}, not to {entry.first_chunk}")
         content.append(chunk[4:])
-    table, stored = b"".join(content[:slot_chunks]), b"".join(content[slot_chunks:])
+    table = bytes(entry.words) if inline else b"".join(content[:slot_chunks])
+    stored = b"".join(content[slot_chunks:])
     backends = list(_backends(stored if entry.sets else bytes(entry.backends)))
     for index, (endpoint, _) in enumerate(backends):
         if (

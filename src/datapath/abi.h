@@ -181,25 +181,37 @@ struct backend {
 
 /*
  * A service chooses by `slots` slots, each of which holds the index of a backend; the hash of a flow picks
- * the slot. Few backends stand here, others in chunks.
+ * the slot. Few backends stand here, and so do their slots unless it takes more than the least number for
+ * the shares to be precise. Others stand in chunks.
  *
  * Readers take no lock, and the kernel may give the memory of an entry to another one while they look. So
  * version_again is `version` xor service_check(key): a reader that does not find both before and after
  * it has read the rest has seen another entry, or parts of two.
+ *
+ * Behind the kernel's header and the key, this begins a cache line. A choice reads the first one, one of the
+ * slots and the last one, none of which tells where another one is: so they come at the same time.
  */
-#define INLINE_BACKENDS 14 /* the kernel's header, the key and the value fill three cache lines */
+#define INLINE_BACKENDS 14
+#define INLINE_SLOTS 1024
+#define INLINE_WORDS (INLINE_SLOTS / 4)
 
 struct service {
-  __u32 version;     /* never used twice */
-  __u32 slots;       /* 0: no backend accepts sessions; 1: only backends[0] does */
-  __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
-  __u16 sets;        /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
-  __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
-  __u8 sources;      /* the number of its set of source ranges; 0: none, it serves everybody */
+  __u32 version;    /* never used twice */
+  __u32 slots;      /* 0: no backend accepts sessions; 1: only backends[0] does */
+  __u16 sets;       /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
+  __u8 index_shift; /* an index has 2^index_shift bits: 4, 8 or 16 */
+  __u8 sources;     /* the number of its set of source ranges; 0: none, it serves everybody */
+  __u32 affinity;   /* seconds for which a client keeps its backend; 0: it does not */
   struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
-  __u32 affinity;                           /* seconds for which a client keeps its backend; 0: it does not */
+  __u16 words[INLINE_WORDS];                /* their indexes, if has_inline_slots() */
+  __u32 first_chunk; /* of the slots, unless they stand here; those of the backends follow */
   __u32 version_again;
 };
+
+/* Whether its slots stand in the entry, as they would in a chunk. Else `words` are zero. */
+static inline int has_inline_slots(const struct service *service) {
+  return service->slots == INLINE_SLOTS && service->sets == 0;
+}
 
 /*
  * source_ranges: an LPM trie. A new set of ranges of a service is written under another number than the one
@@ -428,7 +440,7 @@ ABI_ASSERT(sizeof(struct port) == 8);
 ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
 ABI_ASSERT(sizeof(struct service_key) == 8);
 ABI_ASSERT(sizeof(struct backend) == 8);
-ABI_ASSERT(sizeof(struct service) == 136 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct service) == 648 && ABI_OFFSET(service, backends) == 16);
 ABI_ASSERT(sizeof(struct source_range) == 16);
 ABI_ASSERT(sizeof(struct affinity_key) == 12);
 ABI_ASSERT(sizeof(struct affinity) == 16);
