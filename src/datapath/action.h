@@ -1,6 +1,6 @@
 /*
- * What becomes of a packet. The stages decide and return an action; carry_out() carries it out, at one place,
- * which keeps the program small.
+ * What becomes of a packet. The stages of the full path decide and return an action; carry_out() carries it
+ * out, at one place, which keeps the program small.
  */
 
 typedef __u32 action_t; /* a port index, or one of these */
@@ -11,7 +11,7 @@ typedef __u32 action_t; /* a port index, or one of these */
 #define ACTION_TRANSLATED 0x80000 /* done with it: it leaves by the session's port */
 #define ACTION_PORT 0xffff
 #define ACTION_REASON_SHIFT 24
-#define ONLY_CONTROL_PLANE 0xfffe
+#define ONLY_CONTROL_PLANE 0xfffe /* instead of a port: it goes to the control plane and nowhere else */
 
 static __always_inline action_t drop(__u32 event) { return ACTION_DROP | event; }
 
@@ -37,23 +37,23 @@ static __always_inline bool spend_budget(__u32 reason) {
   return limit->count++ < SLOW_PATH_BUDGET;
 }
 
-/* Gives a copy to the control plane, and tells which datagram it belongs to. False when it has no room. */
-static __always_inline bool give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                      __u32 reason) {
+/* Gives a copy to the control plane, and tells which datagram it belongs to. Returns 0, or the event that
+ * says why it could not. */
+static __always_inline __u32 give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
+                                       __u32 reason) {
   __u32 datagram[3] = {pkt->tuple.saddr, pkt->tuple.daddr,
                        (__u32)pkt->tuple.side << 24 | (__u32)pkt->tuple.proto << 16 | pkt->ip_id};
+  if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* handle_fragment() has spent it */
+    return EVENT_RATE_LIMITED;
   /* The result tells of the copy only, not what becomes of the packet. */
-  if (pcn_pkt_controller_with_metadata(ctx, md, reason, datagram)) return false;
+  if (pcn_pkt_controller_with_metadata(ctx, md, reason, datagram)) return EVENT_DROP_SLOW_PATH_FULL;
   struct limit *limit = limits.lookup(&reason);
   if (limit) limit->given++;
-  return true;
+  return 0;
 }
 
-/* The same for a packet that is forwarded anyway: there is no copy when the control plane has enough to do.
- */
-static __always_inline void offer_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                       __u32 reason) {
-  if (spend_budget(reason) && give_copy(ctx, md, pkt, reason)) return;
+/* A packet is forwarded without the copy that the control plane would have got. */
+static __always_inline void count_omitted(__u32 reason) {
   struct limit *limit = limits.lookup(&reason);
   if (limit) limit->omitted++;
 }
@@ -61,16 +61,6 @@ static __always_inline void offer_copy(struct CTXTYPE *ctx, struct pkt_metadata 
 static __always_inline int drop_now(const struct packet *pkt, __u32 length, __u32 event) {
   count_event(event);
   if (pkt->tuple.side != SIDE_NONE) count_fate(pkt->tuple.side, FATE_DROPPED, length);
-  return RX_DROP;
-}
-
-/* The control plane gets the packet instead of a port. */
-static __always_inline int punt_now(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
-                                    __u32 length, __u32 reason) {
-  if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* hold_fragment() has spent it */
-    return drop_now(pkt, length, EVENT_RATE_LIMITED);
-  if (!give_copy(ctx, md, pkt, reason)) return drop_now(pkt, length, EVENT_DROP_SLOW_PATH_FULL);
-  count_fate(pkt->tuple.side, FATE_SLOW_PATH, length);
   return RX_DROP;
 }
 
@@ -90,14 +80,22 @@ static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md
 static __always_inline int carry_out(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                      action_t action, bool translated) {
   __u32 length = packet_length(ctx), reason = action >> ACTION_REASON_SHIFT, out = action & ACTION_PORT;
-  if (pkt->releases_held) offer_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE);
+  if (pkt->releases_held && give_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE))
+    count_omitted(REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {
     decided(DROPPED, out);
-    return drop_now(pkt, length, out);
+    return drop_now(pkt, length, out); /* the event is in the low bits */
   }
-  if (action & ACTION_COPY) decided(CONTROL_PLANE, reason);
-  if (out == ONLY_CONTROL_PLANE) return punt_now(ctx, md, pkt, length, reason);
-  if (action & ACTION_COPY) offer_copy(ctx, md, pkt, reason);
+  if (action & ACTION_COPY) {
+    decided(CONTROL_PLANE, reason);
+    __u32 refused = give_copy(ctx, md, pkt, reason);
+    if (out == ONLY_CONTROL_PLANE) {
+      if (refused) return drop_now(pkt, length, refused);
+      count_fate(pkt->tuple.side, FATE_SLOW_PATH, length);
+      return RX_DROP;
+    }
+    if (refused) count_omitted(reason);
+  }
   if (out == NO_PORT) {
     decided(NO_PORT);
     return drop_now(pkt, length, EVENT_DROP_NO_PORT);
