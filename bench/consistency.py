@@ -26,10 +26,10 @@ _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 INLINE_BACKENDS = 14
 INLINE_SLOTS = 1024
 CHUNK_BYTES = 512
-# struct service: slots, sets, index_shift, backends, words, first_chunk
+# struct service: slots, buckets, index_shift, backends, words, first_chunk
 _SERVICE = struct.Struct(f"=4xIHB5x{8 * INLINE_BACKENDS}s{INLINE_SLOTS // 2}sI4x")
 _CHUNK = struct.Struct(f"=4x{CHUNK_BYTES}s")
-_BACKENDS_PER_SET = 8
+_BACKENDS_PER_BUCKET = 8
 _TCP = 6
 FLOWS = 1 << 21  # hashes, evenly spread
 _HASHES = np.arange(FLOWS, dtype=np.uint64) * np.uint64((1 << 32) // FLOWS)
@@ -154,10 +154,10 @@ def _choices(running: Host) -> Choices:
     try:
         key = IPv4Address(packets.vip(0)).packed + packets.VPORT.to_bytes(2, "big") + bytes([_TCP, 0])
         entry = _found(bpf.lookup(table, key, _SERVICE.size))
-        slots, sets, shift, backends, words, first = _SERVICE.unpack(entry)
-        inline = sets == 0 and slots in (0, 1, INLINE_SLOTS)
+        slots, buckets, shift, backends, words, first = _SERVICE.unpack(entry)
+        inline = buckets == 0 and slots in (0, 1, INLINE_SLOTS)
         slot_chunks = 0 if inline else (slots << shift) // (8 * CHUNK_BYTES)
-        count = slot_chunks + sets * _BACKENDS_PER_SET * 8 // CHUNK_BYTES
+        count = slot_chunks + buckets * _BACKENDS_PER_BUCKET * 8 // CHUNK_BYTES
         read = [_found(bpf.lookup(chunks, bpf.u32(first + i), _CHUNK.size)) for i in range(count)]
     finally:
         os.close(table)
@@ -165,7 +165,7 @@ def _choices(running: Host) -> Choices:
     content = b"".join(_CHUNK.unpack(chunk)[0] for chunk in read)
     table_of_slots = words if inline else content[: slot_chunks * CHUNK_BYTES]
     indexes = _indexes(table_of_slots, shift) if slots > 1 else np.zeros(1, dtype=np.intp)
-    stored = content[slot_chunks * CHUNK_BYTES :] if sets else backends
+    stored = content[slot_chunks * CHUNK_BYTES :] if buckets else backends
     addresses = [socket.inet_ntoa(stored[at : at + 4]) for at in range(0, len(stored), 8)]
     return Choices(slots, addresses, indexes[(_HASHES * np.uint64(slots) >> np.uint64(32)).astype(np.intp)])
 

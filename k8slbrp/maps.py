@@ -15,7 +15,7 @@ from pcnhost.engine import bpf
 
 CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
-BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
+BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
 INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
@@ -97,9 +97,9 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
     if entry.index_shift not in (2, 3, 4):
         faults.append(f"its indexes have 2^{entry.index_shift} bits")
         return Served([], frozenset(), frozenset(), range(0), faults=faults)
-    inline = entry.sets == 0 and entry.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
+    inline = entry.buckets == 0 and entry.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
     slot_chunks = 0 if inline else (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES)
-    backend_chunks = entry.sets * BACKENDS_PER_SET // BACKENDS_PER_CHUNK
+    backend_chunks = entry.buckets * BACKENDS_PER_BUCKET // BACKENDS_PER_CHUNK
     numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
     content = []
     for number in numbers:
@@ -112,12 +112,12 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
         content.append(chunk[4:])
     table = bytes(entry.words) if inline else b"".join(content[:slot_chunks])
     stored = b"".join(content[slot_chunks:])
-    backends = list(_backends(stored if entry.sets else bytes(entry.backends)))
+    backends = list(_backends(stored if entry.buckets else bytes(entry.backends)))
     for index, (endpoint, _) in enumerate(backends):
         if (
-            entry.sets
+            entry.buckets
             and endpoint is not None
-            and index // BACKENDS_PER_SET not in _sets(endpoint, entry.sets)
+            and index // BACKENDS_PER_BUCKET not in _buckets(endpoint, entry.buckets)
         ):
             faults.append(f"backend {named(endpoint)} stands where no packet looks for it")
     slots = []
@@ -184,13 +184,13 @@ def _service_check(packed: bytes) -> int:
     return ((ip << 32 | port << 16 | int(key.proto)) * 0x9E3779B97F4A7C15 & _MASK) >> 32
 
 
-def _sets(endpoint: Endpoint, sets: int) -> tuple[int, int]:
-    """The two sets in which packets look for a backend."""
+def _buckets(endpoint: Endpoint, buckets: int) -> tuple[int, int]:
+    """The two buckets in which packets look for a backend."""
     ip, port = _raw(*endpoint)
     number = (ip << 16 | port) * 0x9E3779B97F4A7C15 & _MASK
     number ^= number >> 32
     hashed = (number * 0xBF58476D1CE4E5B9 & _MASK) >> 32
-    return hashed & (sets - 1), hashed >> 16 & (sets - 1)
+    return hashed & (buckets - 1), hashed >> 16 & (buckets - 1)
 
 
 def known_bit(ip: str, port: int, protocol: int) -> int:

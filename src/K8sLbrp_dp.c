@@ -1,25 +1,31 @@
 /*
- * The datapath of a cube: one program for both directions. handle_rx, at the end, puts the stages together:
+ * The datapath of a cube: one program for both directions. handle_rx, at the end, puts the stages together.
+ * Read the files in the order of the includes:
  *
- *   fast_path.h                        most packets: done after one lookup
- *   parse.h, scratch.h                 bytes to `struct packet`, and what belongs to it
- *   session.h, session_table.h         the session of a packet; retire.h: the end of sessions
- *   select.h, source_range.h,
- *   affinity.h, open.h                 a new session and its backend
- *   translate.h, egress.h              what the packet becomes, and where it leaves
- *   fragments.h, icmp_error.h, arp.h   packets without a flow of their own
- *   frontend.h, backend.h              packets without a session, by the side where they enter
+ *   abi.h, maps.h                      the data, shared with the control plane
+ *   explain.h, support.h, counters.h   what every stage uses
+ *   scratch.h, parse.h                 bytes to `struct packet`, and what belongs to it
  *   action.h                           forward, punt or drop
+ *   source_range.h, select.h,
+ *   affinity.h                         the backend of a new session
+ *   session.h, session_table.h         the session of a packet; retire.h: the end of sessions
+ *   translate.h, src_ip_rewrite.h,
+ *   egress.h                           what the packet becomes, and where it leaves
+ *   fast_path.h                        most packets: done after one lookup in a hash table
+ *   fragments.h, icmp_error.h, arp.h   packets without a flow of their own
+ *   open.h                             a new session
+ *   frontend.h, backend.h              packets without a session, by the side where they enter
  *
- * abi.h and maps.h have the data, support.h, counters.h and explain.h what every stage uses.
+ * The fast path is take_fast_path(), the full path everything in handle_rx() after it. The slow path is the
+ * control plane, as in Polycube.
  */
 #include "datapath/abi.h"
-#include "datapath/explain.h"
 #include "datapath/maps.h"
-#include "datapath/scratch.h"
-#include "datapath/parse.h"
+#include "datapath/explain.h"
 #include "datapath/support.h"
 #include "datapath/counters.h"
+#include "datapath/scratch.h"
+#include "datapath/parse.h"
 #include "datapath/action.h"
 #include "datapath/source_range.h"
 #include "datapath/select.h"
@@ -50,7 +56,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   struct flow_key tuple = is_error ? error->expected : pkt->tuple;
   if (is_error) decided(ICMP_ERROR, tuple.daddr, tuple.dport, tuple.saddr, tuple.sport);
   __u32 now = current_tick();
-  /* Else the verifier follows the rest once for each protocol. */
+  /* Without this, the verifier walks the rest of the program once for each protocol. */
   tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto;
   struct session *session = &pkt->scratch->session;

@@ -13,8 +13,9 @@ namespace k8slbrp {
 namespace {
 
 constexpr uint32_t kBitsOfWord = 16;
-constexpr uint32_t kSetsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_SET;
-constexpr uint32_t kMaxSets = (1 << kBitsOfWord) / BACKENDS_PER_SET;  // a word holds the index of a backend
+constexpr uint32_t kBucketsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_BUCKET;
+constexpr uint32_t kMaxBuckets =
+    (1 << kBitsOfWord) / BACKENDS_PER_BUCKET;  // a word holds the index of a backend
 static_assert(INLINE_SLOTS == kBuckets && INLINE_WORDS == WORDS_PER_CHUNK);
 
 // A backend and what it stands under.
@@ -61,36 +62,37 @@ std::vector<Member> members_of(const ServiceId &id, const ServiceBackends &backe
   return members;
 }
 
-// Puts each backend into the less crowded one of its two sets. False when both are full.
-bool place(std::vector<Member> &members, uint32_t sets) {
-  std::vector<uint32_t> crowd(sets);
+// Puts each backend into the less crowded one of its two buckets. False when both are full.
+bool place(std::vector<Member> &members, uint32_t buckets) {
+  std::vector<uint32_t> crowd(buckets);
   for (auto &member : members) {
     const uint32_t hash = abi::backend_hash(member.backend.ip, member.backend.port);
-    const uint32_t first = abi::backend_set(hash, 0, sets), second = abi::backend_set(hash, 1, sets);
-    const uint32_t set = crowd[second] < crowd[first] ? second : first;
-    if (crowd[set] == BACKENDS_PER_SET) return false;
-    member.index = set * BACKENDS_PER_SET + crowd[set]++;
+    const uint32_t first = abi::backend_bucket(hash, 0, buckets),
+                   second = abi::backend_bucket(hash, 1, buckets);
+    const uint32_t bucket = crowd[second] < crowd[first] ? second : first;
+    if (crowd[bucket] == BACKENDS_PER_BUCKET) return false;
+    member.index = bucket * BACKENDS_PER_BUCKET + crowd[bucket]++;
   }
   return true;
 }
 
 // Backends stand in the entry as long as there is room for them, those that accept sessions first. Otherwise
-// in as many sets as it takes to find a place for each. Whoever may name addresses can choose them so that
-// there is none, however many sets there are.
+// in as many buckets as it takes to find a place for each. Whoever may name addresses can choose them so that
+// there is none, however many buckets there are.
 uint32_t place(std::vector<Member> &members) {
   if (members.size() <= INLINE_BACKENDS) {
     std::stable_partition(members.begin(), members.end(), [](const Member &m) { return m.weight > 0; });
     for (uint32_t i = 0; i < members.size(); ++i) members[i].index = i;
     return 0;
   }
-  uint32_t sets = kSetsOfChunk;
-  while (sets * BACKENDS_PER_SET < members.size() || !place(members, sets)) {
-    if (sets == kMaxSets)
+  uint32_t buckets = kBucketsOfChunk;
+  while (buckets * BACKENDS_PER_BUCKET < members.size() || !place(members, buckets)) {
+    if (buckets == kMaxBuckets)
       throw bad_value("backend: too many addresses and ports of the service have the same hash, allowed " +
-                      std::to_string(2 * BACKENDS_PER_SET));
-    sets *= 2;
+                      std::to_string(2 * BACKENDS_PER_BUCKET));
+    buckets *= 2;
   }
-  return sets;
+  return buckets;
 }
 
 // Those that get sessions. Weights that have a divisor in common are as good without it.
@@ -113,18 +115,18 @@ std::vector<uint32_t> slots_of(const std::vector<Member> &members, uint32_t coun
   return slots;
 }
 
-uint8_t index_shift(uint32_t sets) {
-  if (sets == 0) return 2;
-  return sets * BACKENDS_PER_SET <= 256 ? 3 : 4;
+uint8_t index_shift(uint32_t buckets) {
+  if (buckets == 0) return 2;
+  return buckets * BACKENDS_PER_BUCKET <= 256 ? 3 : 4;
 }
 
 // An entry that says how much it leads to, and nothing else yet. Gives each member its place.
 abi::service shape_of(std::vector<Member> &members) {
   abi::service entry{};
-  entry.sets = static_cast<uint16_t>(place(members));
-  entry.index_shift = index_shift(entry.sets);
+  entry.buckets = static_cast<uint16_t>(place(members));
+  entry.index_shift = index_shift(entry.buckets);
   const auto backends = weighted(members);
-  const bool one_is_enough = backends.size() == 1 && entry.sets == 0;
+  const bool one_is_enough = backends.size() == 1 && entry.buckets == 0;
   entry.slots =
       backends.empty() || one_is_enough ? static_cast<uint32_t>(backends.size()) : slots_for(backends);
   return entry;
@@ -139,7 +141,7 @@ ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport)
 uint32_t chunks_of(const abi::service &entry) {
   const bool any = entry.slots > 1 && !abi::has_inline_slots(&entry);
   const uint32_t slots = any ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
-  return slots + entry.sets / kSetsOfChunk;
+  return slots + entry.buckets / kBucketsOfChunk;
 }
 
 uint32_t chunks_for(const ServiceId &id, const Service &service) {
@@ -162,7 +164,7 @@ Layout::Layout(const ServiceId &id, const Service &service) {
   }
   const uint32_t first = first_of_backends();
   for (const auto &member : members) {
-    if (entry.sets == 0)
+    if (entry.buckets == 0)
       entry.backends[member.index] = member.backend;
     else
       chunks[first + member.index / BACKENDS_PER_CHUNK].backends[member.index % BACKENDS_PER_CHUNK] =
@@ -171,7 +173,7 @@ Layout::Layout(const ServiceId &id, const Service &service) {
 }
 
 uint32_t Layout::first_of_backends() const {
-  return static_cast<uint32_t>(chunks.size()) - entry.sets / kSetsOfChunk;
+  return static_cast<uint32_t>(chunks.size()) - entry.buckets / kBucketsOfChunk;
 }
 
 void Layout::count_by(const std::map<uint32_t, uint16_t> &counters) {

@@ -10,7 +10,7 @@
 
 namespace k8slbrp {
 
-// More could not be told apart by an index of 16 bits, and found in two sets.
+// More could not be told apart by an index of 16 bits, and found in two buckets.
 constexpr std::size_t kMaxBackendsOfService = 32768;
 
 abi::service_key kernel_key(const ServiceId &id);

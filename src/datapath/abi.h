@@ -2,6 +2,7 @@
  * Layouts that the datapath and the control plane share: every key and value of the maps in maps.h.
  * Addresses, ports and ICMP identifiers are in network byte order (__be*), everything else in host order.
  * Padding is explicit and always zero, because hash maps compare keys byte by byte.
+ * Times are in ticks, of a second each (current_tick()).
  */
 #ifndef K8SLBRP_ABI_H
 #define K8SLBRP_ABI_H
@@ -30,9 +31,9 @@ enum event {
   EVENT_DROP_MALFORMED = 1,       /* headers truncated or inconsistent */
   EVENT_DROP_NO_PORT = 2,         /* no port on the other side, or none with the destination address */
   EVENT_DROP_FRAGMENT = 3,        /* later fragment of a datagram that is dropped */
-  EVENT_DROP_ICMP_ERROR = 4,      /* ICMP error about a service without usable backend */
+  EVENT_DROP_ICMP_ERROR = 4,      /* ICMP error about a service that gives no backend for it */
   EVENT_RATE_LIMITED = 5,         /* slow path budget used up */
-  EVENT_REJECTED = 6,             /* no usable backend, or no such service: answered by the slow path */
+  EVENT_REJECTED = 6,             /* no usable backend, or no such service: the slow path may answer */
   EVENT_DROP_SOURCE_PORTS = 7,    /* no free source port towards the chosen backend */
   EVENT_DROP_TABLE_CHANGED = 8,   /* slots or sessions changed while a packet was looking */
   EVENT_DROP_NO_SESSION = 9,      /* answer of a service's backend that belongs to no session */
@@ -56,9 +57,8 @@ enum event {
  * each CPU keeps up to 128 entries for itself; with fewer in all, insertions would find none. */
 #define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
 #define CLIENT_ENTRIES(sessions) (sessions)
-#define OPENING_ENTRIES(sessions, cpus)         \
-  (LRU_ENTRIES((sessions) / 4, cpus) / (cpus) * \
-   (cpus)) /* all that sessions without answer take; each CPU its part */
+/* `openings`: all that sessions without answer take. The kernel divides it among the CPUs. */
+#define OPENING_ENTRIES(sessions, cpus) (LRU_ENTRIES((sessions) / 4, cpus) / (cpus) * (cpus))
 #define FLOW_ENTRIES(sessions) ((sessions) / 2)
 #define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
 #define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
@@ -93,16 +93,8 @@ enum table_change {
   CHANGE_OPENING_REMOVED = 1,
   CHANGE_CLIENT_ADDED = 2,
   CHANGE_CLIENT_REMOVED = 3,
-  CHANGE_RESUMED = 4, /* a TCP session found in the middle: it was evicted here, or has begun elsewhere */
+  CHANGE_RESUMED = 4, /* a TCP session found mid-stream: it was evicted here, or has begun elsewhere */
   CHANGE_COUNT = 5,
-};
-
-/* evictions[0]: what the control plane needs to tell evictions, also after its next start. */
-struct evictions {
-  __u64 openings_removed; /* entries that it has removed itself */
-  __u64 clients_removed;
-  __u64 openings_evicted; /* the last figures that it has shown: they never go back */
-  __u64 clients_evicted;
 };
 
 /*
@@ -113,7 +105,7 @@ struct evictions {
  */
 enum fate { FATE_PASSED = 0, FATE_DROPPED = 1, FATE_SLOW_PATH = 2, FATE_HAIRPIN = 3, FATE_COUNT = 4 };
 
-#define TOTALS 12 /* sides, SIDE_NONE among them, and fates */
+#define TOTALS 12 /* by side and fate; those of SIDE_NONE stay zero */
 
 struct total {
   __u64 packets;
@@ -128,27 +120,6 @@ struct service_key {
   __u8 pad;
 };
 
-/* counter_owners: the service and backend that `traffic` counts under a number. Only the control plane uses
- * it. */
-struct counter_owner {
-  struct service_key service; /* all zero: of a service that is no more */
-  __be32 backend;
-};
-
-/*
- * removed_traffic: the figures of a service's former backends whose numbers have been used again. The entry
- * with a key of all zero has those of removed services. A figure is added here before it is removed where it
- * was; after a crash in between, `from` or `number` say which one is contained already.
- */
-#define MAX_REMOVED_TRAFFIC 16384 /* with more, numbers are not used again */
-
-struct removed_traffic {
-  struct traffic traffic;
-  struct service_key from;
-  __u32 number;
-  __u32 pad;
-};
-
 #define NO_PORT 0xffff
 #define MAX_PORTS 128
 
@@ -156,8 +127,8 @@ struct removed_traffic {
 struct port {
   __u8 side;        /* enum side */
   __u8 multi;       /* 1 in MULTI mode */
-  __u16 out;        /* where unmatched packets go; NO_PORT: look up by destination address, or drop */
-  __u32 generation; /* of every port another: a session of a deleted port does not fit the next one here */
+  __u16 out;        /* the other side's port; NO_PORT: none, or by the destination address */
+  __u32 generation; /* no two ports have the same: sessions of a deleted one do not fit the next one here */
 };
 
 /* src_ip_rewrite[0]: clients in net/mask appear to backends with the network part new_net. mask 0 and enabled
@@ -180,13 +151,14 @@ struct backend {
 #define BACKEND_COUNTER_SHIFT 1
 
 /*
- * A service chooses by `slots` slots, each of which holds the index of a backend; the hash of a flow picks
- * the slot. Few backends stand here, and so do their slots unless it takes more than the least number for
- * the shares to be precise. Others stand in chunks.
+ * A service chooses by a lookup table, as with Maglev, but one that the control plane fills by rendezvous
+ * hashing (Rendezvous.h): each of its slots holds the index of a backend, and the hash of a flow picks the
+ * slot. Few backends stand here, and so do their slots unless it takes more than the least number for the
+ * shares to be precise. Others stand in chunks.
  *
- * Readers take no lock, and the kernel may give the memory of an entry to another one while they look. So
- * version_again is `version` xor service_check(key): a reader that does not find both before and after
- * it has read the rest has seen another entry, or parts of two.
+ * Readers take no lock. As with a seqcount, they look at the version before and after reading. Besides, the
+ * kernel may give the memory of an entry to another one meanwhile. So version_again is `version` xor
+ * service_check(key): a reader that does not find both, both times, has seen another entry, or parts of two.
  *
  * Behind the kernel's header and the key, this begins a cache line. A choice reads the first one, one of the
  * slots and the last one, none of which tells where another one is: so they come at the same time.
@@ -198,7 +170,7 @@ struct backend {
 struct service {
   __u32 version;    /* never used twice */
   __u32 slots;      /* 0: no backend accepts sessions; 1: only backends[0] does */
-  __u16 sets;       /* how many sets of backends the chunks hold, a power of two; 0: backends stand here */
+  __u16 buckets;    /* of backends, in chunks: a power of two; 0: the backends stand here */
   __u8 index_shift; /* an index has 2^index_shift bits: 4, 8 or 16 */
   __u8 sources;     /* the number of its set of source ranges; 0: none, it serves everybody */
   __u32 affinity;   /* seconds for which a client keeps its backend; 0: it does not */
@@ -210,7 +182,12 @@ struct service {
 
 /* Whether its slots stand in the entry, as they would in a chunk. Else `words` are zero. */
 static inline int has_inline_slots(const struct service *service) {
-  return service->slots == INLINE_SLOTS && service->sets == 0;
+  return service->slots == INLINE_SLOTS && service->buckets == 0;
+}
+
+static inline __u32 service_check(const struct service_key *key) {
+  __u64 hash = ((__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto) * 0x9e3779b97f4a7c15ULL;
+  return hash >> 32;
 }
 
 /*
@@ -227,8 +204,8 @@ struct source_range {
 #define SOURCE_RANGE_BITS 96
 
 /*
- * affinities: which backend a client of a service has had last. `check` is a hash of key, address and port,
- * for the same reason as that of a session.
+ * affinities: which backend a client of a service has had last. `check` is a hash of key, address and port:
+ * the kernel may give the memory to another entry while it is read.
  */
 struct affinity_key {
   struct service_key service;
@@ -243,15 +220,10 @@ struct affinity {
   __u32 check;
 };
 
-static inline __u32 service_check(const struct service_key *key) {
-  __u64 hash = ((__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto) * 0x9e3779b97f4a7c15ULL;
-  return hash >> 32;
-}
-
 /*
  * Chunks hold the slots and the backends of services that need more than their entry, in memory that grows
- * with use. A service has consecutive ones, and `segment` repeats the number of the first: readers look
- * whether it still is the same after they have read the rest.
+ * with use. The consecutive chunks of a service are its segment, `segment` is the number of the first one:
+ * readers look whether it still is the same after they have read the rest.
  */
 #define CHUNK_BYTES 512
 #define WORDS_PER_CHUNK (CHUNK_BYTES / 2)
@@ -266,10 +238,10 @@ struct chunk {
 };
 
 /*
- * A backend that stands in a chunk is in one of two sets, which follow from its address and port, so that it
- * can be found without its index.
+ * Backends in chunks are a hash table as well, with two possible buckets for each key, as in cuckoo hashing:
+ * a backend can be found without its index.
  */
-#define BACKENDS_PER_SET 8
+#define BACKENDS_PER_BUCKET 8
 
 static inline __u32 backend_hash(__be32 ip, __be16 port) {
   __u64 hash = ((__u64)ip << 16 | port) * 0x9e3779b97f4a7c15ULL;
@@ -277,8 +249,8 @@ static inline __u32 backend_hash(__be32 ip, __be16 port) {
   return (hash * 0xbf58476d1ce4e5b9ULL) >> 32;
 }
 
-static inline __u32 backend_set(__u32 hash, __u32 choice, __u32 sets) {
-  return (choice ? hash >> 16 : hash) & (sets - 1);
+static inline __u32 backend_bucket(__u32 hash, __u32 choice, __u32 buckets) {
+  return (choice ? hash >> 16 : hash) & (buckets - 1);
 }
 
 /*
@@ -315,7 +287,8 @@ struct client_key {
   __u8 pad;
 };
 
-/* flows: packets exactly as they enter. */
+/* flows: packets exactly as they enter, by 5-tuple and side. Variables are called tuple, request or answer.
+ */
 struct flow_key {
   __be32 saddr;
   __be32 daddr;
@@ -329,7 +302,7 @@ struct flow_key {
 enum session_state {
   SESSION_OPENING = 0,       /* no answer yet */
   SESSION_ANSWERED = 1,      /* TCP: SYN-ACK seen. UDP, ICMP: one exchange, perhaps the only one */
-  SESSION_ESTABLISHED = 2,   /* TCP: the client has gone on after its SYN. UDP, ICMP: it has asked again */
+  SESSION_ESTABLISHED = 2,   /* TCP: the client has gone on after its SYN. UDP, ICMP: seen in a later tick */
   SESSION_CLIENT_CLOSED = 3, /* the client has sent a FIN, the server has not */
   SESSION_SERVER_CLOSED = 4, /* the other way round */
   SESSION_CLOSED = 5,        /* both have sent a FIN */
@@ -351,7 +324,7 @@ struct session {
   struct flow front;     /* client and service */
   struct flow back;      /* the client as the backend sees it, and the backend */
   __u32 check;           /* hash of front and back */
-  __u32 last_seen;       /* in ticks, seconds */
+  __u32 last_seen;       /* tick */
   __u32 port_generation; /* of port */
   __u32 removals;        /* removals[0] when the backend was last found to be there */
   __u16 port;            /* FRONTEND port of the client */
@@ -374,7 +347,7 @@ struct unanswered {
 /* The service has affinity: its client keeps the backend. */
 #define SESSION_AFFINITY 4
 
-/* fragments: what becomes of the later fragments of a datagram. */
+/* fragments: the note that the first fragment of a datagram leaves for the later ones. */
 struct fragment_key {
   __be32 saddr;
   __be32 daddr;
@@ -427,6 +400,36 @@ struct limit {
   __u32 count;
   __u64 given;
   __u64 omitted; /* copies of packets that went their way, for which there was no budget or no room */
+};
+
+/* --- only the control plane uses these --- */
+
+/* evictions[0]: what the control plane needs to tell evictions, also after its next start. */
+struct evictions {
+  __u64 openings_removed; /* entries that it has removed itself */
+  __u64 clients_removed;
+  __u64 openings_evicted; /* the last figures that it has shown: they never go back */
+  __u64 clients_evicted;
+};
+
+/* counter_owners: the service and backend that `traffic` counts under a number. */
+struct counter_owner {
+  struct service_key service; /* all zero: of a service that is no more */
+  __be32 backend;
+};
+
+/*
+ * removed_traffic: the figures of a service's former backends whose numbers have been used again. The entry
+ * with a key of all zero has those of removed services. A figure is added here before it is removed where it
+ * was; after a crash in between, `from` or `number` say which one is contained already.
+ */
+#define MAX_REMOVED_TRAFFIC 16384 /* with more, numbers are not used again */
+
+struct removed_traffic {
+  struct traffic traffic;
+  struct service_key from;
+  __u32 number;
+  __u32 pad;
 };
 
 #ifdef __cplusplus

@@ -31,8 +31,8 @@ static __always_inline struct arp_packet *arp_of(struct CTXTYPE *ctx, const stru
   return (void *)(arp + 1) > packet_end(ctx) ? 0 : arp;
 }
 
-/* A client that answers for its real address answers for its virtual one too: the control plane sends that
- * copy. */
+/* A client that answers for its real address also answers for its virtual one: the control plane sends that
+ * second reply. */
 static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const struct packet *pkt,
                                                   const struct port *in) {
   struct arp_packet *arp = arp_of(ctx, pkt);

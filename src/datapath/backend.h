@@ -25,8 +25,9 @@ static __always_inline bool is_answer(const struct packet *pkt) {
 }
 
 /*
- * For the answer of a service's backend to a session that was evicted. Its client knows the backend as the
- * service, and would reset a healthy connection; the client's next packet makes the session again.
+ * For the answer of a service's backend to a session that is not here: evicted, over, or another node's. Its
+ * client knows the backend as the service, and would reset a healthy connection; the client's next packet
+ * makes the session again.
  */
 static __always_inline action_t drop_answer_without_session(const struct packet *pkt, bool known) {
   const struct flow_key *tuple = &pkt->tuple;

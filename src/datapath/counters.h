@@ -1,4 +1,8 @@
-/* Counters of packets and bytes. Whatever happens to a packet, it is counted once. */
+/*
+ * Counters of packets and bytes. A packet counts in `traffic` or in `totals`; the answer of a hairpin session
+ * in both. One that finds no peer at its port counts as sent, too; one that enters by a port without role is
+ * an event only.
+ */
 
 static __always_inline struct traffic *traffic_of(__u16 counter) {
   __u32 index = counter;
@@ -28,7 +32,7 @@ static __always_inline void count_translated(__u16 counter, bool from_client, __
   }
 }
 
-/* Any other packet. */
+/* Any other packet, and answers of hairpin sessions. */
 static __always_inline void count_fate(__u8 side, enum fate fate, __u32 length) {
   __u32 index = side * FATE_COUNT + fate;
   struct total *total = totals.lookup(&index);

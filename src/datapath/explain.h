@@ -1,10 +1,11 @@
 /*
- * Why a packet goes where it goes, for those who ask. A host that can tell them (pcnhost: `explain` and
- * `trace`) compiles this text once more with PCN_DECISIONS, and takes the sentences from the list below:
- * {name:kind} stands for one of the values that come with a decision. Elsewhere all of this is nothing.
+ * Why a packet goes where it goes, for those who ask. decided(NAME, values...) notes the reason; NAME is an
+ * entry of the list below, whatever else has that name. A daemon that can tell reasons (pcnhost: `explain`
+ * and `trace`) compiles this text once more with PCN_DECISIONS, and takes the sentences from the list:
+ * {name:kind} stands for one of the values. In the program that forwards, decided() is nothing.
  */
 #define DECISIONS(D)                                                                                     \
-  D(NO_ROLE, "port {port:port} has no role, or there is no port on the other side")                      \
+  D(NO_ROLE, "port {port:port} has no role")                                                             \
   D(MALFORMED, "its headers are cut off, or contradict each other")                                      \
   D(FRAGMENT,                                                                                            \
     "it is a later fragment: with the first one {verdict:it is translated|it passes|it is dropped}")     \
@@ -61,8 +62,8 @@ enum decision { DECISIONS(DECISION) DECISION_COUNT };
 #define decided(name, ...) ((void)0)
 #endif
 
-/* Packets that are only asked about: the host sees to it that no map is updated by calls, we that nothing is
- * written through a pointer. */
+/* For packets that are only asked about. The daemon makes the calls that change maps do nothing, and gives
+ * the program per-CPU maps of its own. We write through no pointer into other maps. */
 #ifdef PCN_DRY_RUN
 #define DRY_RUN true
 #else

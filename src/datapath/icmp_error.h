@@ -56,8 +56,7 @@ static __always_inline __u64 correct_inner_checksum(void *l4, void *end, __u8 pr
   if ((void *)(check + 1) > end) return 0;
   if (proto == PROTO_UDP && *check == 0) return 0;
   __sum16 before = *check;
-  __sum16 after = adjust_checksum(before, delta);
-  if (proto == PROTO_UDP && after == 0) after = 0xffff;
+  __sum16 after = adjust_l4_checksum(before, proto, delta);
   *check = after;
   return delta16(before, after);
 }

@@ -21,6 +21,8 @@ BPF_F_TABLE("hash", __be32, __u32, vips, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
 /* The backends of all services, by address, port and protocol. */
 BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
+/* How often the control plane has removed a backend. When it has grown, UDP and ICMP sessions look whether
+ * theirs is still there. */
 BPF_ARRAY(removals, __u32, 1);
 BPF_F_TABLE("hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES),
             BPF_F_NO_PREALLOC);

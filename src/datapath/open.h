@@ -85,8 +85,10 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
   return false;
 }
 
-/* Stores a new session where others of the same client port are, or may be. */
-static __always_inline enum open_result store_beside_others(struct session *session, __u8 proto, __u32 hash) {
+/* Stores a new session whose answers may collide with those to another one, or that needs an entry in
+ * `flows`. */
+static __always_inline enum open_result store_with_conflict_check(struct session *session, __u8 proto,
+                                                                  __u32 hash) {
   if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
   if (session->back.client_port != session->front.client_port)
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
@@ -150,7 +152,7 @@ static __always_inline enum open_result store_session(struct session *session, c
     if (!DRY_RUN) found->entry->counter = session->counter;
     return OPENED;
   }
-  enum open_result outcome = store_beside_others(session, proto, hash);
+  enum open_result outcome = store_with_conflict_check(session, proto, hash);
   if (found->entry && !same && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
 }

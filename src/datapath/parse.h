@@ -143,21 +143,6 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
   return is_icmp_error(icmp->type) ? PACKET_ICMP_ERROR : PACKET_OTHER_IP;
 }
 
-/* Makes the verifier forget the values that it knows for `value`, by two xors with a register it knows
- * nothing of: it follows one path then, instead of one for each value. */
-static __always_inline __u64 hide_from_verifier(__u64 value, __u64 unknown) {
-  asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
-  return value;
-}
-
-/* Makes the compiler forget where `value` was read, or it may turn a choice between two members into one
- * between their addresses, with an `or` that no verifier allows; and in which range it is, or it may leave
- * out a mask that the verifier needs. What it does differs with the flags of the host. */
-static __always_inline __u64 hide_from_compiler(__u64 value) {
-  asm("" : "+r"(value));
-  return value;
-}
-
 static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packet *pkt) {
   linearize(ctx, ETH_HLEN + sizeof(struct iphdr) + TCP_HEADER);
   void *data = packet_data(ctx);

@@ -16,10 +16,11 @@ static __always_inline struct service_key service_of(const struct flow_key *tupl
   return key;
 }
 
-/* Loads a word each time anew. */
+/* Loads a word each time anew, like the kernel's READ_ONCE(). */
 #define LOAD_ONCE(word) (*(const volatile __u32 *)&(word))
 
-/* Keeps the compiler from moving what is read of an entry over the questions whether it still is that one. */
+/* Keeps the compiler from moving what is read of an entry over the questions whether it still is that one,
+ * like the kernel's barrier(). */
 #define READ_BARRIER() asm volatile("" ::: "memory")
 
 /* Whether the memory at `service` is the entry of `key`, in this version. Ask before and after reading it. */
@@ -39,8 +40,8 @@ static __always_inline bool is_of_segment(const struct chunk *chunk, __u32 segme
 
 #define LOG2_CHUNK_BITS 12 /* of CHUNK_BYTES */
 
-/* What a slot holds: the index of a backend. False when the control plane has replaced the slots meanwhile.
- */
+/* What a slot holds: the index of a backend. Slots are packed: slot n begins at bit n << index_shift. False
+ * when the control plane has replaced the slots meanwhile. */
 static __always_inline bool read_slot(const struct service *service, __u32 hash, __u32 *index) {
   if (has_inline_slots(service)) {
     __u32 slot = ((__u64)hash * INLINE_SLOTS) >> 32; /* so it need not wait for the number of slots */
@@ -64,7 +65,7 @@ static __always_inline __u32 first_chunk_of_backends(const struct service *servi
 /* False when the control plane has replaced the backends meanwhile. */
 static __always_inline bool read_backend(const struct service *service, __u32 index,
                                          struct backend *backend) {
-  if (service->sets == 0) {
+  if (service->buckets == 0) {
     if (index >= INLINE_BACKENDS) return false;
     *backend = service->backends[index];
     return true;
@@ -80,7 +81,7 @@ static __always_inline bool read_backend(const struct service *service, __u32 in
 /* MEMBERSHIP_CHANGED: the control plane has replaced the backends meanwhile. */
 enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEMBERSHIP_CHANGED = 3 };
 
-/* Each tells `counter` that of the backend it finds. */
+/* These write to `counter` the number of the counters of the backend that they find. */
 static __always_inline enum membership find_among(const struct backend *backends, int count, __be32 ip,
                                                   __be16 port, __u16 *counter) {
   LOOP for (int i = 0; i < count; i++) {
@@ -92,24 +93,24 @@ static __always_inline enum membership find_among(const struct backend *backends
   return NOT_A_MEMBER;
 }
 
-static __always_inline enum membership find_in_set(const struct service *service, __u32 set, __be32 ip,
-                                                   __be16 port, __u16 *counter) {
-  __u32 segment = service->first_chunk, first = set * BACKENDS_PER_SET;
+static __always_inline enum membership find_in_bucket(const struct service *service, __u32 bucket, __be32 ip,
+                                                      __be16 port, __u16 *counter) {
+  __u32 segment = service->first_chunk, first = bucket * BACKENDS_PER_BUCKET;
   __u32 number = first_chunk_of_backends(service) + first / BACKENDS_PER_CHUNK;
   struct chunk *chunk = chunks.lookup(&number);
   if (!chunk) return MEMBERSHIP_CHANGED;
-  const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_SET)];
-  enum membership membership = find_among(members, BACKENDS_PER_SET, ip, port, counter);
+  const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_BUCKET)];
+  enum membership membership = find_among(members, BACKENDS_PER_BUCKET, ip, port, counter);
   return is_of_segment(chunk, segment) ? membership : MEMBERSHIP_CHANGED;
 }
 
 static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port,
                                                     __u16 *counter) {
-  if (service->sets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port, counter);
-  __u32 hash = backend_hash(ip, port), sets = service->sets;
-  enum membership membership = find_in_set(service, backend_set(hash, 0, sets), ip, port, counter);
+  if (service->buckets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port, counter);
+  __u32 hash = backend_hash(ip, port), buckets = service->buckets;
+  enum membership membership = find_in_bucket(service, backend_bucket(hash, 0, buckets), ip, port, counter);
   if (membership != NOT_A_MEMBER) return membership;
-  return find_in_set(service, backend_set(hash, 1, sets), ip, port, counter);
+  return find_in_bucket(service, backend_bucket(hash, 1, buckets), ip, port, counter);
 }
 
 /* Whether a backend is the service's, and gets new sessions. */

@@ -98,7 +98,7 @@ static __always_inline bool is_syn(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-/* SESSION_RESET and those after it: what either side has sent since, and what an operator has ended. */
+/* After an RST, whoever has gone on since, and sessions that an operator has ended. */
 static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 
 /* Perhaps only one side knows of the session: a server answers a forged SYN, too. */

@@ -4,11 +4,11 @@
  * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
  * openings  the same for sessions of which only one side may know: those without an answer, and in TCP also
- *           those whose client has not gone on after it, because a server answers forged packets, too. Then
- *           they move to `clients`, so a flood cannot evict sessions that live.
- * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
- *           another session of the same client port (one "beside others"), and answers to a client that the
- *           backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
+ *           those whose client has not gone on after it, because a server answers forged packets, too
+ *           (conntrack has no ASSURED for them). Then they move to `clients`, so a flood cannot evict
+ * sessions that live. flows     by the packet's own addresses and ports, one entry for each direction, for
+ * the exceptions: another session of the same client port (one "beside others"), and answers to a client that
+ * the backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
  *
  * The kernel evicts from `openings` alone. In the others the control plane makes room (SessionReaper.h).
  */
@@ -25,9 +25,9 @@ struct lookup {
   __u8 table;            /* enum table */
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session of this client port was found */
-  bool timed_out;        /* idle for longer than its state allows */
+  bool timed_out;        /* idle for longer than its state allows; filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
-  __u16 counter;         /* of the session that was found */
+  __u16 counter;         /* of the session that was found; filled in by the caller */
 };
 
 static __always_inline struct client_key client_key_of(const struct flow_key *tuple) {
@@ -70,7 +70,7 @@ static __always_inline bool may_have_flows(struct client_key *key, __u32 now) {
 static __always_inline void hint_flow(const struct flow_key *tuple, __u32 now) {
   struct client_key key = client_key_of(tuple);
   __u32 *last_used = flow_hint(&key);
-  if (last_used && !DRY_RUN) *last_used = now | 1;
+  if (last_used && !DRY_RUN) *last_used = now | 1; /* 0 is for "never" */
 }
 
 /* --- lookup --- */
@@ -206,7 +206,8 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   return is_in_openings;
 }
 
-/* Notes that the session lives, and where its client is. Writes once a tick or when the state changes. */
+/* Notes that the session lives, and where its client is. Writes once a tick, when the state changes, and when
+ * the session moves to `clients`. */
 static __always_inline void refresh(struct session *session, const struct lookup *found,
                                     const struct packet *pkt, __u32 now, const struct port *in,
                                     __u16 in_index) {

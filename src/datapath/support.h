@@ -1,7 +1,22 @@
 /* What several stages use: loops, time, events, lookups of addresses. */
 
-/* Before a loop, which stays one: each turn of it would be compiled and verified. */
+/* Before a loop: keeps the compiler from unrolling it, which would make the program larger. */
 #define LOOP _Pragma("nounroll")
+
+/* Makes the verifier forget the values that it knows for `value`, by two xors with a register it knows
+ * nothing of: it follows one path then, instead of one for each value. */
+static __always_inline __u64 hide_from_verifier(__u64 value, __u64 unknown) {
+  asm volatile("%0 ^= %1\n%0 ^= %1" : "+r"(value) : "r"(unknown));
+  return value;
+}
+
+/* Makes the compiler forget where `value` was read, or it may turn a choice between two members into one
+ * between their addresses, with an `or` that no verifier allows; and in which range it is, or it may leave
+ * out a mask that the verifier needs. What it does differs with the flags of the host. */
+static __always_inline __u64 hide_from_compiler(__u64 value) {
+  asm("" : "+r"(value));
+  return value;
+}
 
 /*
  * Ticks of a second: all that session timeouts need. Asking the kernel for the time costs much more than

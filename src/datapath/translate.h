@@ -58,8 +58,8 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 #define CHECKSUM_COMPLETE 2
 #define CHECKSUM_PARTIAL 3
 
-/* The same in TC where the host tells how far the checksum is done (pcnhost on Linux 6.2 and later): without
- * the helper's call. False when it takes the helper. */
+/* The same in TC where the daemon tells how far the checksum is done (pcnhost on Linux 6.2 and later):
+ * without the helper's call. False when it takes the helper. */
 static __always_inline bool correct_without_helper(struct CTXTYPE *ctx, __u32 offset, __u8 proto,
                                                    __u64 addresses, __u64 ports_delta) {
   __u32 summed = pcnhost_ip_summed(ctx);

@@ -20,7 +20,7 @@ INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
 INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
-BACKENDS_PER_SET = abi.CONSTANTS["BACKENDS_PER_SET"]
+BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
 EVENTS = tuple(name.removeprefix("drop_") for name in abi.names("EVENT_")[:-1])
 SESSION_TABLES = ("clients", "openings", "flows")
 COUNTERS_OF_TESTS = 8  # of `traffic`
@@ -148,21 +148,21 @@ def _hash_of(endpoint: Endpoint) -> int:
 
 
 def _place(endpoints: Sequence[Endpoint]) -> tuple[list[int], int]:
-    """An index for each, in the second of its sets where there is room, and the number of sets."""
-    sets = 8
+    """An index for each, in the second of its buckets where there is room, and the number of buckets."""
+    buckets = 8
     while True:
-        crowd = [0] * sets
+        crowd = [0] * buckets
         indexes = []
         for endpoint in endpoints:
             mixed = _hash_of(endpoint)
-            second, first = mixed >> 16 & sets - 1, mixed & sets - 1
-            chosen = second if crowd[second] < BACKENDS_PER_SET else first
-            indexes.append(chosen * BACKENDS_PER_SET + crowd[chosen])
+            second, first = mixed >> 16 & buckets - 1, mixed & buckets - 1
+            chosen = second if crowd[second] < BACKENDS_PER_BUCKET else first
+            indexes.append(chosen * BACKENDS_PER_BUCKET + crowd[chosen])
             crowd[chosen] += 1
-        if max(crowd) <= BACKENDS_PER_SET:
-            assert sets * BACKENDS_PER_SET <= 256, "indexes are bytes here"
-            return indexes, sets
-        sets *= 2
+        if max(crowd) <= BACKENDS_PER_BUCKET:
+            assert buckets * BACKENDS_PER_BUCKET <= 256, "indexes are bytes here"
+            return indexes, buckets
+        buckets *= 2
 
 
 def _slot_chunks(slots: Sequence[int], shift: int) -> list[bytes]:
@@ -172,8 +172,8 @@ def _slot_chunks(slots: Sequence[int], shift: int) -> list[bytes]:
     return [raw[at : at + CHUNK_BYTES] for at in range(0, len(raw), CHUNK_BYTES)]
 
 
-def _backend_chunks(backends: Mapping[int, bytes], sets: int) -> list[bytes]:
-    raw = b"".join(backends.get(index, bytes(8)) for index in range(sets * BACKENDS_PER_SET))
+def _backend_chunks(backends: Mapping[int, bytes], buckets: int) -> list[bytes]:
+    raw = b"".join(backends.get(index, bytes(8)) for index in range(buckets * BACKENDS_PER_BUCKET))
     return [raw[at : at + CHUNK_BYTES] for at in range(0, len(raw), CHUNK_BYTES)]
 
 
@@ -304,8 +304,8 @@ class Tables:
         old = self._segments.get(key, range(0))
         members = [*backends, *drained]
         chunks = chunks or len(members) > INLINE_BACKENDS
-        indexes, sets = _place(members) if chunks else (list(range(len(members))), 0)
-        usable, shift = indexes[: len(backends)], 3 if sets else 2
+        indexes, buckets = _place(members) if chunks else (list(range(len(members))), 0)
+        usable, shift = indexes[: len(backends)], 3 if buckets else 2
         slots = len(usable) if len(usable) < 2 and not chunks else slots if usable else 0
         table = (
             _slot_chunks([usable[slot % len(usable)] for slot in range(slots)], shift) if slots > 1 else []
@@ -314,7 +314,7 @@ class Tables:
             _packed(endpoint, number < len(backends), self.counters.get(endpoint[0], 0))
             for number, endpoint in enumerate(members)
         ]
-        stored = _backend_chunks(dict(zip(indexes, values, strict=True)), sets)
+        stored = _backend_chunks(dict(zip(indexes, values, strict=True)), buckets)
         inline = b"" if chunks else b"".join(values)
         words = table.pop() if slots == INLINE_SLOTS and not chunks else b""
         segment = self._write_chunks(table + stored)
@@ -324,7 +324,7 @@ class Tables:
             self._write("endpoints", self._endpoint_key(endpoint, proto), struct.pack("=I", 1))
         self._write("vips", ip(vip), struct.pack("=I", 1))
         source_set = self._write_sources(key, sources)
-        self._write_service(key, slots, sets, shift, source_set, affinity, inline, words, segment.start)
+        self._write_service(key, slots, buckets, shift, source_set, affinity, inline, words, segment.start)
         self._segments[key] = segment
         self._erase(old)
         self._set_members(key, set(members))

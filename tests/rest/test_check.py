@@ -187,8 +187,8 @@ def chunk_of(place: Place, at: int) -> bytes:
 
 
 def swap_backends(raw: bytearray) -> None:
-    """The backends of two sets of a chunk that hold others."""
-    size = 8 * abi.CONSTANTS["BACKENDS_PER_SET"]
+    """The backends of two buckets of a chunk that hold others."""
+    size = 8 * abi.CONSTANTS["BACKENDS_PER_BUCKET"]
     raw[4 : 4 + size], raw[4 + 5 * size : 4 + 6 * size] = raw[4 + 5 * size : 4 + 6 * size], raw[4 : 4 + size]
 
 
@@ -317,7 +317,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         ),
         PORT_443 + "backend",
     ),
-    "backends in each other's sets": (
+    "backends in each other's buckets": (
         lambda p: p.change("chunks", chunk_of(p, -1), swap_backends),
         "stands where no packet looks for it",
     ),

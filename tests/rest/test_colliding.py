@@ -1,7 +1,7 @@
 """Backends whose addresses and ports have the same hash, which anybody can compute who may name addresses.
 
-A backend of a large service stands in one of two sets of 8 places, which its hash names. With more of one hash than fit
-there, no number of sets is enough.
+A backend of a large service stands in one of two buckets of 8 places, which its hash names. With more of one hash than
+fit there, no number of buckets is enough.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def test_backends_for_which_there_is_no_place(api_and_lab: tuple[Api, Lab], coun
     assert found.usable == {(str(backend["ip"]), backend["port"]) for backend in fitting}
 
 
-def test_backends_that_need_all_sets(api_and_lab: tuple[Api, Lab]) -> None:
-    """With as many sets as an index of 16 bits can tell apart, each of these has a place where packets look for it."""
+def test_backends_that_need_all_buckets(api_and_lab: tuple[Api, Lab]) -> None:
+    """With as many buckets as 16 bits can tell apart, each of these has a place where packets look for it."""
     api, lab = api_and_lab
     backends = colliding((HASH, 9), (HASH ^ 0x1000, 9))
     api.post(f"k8slbrp/{CUBE}/service/{VIP}/80/TCP", {"backend": backends})
