@@ -57,7 +57,7 @@ test-quick: build ## the quick forms of sanitize, fuzz and bench, which build or
 bench: build ## measure, a quarter of an hour on a machine that does nothing else; BENCH="--only per_packet" a part
 	$(PYTHON) -m bench $(BENCH)
 
-size: build ## how large the datapath's programs are, and how much of the stack is left
+size: build ## how large the datapath's programs are, how much stack is left, what the verifier visits
 	$(PYTHON) -m bench.size
 
 soak: build ## services come and go 100,000 times: memory stays flat, no map entry is left; and 300,000 random requests

@@ -21,3 +21,8 @@ def request(program: str, hook: Hook) -> tuple[str, list[str]]:
     """The text under the host's wrapper, and the flags, of a program as of a cube."""
     complete = source.complete(source.parse(program).text, hook)
     return complete, source.cflags(hook, "cube", 0, False, "INFO")
+
+
+def as_in_polycubed(flags: list[str]) -> list[str]:
+    """polycubed has neither pcnhost's flags for the compiler nor its functions."""
+    return [flag for flag in flags if not flag.startswith((*source.FASTER_BUILD, "-D_PCN_"))]

@@ -1,18 +1,23 @@
-"""`python -m bench.size`: how large the programs made of the datapath are, and how much stack they have left."""
+"""`python -m bench.size`: how large the programs made of the datapath are, how much stack they have left, and how many
+instructions the verifier visits of those that forward."""
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import closing
 
 from bench import datapath
 from pcnhost.engine import bpf
 from pcnhost.engine.compile import CompileError, compile_text
+from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
 from pcnhost.engine.source import Hook
 
 STACK_BYTES = 512  # of a program, says the kernel
+POLYCUBED = "in polycubed"
 VARIANTS = {
     "forwards": (),
+    POLYCUBED: (),
     "explains": ("PCN_DECISIONS", "PCN_DRY_RUN"),
     "traces": ("PCN_DECISIONS", "PCN_TRACE"),
 }
@@ -42,19 +47,26 @@ def stack_bytes(insns: bytes) -> int:
 def line(hook: Hook, variant: str) -> str:
     """The row of one program in what is printed."""
     text, flags = datapath.request(datapath.text(), hook)
+    if variant == POLYCUBED:
+        flags = datapath.as_in_polycubed(flags)
     flags += [f"-D{name}" for name in VARIANTS[variant]]
-    head = f"{hook.name:4} {variant:9}"
+    head = f"{hook.name:4} {variant:12}"
+    visited = "-"
     try:
         with closing(compile_text(text, flags)) as module:
             insns = max(module.functions.values(), key=len)
-    except CompileError as e:
+            if not VARIANTS[variant]:
+                program = bpf.load_program(PROGRAM_TYPES[hook], "size", module.linked(FUNCTIONS[hook], {}))
+                visited = f"{bpf.verified_instructions(program):,}"
+                os.close(program)
+    except (CompileError, bpf.ProgramRejected) as e:
         return f"{head} {str(e).strip().splitlines()[-1]}"
     used = stack_bytes(insns)
-    return f"{head} {len(insns) // bpf.INSN_BYTES:12,} {used:6} {STACK_BYTES - used:5}"
+    return f"{head} {len(insns) // bpf.INSN_BYTES:12,} {used:6} {STACK_BYTES - used:5} {visited:>9}"
 
 
 def main() -> None:
-    print("hook program   instructions  stack  left")
+    print("hook program      instructions  stack  left   visited")
     for hook in Hook:
         for variant in VARIANTS:
             print(line(hook, variant), flush=True)

@@ -13,7 +13,7 @@
  *   egress.h                           what the packet becomes, and where it leaves
  *   fast_path.h                        most packets: done after one lookup in a hash table
  *   fragments.h, icmp_error.h, arp.h   packets without a flow of their own
- *   open.h                             a new session
+ *   unconfirmed.h, open.h              a new session
  *   frontend.h, backend.h              packets without a session, by the side where they enter
  *
  * The fast path is take_fast_path(), the full path everything in handle_rx() after it. The slow path is the
@@ -40,6 +40,7 @@
 #include "datapath/fragments.h"
 #include "datapath/icmp_error.h"
 #include "datapath/arp.h"
+#include "datapath/unconfirmed.h"
 #include "datapath/open.h"
 #include "datapath/frontend.h"
 #include "datapath/backend.h"

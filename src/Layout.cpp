@@ -16,7 +16,7 @@ constexpr uint32_t kBitsOfWord = 16;
 constexpr uint32_t kBucketsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_BUCKET;
 constexpr uint32_t kMaxBuckets =
     (1 << kBitsOfWord) / BACKENDS_PER_BUCKET;  // a word holds the index of a backend
-static_assert(INLINE_SLOTS == kBuckets && INLINE_WORDS == WORDS_PER_CHUNK);
+static_assert(INLINE_SLOTS == kPartitions && INLINE_WORDS == WORDS_PER_CHUNK);
 
 // A backend and what it stands under.
 struct Member {

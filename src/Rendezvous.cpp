@@ -8,8 +8,8 @@
 namespace k8slbrp {
 namespace {
 
-// Of many backends, only those with the best scores are looked at in a bucket: about so many.
-constexpr uint64_t kScoresOfBucket = 512;
+// Of many backends, only those with the best scores are looked at in a partition: about so many.
+constexpr uint64_t kScoresOfPartition = 512;
 
 // The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
 uint64_t mix(uint64_t x) {
@@ -116,13 +116,13 @@ uint32_t backend_of(Score score) { return score & ((1 << kBackendBits) - 1); }
 
 constexpr int kFraction = 42;  // bits of a distance behind the point
 
-// The scores of one bucket, the best one first, as far as they are not beyond `limit`.
-class Bucket {
+// The scores of one partition, the best one first, as far as they are not beyond `limit`.
+class Partition {
  public:
-  Bucket(uint32_t number, const std::vector<Scorer> &scorers, uint64_t limit) {
+  Partition(uint32_t number, const std::vector<Scorer> &scorers, uint64_t limit) {
     static const Logarithm logarithm;
     const uint64_t seed = mix(number + 1);
-    scores_.reserve(std::min<std::size_t>(scorers.size(), kScoresOfBucket + kScoresOfBucket / 8));
+    scores_.reserve(std::min<std::size_t>(scorers.size(), kScoresOfPartition + kScoresOfPartition / 8));
     for (uint32_t i = 0; i < scorers.size(); ++i) {
       const auto uniform = static_cast<uint32_t>(mix(scorers[i].seed ^ seed) >> 32) | 1;
       const uint64_t at_least = (uint64_t{1} << 32) - uniform;  // of the logarithm
@@ -149,51 +149,51 @@ class Bucket {
 
 uint32_t slots_for(const std::vector<WeightedBackend> &backends) {
   if (backends.size() > kLargestTable / 32) return kLargestTable;
-  uint32_t slots = kBuckets;
+  uint32_t slots = kPartitions;
   while (slots < kLargestTable && (backends.size() > slots || !is_precise(backends, slots)))
-    slots += kBuckets;
+    slots += kPartitions;
   return slots;
 }
 
 std::vector<uint32_t> assign_slots(const std::vector<WeightedBackend> &backends, uint32_t slots) {
-  const uint32_t slots_of_bucket = slots / kBuckets;
-  const uint64_t limit = (kScoresOfBucket << kFraction) / total_weight(backends);
+  const uint32_t slots_of_partition = slots / kPartitions;
+  const uint64_t limit = (kScoresOfPartition << kFraction) / total_weight(backends);
   auto quota = quotas(backends, slots);
   const std::vector<Scorer> scorers(backends.begin(), backends.end());
-  std::vector<Bucket> buckets;
-  buckets.reserve(kBuckets);
-  for (uint32_t number = 0; number < kBuckets; ++number) buckets.emplace_back(number, scorers, limit);
-  std::vector<uint32_t> taken(kBuckets);
+  std::vector<Partition> partitions;
+  partitions.reserve(kPartitions);
+  for (uint32_t number = 0; number < kPartitions; ++number) partitions.emplace_back(number, scorers, limit);
+  std::vector<uint32_t> taken(kPartitions);
   std::vector<uint32_t> owners(slots);
-  const auto take = [&](uint32_t bucket, uint32_t backend) {
-    const uint32_t count = std::min(slots_of_bucket - taken[bucket], quota[backend]);
-    std::fill_n(owners.begin() + bucket * slots_of_bucket + taken[bucket], count, backend);
-    taken[bucket] += count;
+  const auto take = [&](uint32_t partition, uint32_t backend) {
+    const uint32_t count = std::min(slots_of_partition - taken[partition], quota[backend]);
+    std::fill_n(owners.begin() + partition * slots_of_partition + taken[partition], count, backend);
+    taken[partition] += count;
     quota[backend] -= count;
   };
 
-  // Buckets that are not full, each with its best score.
+  // Partitions that are not full, each with its best score.
   using Turn = std::pair<Score, uint32_t>;
   std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns;
-  const auto enqueue = [&](uint32_t bucket) {
-    if (taken[bucket] < slots_of_bucket && !buckets[bucket].empty())
-      turns.emplace(buckets[bucket].best(), bucket);
+  const auto enqueue = [&](uint32_t partition) {
+    if (taken[partition] < slots_of_partition && !partitions[partition].empty())
+      turns.emplace(partitions[partition].best(), partition);
   };
-  for (uint32_t bucket = 0; bucket < kBuckets; ++bucket) enqueue(bucket);
+  for (uint32_t partition = 0; partition < kPartitions; ++partition) enqueue(partition);
   while (!turns.empty()) {
-    const auto [score, bucket] = turns.top();
+    const auto [score, partition] = turns.top();
     turns.pop();
-    take(bucket, backend_of(score));
-    buckets[bucket].drop_best();
-    enqueue(bucket);
+    take(partition, backend_of(score));
+    partitions[partition].drop_best();
+    enqueue(partition);
   }
 
   // What nobody has taken who was looked at goes to those who have not got their share.
   uint32_t next = 0;
-  for (uint32_t bucket = 0; bucket < kBuckets; ++bucket)
-    while (taken[bucket] < slots_of_bucket) {
+  for (uint32_t partition = 0; partition < kPartitions; ++partition)
+    while (taken[partition] < slots_of_partition) {
       while (quota[next] == 0) ++next;
-      take(bucket, next);
+      take(partition, next);
     }
   return owners;
 }

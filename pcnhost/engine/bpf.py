@@ -130,12 +130,22 @@ def create_map(name: str, spec: MapSpec) -> int:
     return _check(_libbpf.bpf_map_create(spec.type, name[:15].encode(), *sizes, ctypes.byref(options)))
 
 
-def program_id(fd: int) -> int:
-    """The kernel's number of a program."""
+def _program_info(fd: int) -> list[int]:
+    """The words of struct bpf_prog_info."""
     info = (ctypes.c_uint32 * 64)()
     size = ctypes.c_uint32(ctypes.sizeof(info))
     _check(_libbpf.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)))
-    return int(info[1])
+    return list(info)
+
+
+def program_id(fd: int) -> int:
+    """The kernel's number of a program."""
+    return _program_info(fd)[1]
+
+
+def verified_instructions(fd: int) -> int:
+    """How many instructions of a program the verifier has visited; it gives up after a million (Linux 5.16)."""
+    return _program_info(fd)[54]
 
 
 def map_spec(fd: int) -> MapSpec:

@@ -160,8 +160,8 @@ struct backend {
  * kernel may give the memory of an entry to another one meanwhile. So version_again is `version` xor
  * service_check(key): a reader that does not find both, both times, has seen another entry, or parts of two.
  *
- * Behind the kernel's header and the key, this begins a cache line. A choice reads the first one, one of the
- * slots and the last one, none of which tells where another one is: so they come at the same time.
+ * A choice reads the first cache line, one of the slots and the last one, none of which tells where another
+ * one is: so they come at the same time. Only backends beyond the first six take one more.
  */
 #define INLINE_BACKENDS 14
 #define INLINE_SLOTS 1024
@@ -331,13 +331,14 @@ struct session {
   __u8 state;            /* enum session_state */
   __u8 flags;            /* SESSION_* */
   __u16 counter;         /* in `traffic` */
-  __u16 opening;         /* as in `unanswered`; 0 when it is not there */
+  __u16 unconfirmed;     /* 0: both sides know of it; else the number of its place in `unconfirmed` */
 };
 
-/* unanswered: a session in `flows` that nobody had answered when it was opened. */
-struct unanswered {
-  struct flow_key answer; /* where it is */
-  __u32 opening;          /* tells it from later ones with the same flows */
+/* unconfirmed: the places of sessions in `flows` that are not confirmed. */
+struct unconfirmed {
+  struct flow_key
+      answer; /* the entry of the session that has this place, as long as it has the same number */
+  __u32 number;
 };
 
 /* This entry of `flows` is for the server's packets. */
@@ -453,7 +454,7 @@ ABI_ASSERT(sizeof(struct client_key) == 8);
 ABI_ASSERT(sizeof(struct flow_key) == 16);
 ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
 ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
-ABI_ASSERT(sizeof(struct unanswered) == 20);
+ABI_ASSERT(sizeof(struct unconfirmed) == 20);
 ABI_ASSERT(sizeof(struct fragment_key) == 12);
 ABI_ASSERT(sizeof(struct fragment) == 28);
 ABI_ASSERT(sizeof(struct settings) == 2056);

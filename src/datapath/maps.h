@@ -4,11 +4,11 @@
  * allocated whole (see docs/datapath.md for the figures). The control plane defines SESSION_ENTRIES
  * (max-sessions) and CPUS.
  */
-/* The places of a FIFO: the same number for each CPU, at least one. */
-#define FIFO_PLACES(wanted) (((wanted) / CPUS + 1) * CPUS)
-/* Fewer than `flows` has entries: else `flows` would be full before the FIFO removes its first session. */
-#define RETIRED_ENTRIES FIFO_PLACES(FLOW_ENTRIES(SESSION_ENTRIES) / 2)
-#define UNANSWERED_ENTRIES FIFO_PLACES(FLOW_ENTRIES(SESSION_ENTRIES) / 4)
+/* As many for each CPU; fewer than `flows` has entries: else it would be full before the first one is
+ * removed. */
+#define RETIRED_WANTED (FLOW_ENTRIES(SESSION_ENTRIES) / 2)
+#define RETIRED_ENTRIES (RETIRED_WANTED < CPUS ? CPUS : RETIRED_WANTED / CPUS * CPUS)
+#define UNCONFIRMED_ENTRIES (FLOW_ENTRIES(SESSION_ENTRIES) / 4)
 #define FLOW_HINTS 16384
 
 BPF_ARRAY(ports, struct port, MAX_PORTS);
@@ -31,8 +31,8 @@ BPF_F_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENT
 BPF_F_TABLE("hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES), BPF_F_NO_PREALLOC);
 BPF_ARRAY(flow_hints, __u32, FLOW_HINTS);
 BPF_ARRAY(retired, struct client_key, RETIRED_ENTRIES);
-BPF_ARRAY(unanswered, struct unanswered, UNANSWERED_ENTRIES);
-BPF_PERCPU_ARRAY(fifo_next, __u32, 2);
+BPF_PERCPU_ARRAY(retired_next, __u32, 1);
+BPF_ARRAY(unconfirmed, struct unconfirmed, UNCONFIRMED_ENTRIES);
 BPF_TABLE("lru_hash", struct affinity_key, struct affinity, affinities,
           AFFINITY_ENTRIES(SESSION_ENTRIES, CPUS));
 BPF_LPM_TRIE(source_ranges, struct source_range, __u32, MAX_SOURCE_RANGES);

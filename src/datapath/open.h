@@ -68,19 +68,17 @@ static __always_inline __be16 other_port(__be16 port, __u32 hash) {
 
 /* A source port with which the backend can tell the session from others of the same client. */
 static __always_inline bool find_source_port(struct session *session, __u8 proto, __u32 hash) {
-  hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
   struct flow_key answer = answer_of(session, proto);
   answer.side = hide_from_verifier(answer.side, hash);
-  enum table where;
-  LOOP for (int attempt = 1; attempt <= SOURCE_PORT_ATTEMPTS; attempt++) {
-    answer.dport = session->back.client_port;
-    bool last = attempt == SOURCE_PORT_ATTEMPTS;
-    enum conflict conflict = find_conflict(&answer, session, last, &where);
-    if (conflict == CONFLICT_REPLACEABLE) remove_conflict(&answer, where);
-    if (conflict == CONFLICT_NONE || (conflict == CONFLICT_REPLACEABLE && last)) return true;
-    if (conflict == CONFLICT_REPLACEABLE) continue; /* another table may have one more */
-    hash = hash * 0x9e3779b1 + 1;
-    session->back.client_port = other_port(session->front.client_port, hash);
+  hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
+  LOOP for (int last = 0; last < 2; last++) {
+    session->back.client_port = answer.dport;
+    if (make_way(&answer, session, last)) return true;
+    LOOP for (int attempt = 1; !last && attempt < SOURCE_PORT_ATTEMPTS; attempt++) {
+      hash = hash * 0x9e3779b1 + 1;
+      answer.dport = other_port(session->front.client_port, hash);
+      if (is_unused(&answer)) break;
+    }
   }
   return false;
 }
@@ -94,6 +92,8 @@ static __always_inline enum open_result store_with_conflict_check(struct session
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
   session->check = check_of(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
+  __u16 number = (hash + session->last_seen * 2) | 1; /* another one in each tick */
+  session->unconfirmed = backend_sees_client(session) ? 0 : number;
   enum client_entry entry = store_client_entry(session, proto);
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
@@ -102,7 +102,8 @@ static __always_inline enum open_result store_with_conflict_check(struct session
     flows.delete(&answer);
     return OPENED;
   }
-  limit_unanswered(session, &answer);
+  session->unconfirmed = number;
+  take_place(session, &answer);
   int failed = claim_flow(&answer, session, false);
   if (!failed && !by_client) failed = claim_flow(&request, session, true);
   if (failed && by_client) { /* else the next packet would find a session without answers */
@@ -174,7 +175,7 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   session->port_generation = in->generation;
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks whether the backend is still there */
-  session->opening = 0;
+  session->unconfirmed = 0;
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends a session that is unknown here */
   outcome = store_session(session, found, old, proto, hash);
   if (outcome != OPENED) return outcome;

@@ -1,21 +1,8 @@
 /*
- * FIFOs of sessions. Each push takes the place of the oldest, whose session is removed if it may be. So
- * sessions make room at the rate at which others come, whether or not a control plane runs. Each CPU has
- * places of its own.
- *
- * retired     the clients of sessions that are over
- * unanswered  the answers of new sessions in `flows`; in `openings` the kernel evicts
+ * A FIFO of the clients of finished sessions. Each push takes the place of the oldest, whose session is
+ * removed if it is still finished. So sessions make room at the rate at which they end, whether or not a
+ * control plane runs. Each CPU has places of its own.
  */
-enum fifo { FIFO_RETIRED = 0, FIFO_UNANSWERED = 1 };
-
-static __always_inline __u32 next_turn(__u32 fifo) {
-  __u32 *next = fifo_next.lookup(&fifo);
-  return next ? (*next)++ : 0;
-}
-
-static __always_inline __u32 place_of(__u32 turn, __u32 places) {
-  return (turn * CPUS + bpf_get_smp_processor_id() % CPUS) % places;
-}
 
 #define STRAGGLER_TICKS 2 /* sessions seen in this tick or the last stay, for late packets */
 #define RESET_TICKS 240   /* RFC 7857, section 2.2: time after an RST, which may have been forged */
@@ -36,7 +23,10 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
 
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
   if (DRY_RUN) return;
-  __u32 index = place_of(next_turn(FIFO_RETIRED), RETIRED_ENTRIES);
+  __u32 zero = 0;
+  __u32 *next = retired_next.lookup(&zero);
+  if (!next) return;
+  __u32 index = ((*next)++ * CPUS + bpf_get_smp_processor_id() % CPUS) % RETIRED_ENTRIES;
   struct client_key *place = retired.lookup(&index);
   if (!place) return;
   struct client_key oldest = *place;
@@ -52,29 +42,4 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
     if (answered && answered->check == finished.check) flows.delete(&answers);
   }
   if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
-}
-
-/* Removes the session from `flows`, where one or both directions stand, if nobody has answered it. */
-static __always_inline void remove_unanswered(struct unanswered *oldest) {
-  __u8 proto = oldest->answer.proto;
-  struct session *entry = flows.lookup(&oldest->answer);
-  struct session old;
-  if (!entry || !copy_session(entry, &old) || !is_opening(&old, proto)) return;
-  if (old.opening != oldest->opening) return; /* a newer one of the same flow */
-  struct flow_key request = request_of(&old, proto);
-  flows.delete(&oldest->answer);
-  entry = flows.lookup(&request);
-  if (entry && entry->check == old.check) flows.delete(&request);
-}
-
-/* Before a session without answer is stored in `flows`, where `answer` will find it. */
-static __always_inline void limit_unanswered(struct session *session, const struct flow_key *answer) {
-  if (DRY_RUN) return;
-  __u32 turn = next_turn(FIFO_UNANSWERED), index = place_of(turn, UNANSWERED_ENTRIES);
-  struct unanswered *place = unanswered.lookup(&index);
-  if (!place) return;
-  remove_unanswered(place);
-  session->opening = turn;
-  place->answer = *answer;
-  place->opening = session->opening;
 }

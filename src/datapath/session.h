@@ -101,11 +101,6 @@ static __always_inline bool is_syn(const struct packet *pkt) {
 /* After an RST, whoever has gone on since, and sessions that an operator has ended. */
 static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 
-/* Perhaps only one side knows of the session: a server answers a forged SYN, too. */
-static __always_inline bool is_opening(const struct session *session, __u8 proto) {
-  return session->state == SESSION_OPENING || (proto == PROTO_TCP && session->state == SESSION_ANSWERED);
-}
-
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
   __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
   __u32 zero = 0;

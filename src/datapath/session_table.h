@@ -3,14 +3,15 @@
  *
  * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
- * openings  the same for sessions of which only one side may know: those without an answer, and in TCP also
- *           those whose client has not gone on after it, because a server answers forged packets, too
- *           (conntrack has no ASSURED for them). Then they move to `clients`, so a flood cannot evict
- * sessions that live. flows     by the packet's own addresses and ports, one entry for each direction, for
- * the exceptions: another session of the same client port (one "beside others"), and answers to a client that
- * the backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
+ * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
+ * whose client has not gone on after it, because a server answers forged packets, too. (conntrack calls such
+ * connections not ASSURED.) Then they move to `clients`, so a flood cannot evict sessions that live. flows by
+ * the packet's own addresses and ports, one entry for each direction, for the exceptions: another session of
+ * the same client port (one "beside others"), and answers to a client that the backend sees under another
+ * address or port (src-ip-rewrite, hairpin, replaced source port).
  *
- * The kernel evicts from `openings` alone. In the others the control plane makes room (SessionReaper.h).
+ * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
+ * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
  */
 
 #ifndef EEXIST
@@ -130,6 +131,7 @@ static __always_inline void write_state(struct session *entry, const struct sess
   entry->port_generation = session->port_generation;
   entry->port = session->port;
   entry->state = session->state;
+  entry->unconfirmed = session->unconfirmed;
 }
 
 static __always_inline void remove_client(struct client_key *key) {
@@ -215,7 +217,9 @@ static __always_inline void refresh(struct session *session, const struct lookup
   __u8 state = next_state(session, pkt, found->from_client, now);
   bool confirms = confirms_session(session, pkt, found->from_client);
   bool promotes = found->table == TABLE_OPENINGS && confirms;
-  if (session->last_seen == now && session->state == state && !promotes) return;
+  bool settles = session->unconfirmed && confirms;
+  if (session->last_seen == now && session->state == state && !promotes && !settles) return;
+  if (confirms) session->unconfirmed = 0;
   bool retires = retires_in(state, proto) && session->state != state;
   session->last_seen = now;
   session->state = state;
@@ -241,52 +245,69 @@ static __always_inline bool is_replaceable(const struct session *old, const stru
          (last && old->state == SESSION_CLOSED);
 }
 
+static __always_inline bool is_entry_of(const struct session *entry, const struct session *session) {
+  return entry && entry->check == session->check;
+}
+
+static __always_inline void remove_flow(struct flow_key tuple, const struct session *session) {
+  if (is_entry_of(flows.lookup(&tuple), session)) flows.delete(&tuple);
+}
+
+/* Removes all entries of a session, and none of another one. */
+static __always_inline void remove_session(const struct session *session, __u8 proto) {
+  struct client_key key = client_key_of_session(session, proto);
+  if (is_entry_of(clients.lookup(&key), session)) remove_client(&key);
+  if (is_entry_of(openings.lookup(&key), session)) remove_opening(&key);
+  remove_flow(request_of(session, proto), session);
+  remove_flow(answer_of(session, proto), session);
+}
+
 /*
  * For a packet that gets no session though `found` has one of its flow that is over. When it begins a
  * connection, nothing may be left of that one: it would take the packets after the SYN.
  */
 static __always_inline void forget_session(const struct packet *pkt, const struct lookup *found,
                                            const struct session *session) {
-  if (!found->entry || pkt->tuple.proto != PROTO_TCP || !is_syn(pkt)) return;
-  struct flow_key request = pkt->tuple, answer = answer_of(session, pkt->tuple.proto);
-  struct client_key key = client_key_of(&request);
-  if (found->table == TABLE_CLIENTS) remove_client(&key);
-  if (found->table == TABLE_OPENINGS) remove_opening(&key);
-  flows.delete(&request);
-  flows.delete(&answer);
+  if (found->entry && pkt->tuple.proto == PROTO_TCP && is_syn(pkt)) remove_session(session, PROTO_TCP);
 }
 
-/* Whether answers to a new session would be taken for those to another one. */
-enum conflict { CONFLICT_NONE, CONFLICT_REPLACEABLE, CONFLICT_LIVE };
-
-static __always_inline bool is_other_flow(const struct session *old, const struct session *session) {
-  return old && !same_flow(&old->front, &session->front);
+/* Whether `old` is another session whose answers look like `answer`. */
+static __always_inline bool collides(const struct session *old, struct flow_key *answer,
+                                     const struct session *session) {
+  return old && !same_flow(&old->front, &session->front) &&
+         matches(old, answer, answer->side == SIDE_FRONTEND);
 }
 
-/* Looks in all tables. `where`: the table with the other session. */
-static __always_inline enum conflict find_conflict(struct flow_key *answer, const struct session *session,
-                                                   bool last, enum table *where) {
-  bool from_client = answer->side == SIDE_FRONTEND;
+/* Whether no other session's answers look like those to a new one, after those that give way to it are gone.
+ */
+static __always_inline bool make_way(struct flow_key *answer, const struct session *session, bool last) {
   struct client_key key = client_key_of(answer);
   struct session *old = clients.lookup(&key);
-  *where = TABLE_CLIENTS;
-  if (!is_other_flow(old, session) || !matches(old, answer, from_client)) {
-    old = flows.lookup(answer);
-    *where = TABLE_FLOWS;
-    if (!is_other_flow(old, session)) {
-      old = openings.lookup(&key);
-      *where = TABLE_OPENINGS;
-      if (!is_other_flow(old, session) || !matches(old, answer, from_client)) return CONFLICT_NONE;
-    }
+  if (collides(old, answer, session)) {
+    if (!is_replaceable(old, session, answer->proto, last)) return false;
+    remove_client(&key);
   }
-  return is_replaceable(old, session, answer->proto, last) ? CONFLICT_REPLACEABLE : CONFLICT_LIVE;
+  old = openings.lookup(&key);
+  if (collides(old, answer, session)) {
+    if (!is_replaceable(old, session, answer->proto, last)) return false;
+    remove_opening(&key);
+  }
+  old = flows.lookup(answer);
+  if (!old || same_flow(&old->front, &session->front)) return true;
+  if (!is_replaceable(old, session, answer->proto, last)) return false;
+  flows.delete(answer);
+  return true;
 }
 
-static __always_inline void remove_conflict(struct flow_key *answer, enum table where) {
+static __always_inline bool is_with_server(const struct session *old, const struct flow_key *answer) {
+  return old && old->back.server == answer->saddr && old->back.server_port == answer->sport;
+}
+
+/* Whether make_way() will find nobody. Sessions of hairpin clients are left to it. */
+static __always_inline bool is_unused(struct flow_key *answer) {
   struct client_key key = client_key_of(answer);
-  if (where == TABLE_FLOWS) flows.delete(answer);
-  if (where == TABLE_CLIENTS) remove_client(&key);
-  if (where == TABLE_OPENINGS) remove_opening(&key);
+  return !flows.lookup(answer) && !is_with_server(clients.lookup(&key), answer) &&
+         !is_with_server(openings.lookup(&key), answer);
 }
 
 enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };

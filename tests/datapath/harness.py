@@ -23,7 +23,8 @@ from tests.datapath.punts import PuntReader
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 SESSION_ENTRIES = 1 << 16
-RETIRED_ENTRIES = UNANSWERED_ENTRIES = 64  # few, so that tests see what happens when it is their turn
+RETIRED_ENTRIES = 64  # few, so that tests see what happens when it is their turn
+UNCONFIRMED_ENTRIES = 1 << 18  # many, so that chance plays no part
 
 VLAN_TCI = 0x6042  # priority 3, VLAN 66
 _ENTRY_NODE, _EXIT_NODE = 1, 2
@@ -116,7 +117,7 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
     text = defines(sessions or SESSION_ENTRIES) + join([SOURCES / "K8sLbrp_dp.c"])
     if sessions is None:
         text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
-        text = re.sub(r"(#define UNANSWERED_ENTRIES) .*", rf"\1 {UNANSWERED_ENTRIES}", text)
+        text = re.sub(r"(#define UNCONFIRMED_ENTRIES) .*", rf"\1 {UNCONFIRMED_ENTRIES}", text)
     if way is Way.FULL:
         text = _replaced(text, "= take_fast_path(ctx, in);", "= NO_FAST_PATH;")
     if way is Way.COUNTED:

@@ -7,12 +7,12 @@ allowed.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
 from typing import Any
 
-from tests.datapath.harness import RETIRED_ENTRIES, UNANSWERED_ENTRIES
+from tests.datapath.harness import RETIRED_ENTRIES
 from tests.datapath.headers import (
     ACK,
     ECHO_REPLY,
@@ -75,7 +75,6 @@ class Session:
     port: int
     generation: int
     direct: bool = False
-    opening: int = 0  # its number among those that stood in `flows` when they were opened
 
     @property
     def request(self) -> FlowKey:
@@ -177,8 +176,6 @@ class Model:
     _choices: dict[tuple[FlowKey, int], Endpoint] = field(default_factory=dict)
     _retired: dict[int, Client] = field(default_factory=dict)
     _retirements: int = 0
-    _unanswered: deque[tuple[FlowKey, int]] = field(default_factory=deque)
-    _opened: int = 0
     _fate: Note = field(default_factory=lambda: Note("drop", 0))  # of later fragments
 
     def set_service(self, key: ServiceKey, service: Service) -> None:
@@ -578,11 +575,10 @@ class Model:
             self.flows.pop(session.request, None)
             if session.is_plain:
                 self.flows.pop(session.answer, None)
-        if not is_placed or not session.is_plain:
-            self._limit_unanswered(session)
-            self.flows[session.answer] = (replace(session), False)
-        if not is_placed:
+        else:
             self.flows[session.request] = (replace(session), True)
+        if not is_placed or not session.is_plain:
+            self.flows[session.answer] = (replace(session), False)
         if left is None or (left.backend, left.visible[0]) == (session.backend, session.visible[0]):
             return
         was_over = self._is_over(left)
@@ -592,29 +588,6 @@ class Model:
             self.flows.pop(left.answer, None)
         elif not was_over:  # late answers of the backend that was left still come from the VIP
             self.flows[left.answer] = (left, False)
-
-    @staticmethod
-    def _is_opening(session: Session) -> bool:
-        return session.state == "opening" or (session.state == "answered" and session.proto == IPPROTO_TCP)
-
-    def _limit_unanswered(self, session: Session) -> None:
-        """The oldest session without answer goes for a new one."""
-        self._opened += 1
-        session.opening = self._opened
-        self._unanswered.append((session.answer, session.opening))
-        if len(self._unanswered) <= UNANSWERED_ENTRIES:
-            return
-        key, opening = self._unanswered.popleft()
-        if key not in self.flows:
-            return
-        oldest = self.flows[key][0]
-        if oldest.opening != opening:
-            return
-        if not self._is_opening(oldest):
-            return
-        del self.flows[key]
-        if oldest.request in self.flows and self.flows[oldest.request][0].is_same(oldest):
-            del self.flows[oldest.request]
 
     def forget(self, end: Client) -> None:
         """The kernel has evicted what was kept for a client."""

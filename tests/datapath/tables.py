@@ -224,10 +224,9 @@ class Tables:
         self.set_settings()
         # Nothing ever hints that there are no flows, which is harmless.
         maps.clear_array(self.datapath.maps["retired"])
-        maps.clear_array(self.datapath.maps["unanswered"])
         maps.clear_array(self.datapath.maps["known"])
         self._known.clear()
-        maps.clear_per_cpu(self.datapath.maps["fifo_next"], 2)
+        maps.clear_per_cpu(self.datapath.maps["retired_next"], 1)
         maps.clear_per_cpu(self.datapath.maps["events"], len(EVENTS))
         maps.clear_per_cpu(self.datapath.maps["traffic"], COUNTERS_OF_TESTS, abi.size("traffic"))
         maps.clear_per_cpu(self.datapath.maps["totals"], abi.CONSTANTS["TOTALS"], abi.size("total"))

@@ -1,4 +1,4 @@
-"""Sessions in `flows` that nobody answers take a part of it only, also while no host runs."""
+"""Sessions in `flows` that are not confirmed take a part of it only, also while no host runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath.harness import Datapath, timeless_copies
+from tests.datapath import maps
+from tests.datapath.harness import Datapath, Outcome, timeless_copies
 from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
-from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.packets import CLIENT, OTHER_CLIENT, OTHER_VIP, PLAIN, SERVER, SERVER_PORT, VIP
 
-SESSIONS = 1024  # `flows` has half of them
-FLOOD = 1024
-PLACES = SESSIONS // 8 + 1  # in the FIFO
+SESSIONS = 1024
+FLOWS = SESSIONS // 2  # entries of the table
+PLACES = FLOWS // 4  # of sessions that are not confirmed
+FLOOD = 2 * FLOWS
 SEEN = "10.9.8.7"
 USER, NEW, FORGED = 2000, 3000, 10000  # source ports; the forged ones begin here
 
@@ -29,7 +31,8 @@ def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
 
 @pytest.fixture
 def lab(lab: Lab) -> Lab:
-    lab.serve((SERVER, SERVER_PORT))
+    for vip in (VIP, OTHER_VIP):
+        lab.serve((SERVER, SERVER_PORT), vip=vip)
     lab.tables.set_rewrite((CLIENT, "255.255.255.255", SEEN))
     lab.datapath.set_clock(1000)
     return lab
@@ -47,27 +50,39 @@ def opens(lab: Lab, exchange: Exchange, port: int) -> bool:
     return ask(lab, exchange, port, "S") and tell(lab, exchange, port, "SA") and ask(lab, exchange, port, "A")
 
 
-def flood(
-    lab: Lab, exchange: Exchange, *, first: int = 0, number: int = FLOOD, answered: bool = False
-) -> None:
-    """`answered`: as a server does that cannot know that a SYN is forged."""
-    for port in range(FORGED + first, FORGED + first + number):
-        assert ask(lab, exchange, port, "S"), f"the one after {port - FORGED}"
-        if answered:
-            assert tell(lab, exchange, port, "SA")
+def flood(lab: Lab, exchange: Exchange, flags: str = "S", answer: str = "") -> None:
+    """`answer`: flags of what a server says that cannot know that a packet is forged."""
+    for port in range(FORGED, FORGED + FLOOD):
+        assert ask(lab, exchange, port, flags), f"the one after {port - FORGED}"
+        if answer:
+            assert tell(lab, exchange, port, answer)
 
 
-@each_exchange
-def test_a_flood_keeps_no_new_client_out(lab: Lab, exchange: Exchange) -> None:
-    flood(lab, exchange)
+def source_port(outcome: Outcome) -> int:
+    assert outcome.out == SERVER_IF
+    return int.from_bytes(outcome.frame[34:36])
+
+
+def entries(lab: Lab) -> int:
+    return len(list(maps.keys(lab.datapath.maps["flows"])))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "flags", "answer"),
+    [
+        (UDP_EXCHANGE, "", ""),
+        (TCP_EXCHANGE, "S", ""),
+        (TCP_EXCHANGE, "S", "SA"),
+        (TCP_EXCHANGE, "A", ""),
+        (TCP_EXCHANGE, "A", "R"),
+        (TCP_EXCHANGE, "FA", ""),
+    ],
+)
+def test_a_flood_keeps_no_new_client_out(lab: Lab, exchange: Exchange, flags: str, answer: str) -> None:
+    flood(lab, exchange, flags, answer)
+    assert entries(lab) <= PLACES
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
-
-
-def test_neither_do_forged_syns_that_the_server_answers(lab: Lab) -> None:
-    flood(lab, TCP_EXCHANGE, answered=True)
-    for port in range(NEW, NEW + 100):
-        assert opens(lab, TCP_EXCHANGE, port)
 
 
 @each_exchange
@@ -75,6 +90,7 @@ def test_neither_does_one_whose_packets_come_twice(lab: Lab, exchange: Exchange)
     flood(lab, exchange)
     lab.datapath.set_clock(1001)
     flood(lab, exchange)
+    assert entries(lab) <= PLACES
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
 
@@ -87,6 +103,13 @@ def test_sessions_that_live_outlast_the_flood(lab: Lab, exchange: Exchange) -> N
     assert all(tell(lab, exchange, port) and ask(lab, exchange, port) for port in ports)
 
 
+def test_sessions_found_mid_stream_outlast_it_once_both_sides_are_heard(lab: Lab) -> None:
+    ports = range(USER, USER + 100)
+    assert all(ask(lab, TCP_EXCHANGE, port) and tell(lab, TCP_EXCHANGE, port) for port in ports)
+    flood(lab, TCP_EXCHANGE, "A")
+    assert all(tell(lab, TCP_EXCHANGE, port) and ask(lab, TCP_EXCHANGE, port) for port in ports)
+
+
 @each_exchange
 def test_a_slow_server_answers_after_the_client_has_asked_again(lab: Lab, exchange: Exchange) -> None:
     assert ask(lab, exchange, USER, "S")
@@ -96,11 +119,26 @@ def test_a_slow_server_answers_after_the_client_has_asked_again(lab: Lab, exchan
     assert tell(lab, exchange, USER, "SA")
 
 
-def test_a_later_session_of_the_same_flow_has_its_own_turn(lab: Lab) -> None:
-    assert opens(lab, TCP_EXCHANGE, USER)
-    assert ask(lab, TCP_EXCHANGE, USER, "FA") and tell(lab, TCP_EXCHANGE, USER, "FA")
-    flood(lab, TCP_EXCHANGE, number=PLACES - 10)
-    assert ask(lab, TCP_EXCHANGE, USER, "S")
-    flood(lab, TCP_EXCHANGE, first=PLACES, number=20)
-    assert tell(lab, TCP_EXCHANGE, USER, "SA")
-    assert ask(lab, TCP_EXCHANGE, USER, "A")
+@each_exchange
+def test_two_sessions_never_share_a_source_port(lab: Lab, exchange: Exchange) -> None:
+    """The first one has lost its place before the second one comes."""
+    lab.from_client(exchange.request(CLIENT, VIP, PLAIN, USER))
+    flood(lab, exchange)
+    lab.datapath.set_clock(1003)
+    second = source_port(lab.from_client(exchange.request(CLIENT, OTHER_VIP, PLAIN, USER)))
+    assert source_port(lab.from_client(exchange.request(CLIENT, VIP, PLAIN, USER))) != second
+
+
+def test_a_stream_that_nobody_answers_stays_as_it_is(lab: Lab) -> None:
+    """It stands beside another session of its port. In each second another such session begins than can stay."""
+    lab.tables.set_rewrite((OTHER_CLIENT, "255.255.255.255", SEEN))
+    lab.from_client(UDP_EXCHANGE.request(CLIENT, VIP, PLAIN, USER))
+    lab.from_server(UDP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, dport=USER))
+    stream = UDP_EXCHANGE.request(CLIENT, OTHER_VIP, PLAIN, USER)
+    first = source_port(lab.from_client(stream))
+    for number in range(2 * PLACES):
+        lab.datapath.set_clock(1000 + number)
+        request = UDP_EXCHANGE.request(OTHER_CLIENT, VIP, PLAIN, FORGED + number)
+        assert lab.from_other_client(request).out == SERVER_IF
+        assert source_port(lab.from_client(stream)) == first
+    assert lab.count("new_session") == 2 + 2 * PLACES

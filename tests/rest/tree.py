@@ -122,9 +122,10 @@ class Tree:
 
     def change_backend(self, vip: str, vport: int, proto: str, ip: str, leaf: str, value: Any) -> None:
         found = self._find(vip, vport, proto)
-        if any(ip not in service["backends"] for service in found):
-            raise Conflict
-        _expect_ports(proto, {leaf: value})
+        for service in found:  # whichever is looked at first has the say
+            if ip not in service["backends"]:
+                raise Conflict
+            _expect_ports(proto, {leaf: value})
         for service in found:
             service["backends"][ip][leaf] = value
 

@@ -1,0 +1,45 @@
+/*
+ * The kernel evicts nothing from `flows`. So the sessions there that are not confirmed share a number of
+ * places, and a flood of packets that nobody answers takes no more than these. A new session looks at some
+ * places at random; when all are taken, it removes the session that was not seen for longest: an LRU by
+ * sampling.
+ */
+#define PLACES_SAMPLED 4
+#define PLACE_FREE (-1)
+
+/* For how many ticks the session that has this place was not seen. */
+static __always_inline __s32 idle_ticks(struct unconfirmed *place, __u32 now) {
+  struct session *entry = flows.lookup(&place->answer);
+  if (!entry || entry->unconfirmed != place->number) return PLACE_FREE;
+  __s32 idle = now - entry->last_seen;
+  return idle < 0 ? 0 : idle;
+}
+
+static __always_inline void remove_holder(struct unconfirmed *place) {
+  struct session *entry = flows.lookup(&place->answer);
+  struct session holder;
+  if (entry && copy_session(entry, &holder) && holder.unconfirmed == place->number)
+    remove_session(&holder, place->answer.proto);
+}
+
+/* Before a new session is stored in `flows`, where `answer` will find it. */
+static __always_inline void take_place(const struct session *session, const struct flow_key *answer) {
+  if (DRY_RUN) return;
+  __u32 random = bpf_get_prandom_u32(), chosen = 0;
+  __s32 longest = PLACE_FREE;
+  LOOP for (int sample = 0; sample < PLACES_SAMPLED; sample++) {
+    __u32 index = random % UNCONFIRMED_ENTRIES;
+    struct unconfirmed *place = unconfirmed.lookup(&index);
+    if (!place) return;
+    __s32 idle = idle_ticks(place, session->last_seen);
+    if (idle == PLACE_FREE || idle > longest) chosen = index;
+    if (idle == PLACE_FREE) break;
+    longest = idle > longest ? idle : longest;
+    random = random * 0x9e3779b1 + 1;
+  }
+  struct unconfirmed *place = unconfirmed.lookup(&chosen);
+  if (!place) return;
+  remove_holder(place);
+  place->answer = *answer;
+  place->number = session->unconfirmed;
+}
