@@ -24,10 +24,9 @@ from testbed.lab import Lab
 CUBE = "lb"
 _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
 INLINE_BACKENDS = 14
-INLINE_SLOTS = 1024
 CHUNK_BYTES = 512
-# struct service: slots, buckets, index_shift, backends, words, first_chunk
-_SERVICE = struct.Struct(f"=4xIHB5x{8 * INLINE_BACKENDS}s{INLINE_SLOTS // 2}sI4x")
+# struct service: slots, first_chunk, buckets, index_shift, backends
+_SERVICE = struct.Struct(f"=4xIIHBx{8 * INLINE_BACKENDS}s8x")
 _CHUNK = struct.Struct(f"=4x{CHUNK_BYTES}s")
 _BACKENDS_PER_BUCKET = 8
 _TCP = 6
@@ -153,18 +152,19 @@ def _choices(running: Host) -> Choices:
     chunks = kernel.open_map(running.map_path(CUBE, "chunks"))
     try:
         key = IPv4Address(packets.vip(0)).packed + packets.VPORT.to_bytes(2, "big") + bytes([_TCP, 0])
-        entry = _found(bpf.lookup(table, key, _SERVICE.size))
-        slots, buckets, shift, backends, words, first = _SERVICE.unpack(entry)
-        inline = buckets == 0 and slots in (0, 1, INLINE_SLOTS)
-        slot_chunks = 0 if inline else (slots << shift) // (8 * CHUNK_BYTES)
+        slots, first, buckets, shift, backends = _SERVICE.unpack(
+            _found(bpf.lookup(table, key, _SERVICE.size))
+        )
+        slot_chunks = (slots << shift) // (8 * CHUNK_BYTES) if slots > 1 else 0
         count = slot_chunks + buckets * _BACKENDS_PER_BUCKET * 8 // CHUNK_BYTES
         read = [_found(bpf.lookup(chunks, bpf.u32(first + i), _CHUNK.size)) for i in range(count)]
     finally:
         os.close(table)
         os.close(chunks)
     content = b"".join(_CHUNK.unpack(chunk)[0] for chunk in read)
-    table_of_slots = words if inline else content[: slot_chunks * CHUNK_BYTES]
-    indexes = _indexes(table_of_slots, shift) if slots > 1 else np.zeros(1, dtype=np.intp)
+    indexes = (
+        _indexes(content[: slot_chunks * CHUNK_BYTES], shift) if slots > 1 else np.zeros(1, dtype=np.intp)
+    )
     stored = content[slot_chunks * CHUNK_BYTES :] if buckets else backends
     addresses = [socket.inet_ntoa(stored[at : at + 4]) for at in range(0, len(stored), 8)]
     return Choices(slots, addresses, indexes[(_HASHES * np.uint64(slots) >> np.uint64(32)).astype(np.intp)])

@@ -17,7 +17,6 @@ CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
 BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
-INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -97,8 +96,7 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
     if entry.index_shift not in (2, 3, 4):
         faults.append(f"its indexes have 2^{entry.index_shift} bits")
         return Served([], frozenset(), frozenset(), range(0), faults=faults)
-    inline = entry.buckets == 0 and entry.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
-    slot_chunks = 0 if inline else (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES)
+    slot_chunks = (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES) if entry.slots > 1 else 0
     backend_chunks = entry.buckets * BACKENDS_PER_BUCKET // BACKENDS_PER_CHUNK
     numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
     content = []
@@ -110,8 +108,7 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
         elif segment != entry.first_chunk:
             faults.append(f"its chunk {number} says that it belongs to {segment}, not to {entry.first_chunk}")
         content.append(chunk[4:])
-    table = bytes(entry.words) if inline else b"".join(content[:slot_chunks])
-    stored = b"".join(content[slot_chunks:])
+    table, stored = b"".join(content[:slot_chunks]), b"".join(content[slot_chunks:])
     backends = list(_backends(stored if entry.buckets else bytes(entry.backends)))
     for index, (endpoint, _) in enumerate(backends):
         if (

@@ -16,7 +16,6 @@ constexpr uint32_t kBitsOfWord = 16;
 constexpr uint32_t kBucketsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_BUCKET;
 constexpr uint32_t kMaxBuckets =
     (1 << kBitsOfWord) / BACKENDS_PER_BUCKET;  // a word holds the index of a backend
-static_assert(INLINE_SLOTS == kPartitions && INLINE_WORDS == WORDS_PER_CHUNK);
 
 // A backend and what it stands under.
 struct Member {
@@ -139,8 +138,7 @@ abi::service_key kernel_key(const ServiceId &id) { return {id.vip, htons(id.port
 ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
 
 uint32_t chunks_of(const abi::service &entry) {
-  const bool any = entry.slots > 1 && !abi::has_inline_slots(&entry);
-  const uint32_t slots = any ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
+  const uint32_t slots = entry.slots > 1 ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
   return slots + entry.buckets / kBucketsOfChunk;
 }
 
@@ -159,8 +157,8 @@ Layout::Layout(const ServiceId &id, const Service &service) {
   chunks.resize(chunks_of(entry));
   for (uint32_t slot = 0; slot < slots.size(); ++slot) {
     const uint32_t bit = slot << entry.index_shift;
-    auto &words = abi::has_inline_slots(&entry) ? entry.words : chunks[bit / (8 * CHUNK_BYTES)].words;
-    words[bit / kBitsOfWord % WORDS_PER_CHUNK] |= static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
+    chunks[bit / (8 * CHUNK_BYTES)].words[bit / kBitsOfWord % WORDS_PER_CHUNK] |=
+        static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
   }
   const uint32_t first = first_of_backends();
   for (const auto &member : members) {

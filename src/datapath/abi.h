@@ -153,37 +153,25 @@ struct backend {
 /*
  * A service chooses by a lookup table, as with Maglev, but one that the control plane fills by rendezvous
  * hashing (Rendezvous.h): each of its slots holds the index of a backend, and the hash of a flow picks the
- * slot. Few backends stand here, and so do their slots unless it takes more than the least number for the
- * shares to be precise. Others stand in chunks.
+ * slot. Few backends stand here, others in chunks.
  *
  * Readers take no lock. As with a seqcount, they look at the version before and after reading. Besides, the
  * kernel may give the memory of an entry to another one meanwhile. So version_again is `version` xor
  * service_check(key): a reader that does not find both, both times, has seen another entry, or parts of two.
- *
- * A choice reads the first cache line, one of the slots and the last one, none of which tells where another
- * one is: so they come at the same time. Only backends beyond the first six take one more.
  */
-#define INLINE_BACKENDS 14
-#define INLINE_SLOTS 1024
-#define INLINE_WORDS (INLINE_SLOTS / 4)
+#define INLINE_BACKENDS 14 /* the kernel's header, the key and the value fill three cache lines */
 
 struct service {
-  __u32 version;    /* never used twice */
-  __u32 slots;      /* 0: no backend accepts sessions; 1: only backends[0] does */
-  __u16 buckets;    /* of backends, in chunks: a power of two; 0: the backends stand here */
-  __u8 index_shift; /* an index has 2^index_shift bits: 4, 8 or 16 */
-  __u8 sources;     /* the number of its set of source ranges; 0: none, it serves everybody */
-  __u32 affinity;   /* seconds for which a client keeps its backend; 0: it does not */
+  __u32 version;     /* never used twice */
+  __u32 slots;       /* 0: no backend accepts sessions; 1: only backends[0] does */
+  __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
+  __u16 buckets;     /* of backends, in chunks: a power of two; 0: the backends stand here */
+  __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
+  __u8 sources;      /* the number of its set of source ranges; 0: none, it serves everybody */
   struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
-  __u16 words[INLINE_WORDS];                /* their indexes, if has_inline_slots() */
-  __u32 first_chunk; /* of the slots, unless they stand here; those of the backends follow */
+  __u32 affinity;                           /* seconds for which a client keeps its backend; 0: it does not */
   __u32 version_again;
 };
-
-/* Whether its slots stand in the entry, as they would in a chunk. Else `words` are zero. */
-static inline int has_inline_slots(const struct service *service) {
-  return service->slots == INLINE_SLOTS && service->buckets == 0;
-}
 
 static inline __u32 service_check(const struct service_key *key) {
   __u64 hash = ((__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto) * 0x9e3779b97f4a7c15ULL;
@@ -444,7 +432,7 @@ ABI_ASSERT(sizeof(struct port) == 8);
 ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
 ABI_ASSERT(sizeof(struct service_key) == 8);
 ABI_ASSERT(sizeof(struct backend) == 8);
-ABI_ASSERT(sizeof(struct service) == 648 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct service) == 136 && ABI_OFFSET(service, backends) == 16);
 ABI_ASSERT(sizeof(struct source_range) == 16);
 ABI_ASSERT(sizeof(struct affinity_key) == 12);
 ABI_ASSERT(sizeof(struct affinity) == 16);

@@ -43,11 +43,6 @@ static __always_inline bool is_of_segment(const struct chunk *chunk, __u32 segme
 /* What a slot holds: the index of a backend. Slots are packed: slot n begins at bit n << index_shift. False
  * when the control plane has replaced the slots meanwhile. */
 static __always_inline bool read_slot(const struct service *service, __u32 hash, __u32 *index) {
-  if (has_inline_slots(service)) {
-    __u32 slot = ((__u64)hash * INLINE_SLOTS) >> 32; /* so it need not wait for the number of slots */
-    *index = service->words[slot / 4] >> slot % 4 * 4 & 15;
-    return true;
-  }
   __u32 segment = service->first_chunk, shift = service->index_shift & 7;
   __u32 bit = (__u32)(((__u64)hash * service->slots) >> 32) << shift;
   __u32 number = segment + (bit >> LOG2_CHUNK_BITS);

@@ -17,7 +17,6 @@ ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE, RESET = range(abi.CON
 NO_PORT = abi.CONSTANTS["NO_PORT"]
 MAX_PORTS = abi.CONSTANTS["MAX_PORTS"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
-INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
 BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
@@ -34,7 +33,7 @@ TIMEOUTS = {
 """Idle timeouts by protocol and state, as the control plane sets them unless told otherwise."""
 
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct(f"=IIHBBI{8 * INLINE_BACKENDS}s{INLINE_SLOTS // 2}sII")
+_SERVICE = struct.Struct(f"=IIIHBB{8 * INLINE_BACKENDS}sII")
 _CHUNK = struct.Struct(f"=I{CHUNK_BYTES}s")
 _REWRITE = struct.Struct("=4s4s4sI")
 _PORT = struct.Struct("=BBHI")
@@ -292,20 +291,18 @@ class Tables:
         drained: Sequence[Endpoint] = (),
         *,
         chunks: bool = False,
-        slots: int = INLINE_SLOTS,
         affinity: int = 0,
         sources: Sequence[str] = (),
     ) -> None:
         """Each of `backends` gets the same share, `drained` ones belong to the service without. Backends stand in
-        the entry where possible, or in `chunks`; so do `slots`. `affinity` is its timeout, `sources` are
-        prefixes."""
+        the entry where possible, or in `chunks`. `affinity` is its timeout, `sources` are prefixes."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         old = self._segments.get(key, range(0))
         members = [*backends, *drained]
         chunks = chunks or len(members) > INLINE_BACKENDS
         indexes, buckets = _place(members) if chunks else (list(range(len(members))), 0)
         usable, shift = indexes[: len(backends)], 3 if buckets else 2
-        slots = len(usable) if len(usable) < 2 and not chunks else slots if usable else 0
+        slots = len(usable) if len(usable) < 2 and not chunks else 2 * CHUNK_BYTES if usable else 0
         table = (
             _slot_chunks([usable[slot % len(usable)] for slot in range(slots)], shift) if slots > 1 else []
         )
@@ -314,16 +311,15 @@ class Tables:
             for number, endpoint in enumerate(members)
         ]
         stored = _backend_chunks(dict(zip(indexes, values, strict=True)), buckets)
-        inline = b"" if chunks else b"".join(values)
-        words = table.pop() if slots == INLINE_SLOTS and not chunks else b""
         segment = self._write_chunks(table + stored)
+        inline = b"" if chunks else b"".join(values)
         self._know(vip, port, proto)
         for endpoint in members:
             self._know(*endpoint, proto)
             self._write("endpoints", self._endpoint_key(endpoint, proto), struct.pack("=I", 1))
         self._write("vips", ip(vip), struct.pack("=I", 1))
         source_set = self._write_sources(key, sources)
-        self._write_service(key, slots, buckets, shift, source_set, affinity, inline, words, segment.start)
+        self._write_service(key, slots, segment.start, buckets, shift, source_set, inline, affinity)
         self._segments[key] = segment
         self._erase(old)
         self._set_members(key, set(members))

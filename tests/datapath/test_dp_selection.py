@@ -23,7 +23,7 @@ from tests.datapath.lab import (
     assert_dropped,
 )
 from tests.datapath.packets import CLIENT, PLAIN, SERVER_PORT, VIP, VIP_PORT
-from tests.datapath.tables import INLINE_BACKENDS, INLINE_SLOTS, Tables
+from tests.datapath.tables import INLINE_BACKENDS, Tables
 
 SERVERS = [f"10.1.0.{i}" for i in range(1, 6)]
 FLOWS, TOLERANCE = 1000, 75  # six times the standard deviation of a fair choice
@@ -87,15 +87,6 @@ def test_every_backend_is_used(lab: Lab, count: int) -> None:
     backends = [(f"10.1.1.{i}", SERVER_PORT) for i in range(count)]
     lab.tables.set_service(VIP, VIP_PORT, IPPROTO_TCP, backends)
     packets = requests(TCP_EXCHANGE, 12 * count)
-    assert {chosen(lab, packet) for packet in packets} == {ip for ip, _ in backends}
-
-
-@pytest.mark.parametrize("slots", [INLINE_SLOTS, 2 * INLINE_SLOTS, 3 * INLINE_SLOTS])
-def test_every_backend_of_the_entry_is_used(lab: Lab, slots: int) -> None:
-    """By slots in the entry, and by more of them in chunks."""
-    backends = [(f"10.1.1.{i}", SERVER_PORT) for i in range(INLINE_BACKENDS)]
-    lab.tables.set_service(VIP, VIP_PORT, IPPROTO_TCP, backends, slots=slots)
-    packets = requests(TCP_EXCHANGE, 12 * len(backends))
     assert {chosen(lab, packet) for packet in packets} == {ip for ip, _ in backends}
 
 

@@ -164,14 +164,6 @@ def backend(place: Place, index: int, **members: int) -> None:
     place.change("services", key_of(VIP, 80, 6), change)
 
 
-def slots_of_entry(place: Place, first: bytes) -> None:
-    """Changes the first slots that stand in the entry of the service of port 80."""
-    at = abi.struct("service").words.offset
-    place.change(
-        "services", key_of(VIP, 80, 6), lambda raw: raw.__setitem__(slice(at, at + len(first)), first)
-    )
-
-
 def chunk_of(place: Place, at: int) -> bytes:
     """The key of a chunk of the service of port 443, counted from its first one (or from the end)."""
     raw = dict(entries(pins(place.root, CUBE) / "services"))[key_of(VIP, 443, 6)]
@@ -279,10 +271,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         "says that it belongs to",
     ),
     "two services share a chunk": (
-        lambda p: [
-            service(p, 80, "slots", 2048),
-            service(p, 80, "first_chunk", int.from_bytes(chunk_of(p, 0), "little")),
-        ],
+        lambda p: service(p, 80, "first_chunk", int.from_bytes(chunk_of(p, 0), "little")),
         "belongs to service",
     ),
     "backend gone": (
@@ -302,11 +291,6 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         lambda p: backend(p, 0, flags=0),
         "may not get new sessions, but shall",
     ),
-    "slot of an entry that leads nowhere": (
-        lambda p: slots_of_entry(p, b"\xff"),
-        PORT_80 + "a slot leads to backend number 15, which does not exist",
-    ),
-    "unfair slots of an entry": (lambda p: slots_of_entry(p, bytes(512)), PORT_80 + "backend"),
     "slot that leads nowhere": (
         lambda p: p.change("chunks", chunk_of(p, 0), lambda raw: raw.__setitem__(4, 255)),
         "leads to backend number 255, which does not exist",
