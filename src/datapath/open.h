@@ -92,7 +92,7 @@ static __always_inline enum open_result store_with_conflict_check(struct session
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
   session->check = check_of(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
-  __u16 number = (hash + session->last_seen * 2) | 1; /* another one in each tick */
+  __u16 number = bpf_get_prandom_u32() | 1; /* not that of an earlier session of this flow */
   session->unconfirmed = backend_sees_client(session) ? 0 : number;
   enum client_entry entry = store_client_entry(session, proto);
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
