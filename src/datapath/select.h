@@ -154,15 +154,16 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
 }
 
 /*
- * CHOICE_CHANGED when the control plane has changed the service twice in this moment. A service that is not
- * found is looked for once more as well: the kernel puts the new version of an entry before the others of its
- * bucket and then takes the old one out, so a lookup that is among the others meanwhile misses both (without
- * this, the race of two CPUs saw it once in three million packets).
+ * CHOICE_CHANGED when the control plane has changed the service in each of these moments. A service that is
+ * not found is looked for again as well: the kernel puts the new version of an entry before the others of its
+ * bucket, then takes the old one out, and may use its memory at once, so a lookup that is among the others or
+ * at the old one meanwhile misses both. (The race of two CPUs saw that once in three million packets, and
+ * twice in a row once in some hundred million.)
  */
 static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
                                                   struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
-  LOOP for (int attempt = 0; attempt < 2; attempt++) {
+  LOOP for (int attempt = 0; attempt < 3; attempt++) {
     choice = try_select_backend(tuple, hash, chosen);
     if (choice != CHOICE_CHANGED && choice != CHOICE_NO_SERVICE) break;
   }
