@@ -1,9 +1,8 @@
-"""The datapath without its counters of packets and bytes, to see what those cost."""
+"""The datapath whose fast path does not count packets and bytes, to see what that costs."""
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
@@ -12,7 +11,12 @@ from bench.driver import load_text
 from pcnhost.engine.source import Hook
 
 _CLOCK_MONOTONIC_COARSE = 6  # moves once a jiffy, and says so
-_COUNTERS = ("count_translated", "count_fate")  # all that an established packet counts, and one that passes
+# All that an established packet counts, and one that passes. The full path stays as it is, or the verifier may have
+# more to follow than it is willing to.
+_COUNTS = (
+    "    count_fate(pkt.tuple.side, FATE_PASSED, packet_length(ctx));\n",
+    "  count_translated(session.counter, from_client, packet_length(ctx));\n",
+)
 
 
 def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dict[str, int]:
@@ -34,10 +38,8 @@ def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dic
 
 
 def _without_counters(text: str) -> str:
-    for function in _COUNTERS:
-        text, found = re.subn(
-            rf"(static __always_inline void {function}\([^{{]*\{{\n)", r"\1  return;\n", text
-        )
-        if found != 1:
-            raise LookupError(f"{function} is not in the datapath")
+    for count in _COUNTS:
+        if text.count(count) != 1:
+            raise LookupError(f"{count.strip()} is not in the datapath's fast path")
+        text = text.replace(count, "")
     return text
