@@ -275,8 +275,7 @@ struct client_key {
   __u8 pad;
 };
 
-/* flows: packets exactly as they enter, by 5-tuple and side. Variables are called tuple, request or answer.
- */
+/* flows: packets exactly as they enter. Variables of this type are called tuple, request or answer. */
 struct flow_key {
   __be32 saddr;
   __be32 daddr;
@@ -324,8 +323,7 @@ struct session {
 
 /* unconfirmed: the places of sessions in `flows` that are not confirmed. */
 struct unconfirmed {
-  struct flow_key
-      answer; /* the entry of the session that has this place, as long as it has the same number */
+  struct flow_key answer; /* leads to the session that has this place, if it has the same number */
   __u32 number;
 };
 

@@ -21,6 +21,11 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
   return !expired(session, proto, now);
 }
 
+/* The entry may be another session's since. */
+static __always_inline void remove_flow(struct flow_key tuple, const struct session *session) {
+  if (is_entry_of(flows.lookup(&tuple), session)) flows.delete(&tuple);
+}
+
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
   if (DRY_RUN) return;
   __u32 zero = 0;
@@ -36,10 +41,6 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   struct session *entry = clients.lookup(&oldest);
   struct session finished;
   if (!entry || !copy_session(entry, &finished) || is_needed(&finished, oldest.proto, now)) return;
-  if (!backend_sees_client(&finished)) {
-    struct flow_key answers = answer_of(&finished, oldest.proto);
-    struct session *answered = flows.lookup(&answers); /* which may be another session's since */
-    if (answered && answered->check == finished.check) flows.delete(&answers);
-  }
+  if (!backend_sees_client(&finished)) remove_flow(answer_of(&finished, oldest.proto), &finished);
   if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
 }

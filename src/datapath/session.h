@@ -92,6 +92,11 @@ static __always_inline bool copy_session(const struct session *entry, struct ses
   return session->check == check_of(session);
 }
 
+/* Whether an entry that a lookup has found, or null, is one of this session. */
+static __always_inline bool is_entry_of(const struct session *entry, const struct session *session) {
+  return entry && entry->check == session->check;
+}
+
 /* --- state --- */
 
 static __always_inline bool is_syn(const struct packet *pkt) {

@@ -4,11 +4,12 @@
  * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
  * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
- * whose client has not gone on after it, because a server answers forged packets, too. (conntrack calls such
- * connections not ASSURED.) Then they move to `clients`, so a flood cannot evict sessions that live. flows by
- * the packet's own addresses and ports, one entry for each direction, for the exceptions: another session of
- * the same client port (one "beside others"), and answers to a client that the backend sees under another
- * address or port (src-ip-rewrite, hairpin, replaced source port).
+ *           whose client has not gone on after it, because a server answers forged packets, too. (conntrack
+ *           calls such connections not ASSURED.) Then they move to `clients`, so a flood cannot evict
+ *           sessions that live.
+ * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
+ *           another session of the same client port (one "beside others"), and answers to a client that the
+ *           backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
  *
  * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
  * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
@@ -193,7 +194,7 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   struct session *entry = from_client ? 0 : clients.lookup(&key);
   if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
     entry = openings.lookup(&key);
-    is_in_openings = entry && entry->check == session->check;
+    is_in_openings = is_entry_of(entry, session);
   }
   if (!entry || !same_flow(&entry->front, &session->front)) {
     entry = flows.lookup(&other);
@@ -243,14 +244,6 @@ static __always_inline bool is_replaceable(const struct session *old, const stru
                                            __u8 proto, bool last) {
   return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
          (last && old->state == SESSION_CLOSED);
-}
-
-static __always_inline bool is_entry_of(const struct session *entry, const struct session *session) {
-  return entry && entry->check == session->check;
-}
-
-static __always_inline void remove_flow(struct flow_key tuple, const struct session *session) {
-  if (is_entry_of(flows.lookup(&tuple), session)) flows.delete(&tuple);
 }
 
 /* Removes all entries of a session, and none of another one. */
