@@ -9,7 +9,7 @@ from contextlib import closing
 
 from bench import datapath
 from pcnhost.engine import bpf
-from pcnhost.engine.compile import CompileError, compile_text
+from pcnhost.engine.compile import CompileError, Module, compile_text
 from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
 from pcnhost.engine.source import Hook
 
@@ -44,6 +44,15 @@ def stack_bytes(insns: bytes) -> int:
     return -deepest
 
 
+def visited_instructions(module: Module, hook: Hook) -> int:
+    """Loads the program that forwards; raises bpf.ProgramRejected."""
+    program = bpf.load_program(PROGRAM_TYPES[hook], "size", module.linked(FUNCTIONS[hook], {}))
+    try:
+        return bpf.verified_instructions(program)
+    finally:
+        os.close(program)
+
+
 def line(hook: Hook, variant: str) -> str:
     """The row of one program in what is printed."""
     text, flags = datapath.request(datapath.text(), hook)
@@ -56,9 +65,7 @@ def line(hook: Hook, variant: str) -> str:
         with closing(compile_text(text, flags)) as module:
             insns = max(module.functions.values(), key=len)
             if not VARIANTS[variant]:
-                program = bpf.load_program(PROGRAM_TYPES[hook], "size", module.linked(FUNCTIONS[hook], {}))
-                visited = f"{bpf.verified_instructions(program):,}"
-                os.close(program)
+                visited = f"{visited_instructions(module, hook):,}"
     except (CompileError, bpf.ProgramRejected) as e:
         return f"{head} {str(e).strip().splitlines()[-1]}"
     used = stack_bytes(insns)

@@ -3,15 +3,13 @@ its functions."""
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 
 import pytest
 
 from bench import datapath
-from pcnhost.engine import bpf
+from bench.size import visited_instructions
 from pcnhost.engine.compile import compile_text
-from pcnhost.engine.program import FUNCTIONS, PROGRAM_TYPES
 from pcnhost.engine.source import Hook
 
 pytestmark = pytest.mark.root
@@ -24,12 +22,10 @@ MAY_BE_VISITED = 700_000
 @pytest.mark.parametrize("clock", [{"KERNEL_HZ": 250}, {}], ids=["known frequency", "unknown frequency"])
 def test_it_loads_without_what_pcnhost_adds(hook: Hook, clock: dict[str, int]) -> None:
     text, flags = datapath.request(datapath.text(**clock), hook)
-    assert len(datapath.as_in_polycubed(flags)) < len(flags)
-    with closing(compile_text(text, datapath.as_in_polycubed(flags))) as module:
-        program = bpf.load_program(PROGRAM_TYPES[hook], "datapath", module.linked(FUNCTIONS[hook], {}))
-    visited = bpf.verified_instructions(program)
-    os.close(program)
-    assert 10_000 < visited < MAY_BE_VISITED
+    as_in_polycubed = datapath.as_in_polycubed(flags)
+    assert len(as_in_polycubed) < len(flags)
+    with closing(compile_text(text, as_in_polycubed)) as module:
+        assert 10_000 < visited_instructions(module, hook) < MAY_BE_VISITED
 
 
 @pytest.mark.parametrize("cpus", [64, 384])

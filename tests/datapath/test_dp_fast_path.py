@@ -11,7 +11,6 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -22,10 +21,10 @@ from tests.datapath.fuzz import BACKEND_IF, CHANGE_EVERY, World, is_arp, is_poss
 from tests.datapath.generator import CLIENTS, Generator, Injected
 from tests.datapath.harness import Datapath, Verdict, Way
 from tests.datapath.headers import ACK, Kind, classify
+from tests.datapath.tables import SESSION_TABLES
 
 PACKETS = int(os.environ.get("FUZZ_PACKETS", "15000"))
 COMPARE_EVERY = 1000
-TABLES, SESSION_TABLES = ("fragments", "affinities"), ("clients", "openings", "flows")
 
 pytestmark = pytest.mark.root
 
@@ -43,13 +42,13 @@ def both(request: pytest.FixtureRequest) -> Iterator[tuple[Datapath, Datapath]]:
     os.sched_setaffinity(0, cpus)
 
 
-def contents(datapath: Datapath) -> dict[str, dict[bytes, Any]]:
-    return {name: maps.contents(datapath.maps[name]) for name in TABLES} | {
-        name: {
-            key: but_for_chance(value) for key, value in maps.contents(datapath.maps[name]).items() if value
-        }
-        for name in SESSION_TABLES
+def contents(datapath: Datapath) -> dict[str, dict[bytes, bytes | None]]:
+    found = {
+        name: maps.contents(datapath.maps[name]) for name in (*SESSION_TABLES, "fragments", "affinities")
     }
+    for name in SESSION_TABLES:
+        found[name] = {key: value and but_for_chance(value) for key, value in found[name].items()}
+    return found
 
 
 def but_for_chance(value: bytes) -> bytes:

@@ -160,10 +160,7 @@ def one_round(host: Host, recorder: Recorder, count: int) -> Iterator[list[Batch
             yield [batch for batch in recorder.record() if batch.keys]
 
 
-SIZES = {"one backend": 1, "few backends": 13, "backends without slots": 14, "many backends": 40}
-
-
-@pytest.mark.parametrize("count", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("count", [1, 14, 40], ids=["one backend", "few backends", "many backends"])
 def test_no_session_is_pinned_to_another_services_backend(
     host: Host, on_track: Callable[[int], Track], count: int
 ) -> None:
@@ -196,7 +193,7 @@ def test_no_session_is_pinned_to_another_services_backend(
         )
         for sport, flags in ((5000, SYN), (5001, RST), (5002, RST), (5003, RST))
     ]
-    share, updates = PACKETS // len(SIZES), UPDATES // len(SIZES)
+    share, updates = PACKETS // 3, UPDATES // 3
     (tally,) = track.race([opening], lambda sent: sent >= share and made >= updates, change)
     assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
     assert tally.right > tally.sent // 4

@@ -1,4 +1,5 @@
-"""Sessions in `flows` that are not confirmed take a part of it only, also while no host runs."""
+"""Sessions whose answers stand in `flows` make room for others, also while no host runs: when they end, as others do,
+and those that are not confirmed take a part of it only."""
 
 from __future__ import annotations
 
@@ -7,10 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath import maps
 from tests.datapath.harness import Datapath, Outcome, timeless_copies
 from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
-from tests.datapath.packets import CLIENT, OTHER_CLIENT, OTHER_VIP, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    OTHER_CLIENT,
+    OTHER_VIP,
+    PLAIN,
+    SERVER,
+    SERVER_PORT,
+    VIP,
+)
 
 SESSIONS = 1024
 FLOWS = SESSIONS // 2  # entries of the table
@@ -38,8 +47,8 @@ def lab(lab: Lab) -> Lab:
     return lab
 
 
-def ask(lab: Lab, exchange: Exchange, port: int, flags: str = "A") -> bool:
-    return lab.from_client(exchange.request(CLIENT, VIP, PLAIN, port, flags=flags)).out == SERVER_IF
+def ask(lab: Lab, exchange: Exchange, port: int, flags: str = "A", vip: str = VIP) -> bool:
+    return lab.from_client(exchange.request(CLIENT, vip, PLAIN, port, flags=flags)).out == SERVER_IF
 
 
 def tell(lab: Lab, exchange: Exchange, port: int, flags: str = "A") -> bool:
@@ -48,6 +57,14 @@ def tell(lab: Lab, exchange: Exchange, port: int, flags: str = "A") -> bool:
 
 def opens(lab: Lab, exchange: Exchange, port: int) -> bool:
     return ask(lab, exchange, port, "S") and tell(lab, exchange, port, "SA") and ask(lab, exchange, port, "A")
+
+
+def whole_connection(lab: Lab, port: int) -> bool:
+    """Whether every packet of it has arrived."""
+    exchange = TCP_EXCHANGE
+    opened = opens(lab, exchange, port)
+    closing = ask(lab, exchange, port, "FA") and tell(lab, exchange, port, "FA")
+    return opened and closing and ask(lab, exchange, port, "A")
 
 
 def flood(lab: Lab, exchange: Exchange, flags: str = "S", answer: str = "") -> None:
@@ -63,8 +80,36 @@ def source_port(outcome: Outcome) -> int:
     return int.from_bytes(outcome.frame[34:36])
 
 
-def entries(lab: Lab) -> int:
-    return len(list(maps.keys(lab.datapath.maps["flows"])))
+def test_more_connections_than_there_are_places(lab: Lab) -> None:
+    for number in range(3 * SESSIONS):
+        lab.datapath.set_clock(1000 + number)
+        assert whole_connection(lab, 2000 + number), f"the one after {number}"
+
+
+def test_an_older_session_does_not_take_the_answers_of_a_newer_one_along(lab: Lab) -> None:
+    """The newer one has got the source port that the older one had."""
+    assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S")
+    assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)
+    older = lab.tables.session(TCP_EXCHANGE.forward_flow(vip=OTHER_VIP))
+    assert older
+    port = older.source_port
+    assert port != CLIENT_PORT
+    for flags in ("SA", "FA"):
+        tell(lab, TCP_EXCHANGE, CLIENT_PORT, flags)
+        ask(lab, TCP_EXCHANGE, CLIENT_PORT, "FA")
+    for _ in range(2):  # the second time it has the place of the first in `clients`
+        ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)
+        tell(lab, TCP_EXCHANGE, port, "SA")
+        for flags in ("A", "FA"):
+            ask(lab, TCP_EXCHANGE, CLIENT_PORT, flags, OTHER_VIP)
+        tell(lab, TCP_EXCHANGE, port, "FA")
+    lab.datapath.set_clock(1300)
+    assert ask(lab, TCP_EXCHANGE, port, "S")
+    assert tell(lab, TCP_EXCHANGE, port, "SA")
+    assert ask(lab, TCP_EXCHANGE, port, "A")
+    for number in range(SESSIONS):
+        whole_connection(lab, 2000 + number)
+        assert tell(lab, TCP_EXCHANGE, port, "A"), f"after {number} more have ended"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +125,7 @@ def entries(lab: Lab) -> int:
 )
 def test_a_flood_keeps_no_new_client_out(lab: Lab, exchange: Exchange, flags: str, answer: str) -> None:
     flood(lab, exchange, flags, answer)
-    assert entries(lab) <= PLACES
+    assert lab.tables.sessions("flows") <= PLACES
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
 
@@ -90,7 +135,7 @@ def test_neither_does_one_whose_packets_come_twice(lab: Lab, exchange: Exchange)
     flood(lab, exchange)
     lab.datapath.set_clock(1001)
     flood(lab, exchange)
-    assert entries(lab) <= PLACES
+    assert lab.tables.sessions("flows") <= PLACES
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
 
