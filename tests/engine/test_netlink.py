@@ -18,7 +18,8 @@ pytestmark = pytest.mark.root
 
 Wires = Callable[..., list[Wire]]
 MANY = 120
-REPEATS = int(os.environ.get("ATTACH_REPEATS", "50"))
+ROUNDS = 3
+REPEATS = int(os.environ.get("ATTACH_REPEATS", "20"))
 
 
 @pytest.fixture
@@ -82,24 +83,32 @@ def test_no_peer_of_a_port(engine: Engine) -> None:
 
 @pytest.mark.serial
 def test_a_peer_costs_the_same_among_many_netdevs(engine: Engine, wires: Wires) -> None:
-    """A pod's start is part of this, and a node has a netdev for each of its pods."""
+    """A pod's start is part of this, and a node has a netdev for each of its pods. CPU time of this process, the
+    best of many, in turns: others work on this machine, and a netdev that comes or goes makes work afterwards."""
     cube, _ = create(engine, PASS)
     wires(1, apart=True)
 
     def attach() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         cube.add_port("p", {"peer": "w0"})
-        taken = time.perf_counter() - began
+        taken = time.process_time() - began
         cube.remove_port("p")
         return taken * 1000
 
     attach()
-    alone = sorted(attach() for _ in range(REPEATS))
+    alone: list[float] = []
+    among: list[float] = []
     with IPRoute() as ipr:
-        for number in range(MANY // 2):
-            ipr.link("add", ifname=f"d{number}", kind="veth", peer=f"e{number}")
-    among = sorted(attach() for _ in range(REPEATS))
-    for where, times in (("alone", alone), (f"among {MANY}", among)):
+        for _ in range(ROUNDS):
+            alone += (attach() for _ in range(REPEATS))
+            for number in range(MANY // 2):
+                ipr.link("add", ifname=f"d{number}", kind="veth", peer=f"e{number}")
+            among += (attach() for _ in range(REPEATS))
+            for number in range(MANY // 2):
+                ipr.link("del", ifname=f"d{number}")
+    for where, times in (("alone", sorted(alone)), (f"among {MANY}", sorted(among))):
         median, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        print(f"attach, {where}: median {median:.1f} ms, p99 {p99:.1f} ms, best {times[0]:.1f} ms")
-    assert among[0] < 1.5 * alone[0]  # the best of many: others work on this machine
+        print(
+            f"attach, {where}: median {median:.1f} ms, p99 {p99:.1f} ms, best {times[0]:.1f} ms of CPU time"
+        )
+    assert min(among) < 1.5 * min(alone)
