@@ -17,6 +17,7 @@ CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
 BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
 BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
+INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_ICMP: "icmp"}
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -91,45 +92,42 @@ def served(state_dir: Path, cube: str) -> dict[Key, Served]:
 
 def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
     faults = []
-    if entry.version_again != entry.version ^ _service_check(key):
-        faults.append("its entry is not whole: the two copies of its version differ")
-    if entry.index_shift not in (2, 3, 4):
-        faults.append(f"its indexes have 2^{entry.index_shift} bits")
+    head = entry.head
+    checks = service_hash(key, head.version)
+    if head.check != head_check(checks, head):
+        faults.append("its entry is not whole: the check of its head does not fit")
+    if head.index_shift not in (2, 3, 4):
+        faults.append(f"its indexes have 2^{head.index_shift} bits")
         return Served([], frozenset(), frozenset(), range(0), faults=faults)
-    slot_chunks = (entry.slots << entry.index_shift) // (8 * CHUNK_BYTES) if entry.slots > 1 else 0
-    backend_chunks = entry.buckets * BACKENDS_PER_BUCKET // BACKENDS_PER_CHUNK
-    numbers = range(entry.first_chunk, entry.first_chunk + slot_chunks + backend_chunks)
-    content = []
-    for number in numbers:
-        chunk = chunks.get(number, bytes(4 + CHUNK_BYTES))
-        segment = int.from_bytes(chunk[:4], sys.byteorder)
-        if number not in chunks:
-            faults.append(f"its chunk {number} is missing")
-        elif segment != entry.first_chunk:
-            faults.append(f"its chunk {number} says that it belongs to {segment}, not to {entry.first_chunk}")
-        content.append(chunk[4:])
-    table, stored = b"".join(content[:slot_chunks]), b"".join(content[slot_chunks:])
-    backends = list(_backends(stored if entry.buckets else bytes(entry.backends)))
-    for index, (endpoint, _) in enumerate(backends):
-        if (
-            entry.buckets
-            and endpoint is not None
-            and index // BACKENDS_PER_BUCKET not in _buckets(endpoint, entry.buckets)
-        ):
+    inline = head.buckets == 0 and head.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
+    slot_chunks = 0 if inline or head.slots < 2 else (head.slots << head.index_shift) // (8 * CHUNK_BYTES)
+    backend_chunks = head.buckets * BACKENDS_PER_BUCKET // BACKENDS_PER_CHUNK
+    numbers = range(head.first_chunk, head.first_chunk + slot_chunks + backend_chunks)
+    faults += [f"its chunk {number} is missing" for number in numbers if number not in chunks]
+    content = [chunks.get(number, bytes(CHUNK_BYTES)) for number in numbers]
+    table = bytes(entry.words) if inline else b"".join(content[:slot_chunks])
+    stored = b"".join(content[slot_chunks:])
+    backends = list(_backends(stored if head.buckets else bytes(entry.backends), checks))
+    for index, (endpoint, _, fits) in enumerate(backends):
+        if endpoint is None:
+            continue
+        if not fits:
+            faults.append(f"the check of backend {named(endpoint)} does not fit")
+        if head.buckets and index // BACKENDS_PER_BUCKET not in _buckets(endpoint, head.buckets):
             faults.append(f"backend {named(endpoint)} stands where no packet looks for it")
     slots = []
-    for index in [0] * entry.slots if entry.slots < 2 else _indexes(table, entry.index_shift):
+    for index in [0] * head.slots if head.slots < 2 else _indexes(table, head.index_shift):
         found = backends[index][0] if index < len(backends) else None
         if found is None:
             faults.append(f"a slot leads to backend number {index}, which does not exist")
         else:
             slots.append(found)
-    there = [(endpoint, accepts) for endpoint, accepts in backends if endpoint is not None]
+    there = [(endpoint, accepts) for endpoint, accepts, _ in backends if endpoint is not None]
     if len({endpoint for endpoint, _ in there}) < len(there):
         faults.append("it has a backend twice")
     usable = frozenset(endpoint for endpoint, accepts in there if accepts)
     drained = frozenset(endpoint for endpoint, accepts in there if not accepts)
-    rest = (entry.affinity, entry.sources, list(dict.fromkeys(faults)))
+    rest = (head.affinity, head.sources, list(dict.fromkeys(faults)))
     return Served(slots, usable, drained, numbers, *rest)
 
 
@@ -143,14 +141,15 @@ def source_ranges(state_dir: Path, cube: str) -> dict[tuple[Key, int], set[str]]
     return sets
 
 
-def _backends(packed: bytes) -> Iterator[tuple[Endpoint | None, bool]]:
-    """Each place for a backend: who is there, and whether he gets new sessions."""
-    backend = abi.struct("backend")
-    for at in range(0, len(packed), abi.size("backend")):
-        raw = packed[at : at + abi.size("backend")]
-        found = backend.from_buffer_copy(raw)
+def _backends(packed: bytes, checks: int) -> Iterator[tuple[Endpoint | None, bool, bool]]:
+    """Each place for a backend: who is there, whether he gets new sessions, and whether the check fits."""
+    size = abi.size("backend")
+    for at in range(0, len(packed), size):
+        raw = packed[at : at + size]
+        found = abi.struct("backend").from_buffer_copy(raw)
         endpoint = (address(found.ip), found.port) if any(raw) else None
-        yield endpoint, bool(found.flags & abi.CONSTANTS["BACKEND_ACCEPTS"])
+        accepts = bool(found.flags & abi.CONSTANTS["BACKEND_ACCEPTS"])
+        yield endpoint, accepts, found.check == backend_check(checks, found)
 
 
 def _indexes(table: bytes, shift: int) -> Iterator[int]:
@@ -175,10 +174,27 @@ def _raw(ip: str, port: int) -> tuple[int, int]:
     return int.from_bytes(socket.inet_aton(ip), sys.byteorder), socket.htons(port)
 
 
-def _service_check(packed: bytes) -> int:
+def _mix_word(number: int, word: int) -> int:
+    return (number ^ number >> 32 ^ word) * 0x9E3779B97F4A7C15 & _MASK
+
+
+def service_hash(packed: bytes, version: int) -> int:
+    """What the checks of one version of the service with this key have in common."""
     key = abi.struct("service_key").from_buffer_copy(packed)
     ip, port = _raw(address(key.vip), key.vport)
-    return ((ip << 32 | port << 16 | int(key.proto)) * 0x9E3779B97F4A7C15 & _MASK) >> 32
+    return _mix_word(_mix_word(0, ip << 32 | port << 16 | int(key.proto)), version)
+
+
+def head_check(checks: int, head: Any) -> int:
+    """Of a `struct service_head`; `checks` is the service_hash()."""
+    rest = head.buckets << 16 | head.index_shift << 8 | head.sources
+    return _mix_word(_mix_word(checks, head.slots << 32 | head.first_chunk), head.affinity << 32 | rest) >> 32
+
+
+def backend_check(checks: int, backend: Any) -> int:
+    """Of a `struct backend`; `checks` is the service_hash()."""
+    ip, port = _raw(address(backend.ip), backend.port)
+    return _mix_word(checks, ip << 32 | port << 16 | backend.flags)
 
 
 def _buckets(endpoint: Endpoint, buckets: int) -> tuple[int, int]:

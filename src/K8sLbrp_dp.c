@@ -8,7 +8,8 @@
  *   action.h                           forward, punt or drop
  *   source_range.h, select.h,
  *   affinity.h                         the backend of a new session
- *   session.h, session_table.h         the session of a packet; retire.h: the end of sessions
+ *   session.h, retire.h,
+ *   session_table.h                    the session of a packet, and its end
  *   translate.h, src_ip_rewrite.h,
  *   egress.h                           what the packet becomes, and where it leaves
  *   fast_path.h                        most packets: done after one lookup in a hash table
@@ -89,7 +90,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
       struct flow old = session->back;
       found.counter = session->counter;
       __u32 hash = flow_hash(&tuple);
-      outcome = assign_backend(&tuple, hash, now, session);
+      outcome = assign_backend(&tuple, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }
     if (is_error && outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;

@@ -16,6 +16,7 @@ constexpr uint32_t kBitsOfWord = 16;
 constexpr uint32_t kBucketsOfChunk = BACKENDS_PER_CHUNK / BACKENDS_PER_BUCKET;
 constexpr uint32_t kMaxBuckets =
     (1 << kBitsOfWord) / BACKENDS_PER_BUCKET;  // a word holds the index of a backend
+static_assert(INLINE_SLOTS == kPartitions && INLINE_WORDS == WORDS_PER_CHUNK);
 
 // A backend and what it stands under.
 struct Member {
@@ -54,7 +55,7 @@ std::vector<Member> members_of(const ServiceId &id, const ServiceBackends &backe
     const uint16_t port = id.protocol == IPPROTO_ICMP ? 0 : htons(backend.port);
     const uint16_t share = shares.of(backend);
     const uint16_t flags = share > 0 ? BACKEND_ACCEPTS : 0;
-    members.push_back({{ip, port, flags}, share});
+    members.push_back({{ip, port, flags, 0}, share});
   }
   std::sort(members.begin(), members.end(),
             [](const Member &a, const Member &b) { return a.identity() < b.identity(); });
@@ -119,16 +120,16 @@ uint8_t index_shift(uint32_t buckets) {
   return buckets * BACKENDS_PER_BUCKET <= 256 ? 3 : 4;
 }
 
-// An entry that says how much it leads to, and nothing else yet. Gives each member its place.
-abi::service shape_of(std::vector<Member> &members) {
-  abi::service entry{};
-  entry.buckets = static_cast<uint16_t>(place(members));
-  entry.index_shift = index_shift(entry.buckets);
+// A head that says how much it leads to, and nothing else yet. Gives each member its place.
+abi::service_head shape_of(std::vector<Member> &members) {
+  abi::service_head head{};
+  head.buckets = static_cast<uint16_t>(place(members));
+  head.index_shift = index_shift(head.buckets);
   const auto backends = weighted(members);
-  const bool one_is_enough = backends.size() == 1 && entry.buckets == 0;
-  entry.slots =
+  const bool one_is_enough = backends.size() == 1 && head.buckets == 0;
+  head.slots =
       backends.empty() || one_is_enough ? static_cast<uint32_t>(backends.size()) : slots_for(backends);
-  return entry;
+  return head;
 }
 
 }  // namespace
@@ -137,9 +138,9 @@ abi::service_key kernel_key(const ServiceId &id) { return {id.vip, htons(id.port
 
 ServiceId id_of(const abi::service_key &key) { return {key.vip, ntohs(key.vport), key.proto}; }
 
-uint32_t chunks_of(const abi::service &entry) {
-  const uint32_t slots = entry.slots > 1 ? (entry.slots << entry.index_shift) / (8 * CHUNK_BYTES) : 0;
-  return slots + entry.buckets / kBucketsOfChunk;
+uint32_t chunks_of(const abi::service_head &head) {
+  const bool none = head.slots <= 1 || abi::has_inline_slots(&head);
+  return (none ? 0 : (head.slots << head.index_shift) / (8 * CHUNK_BYTES)) + head.buckets / kBucketsOfChunk;
 }
 
 uint32_t chunks_for(const ServiceId &id, const Service &service) {
@@ -149,20 +150,21 @@ uint32_t chunks_for(const ServiceId &id, const Service &service) {
 
 Layout::Layout(const ServiceId &id, const Service &service) {
   auto members = members_of(id, service.backends);
-  entry = shape_of(members);
-  if (service.session_affinity == ServiceSessionAffinity::ClientIp) entry.affinity = service.affinity_timeout;
+  entry.head = shape_of(members);
+  if (service.session_affinity == ServiceSessionAffinity::ClientIp)
+    entry.head.affinity = service.affinity_timeout;
   std::vector<uint32_t> slots;
-  if (entry.slots > 1) slots = slots_of(members, entry.slots);
+  if (entry.head.slots > 1) slots = slots_of(members, entry.head.slots);
 
-  chunks.resize(chunks_of(entry));
+  chunks.resize(chunks_of(entry.head));
   for (uint32_t slot = 0; slot < slots.size(); ++slot) {
-    const uint32_t bit = slot << entry.index_shift;
-    chunks[bit / (8 * CHUNK_BYTES)].words[bit / kBitsOfWord % WORDS_PER_CHUNK] |=
-        static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
+    const uint32_t bit = slot << entry.head.index_shift;
+    auto *words = abi::has_inline_slots(&entry.head) ? entry.words : chunks[bit / (8 * CHUNK_BYTES)].words;
+    words[bit / kBitsOfWord % WORDS_PER_CHUNK] |= static_cast<uint16_t>(slots[slot] << bit % kBitsOfWord);
   }
   const uint32_t first = first_of_backends();
   for (const auto &member : members) {
-    if (entry.buckets == 0)
+    if (entry.head.buckets == 0)
       entry.backends[member.index] = member.backend;
     else
       chunks[first + member.index / BACKENDS_PER_CHUNK].backends[member.index % BACKENDS_PER_CHUNK] =
@@ -171,27 +173,36 @@ Layout::Layout(const ServiceId &id, const Service &service) {
 }
 
 uint32_t Layout::first_of_backends() const {
-  return static_cast<uint32_t>(chunks.size()) - entry.buckets / kBucketsOfChunk;
+  return static_cast<uint32_t>(chunks.size()) - entry.head.buckets / kBucketsOfChunk;
+}
+
+template <class Call>
+void Layout::for_each_backend(Call call) {
+  const auto visit = [&](abi::backend &backend) {
+    if (backend.ip != 0 || backend.port != 0 || backend.flags != 0) call(backend);
+  };
+  for (auto &backend : entry.backends) visit(backend);
+  for (auto chunk = chunks.begin() + first_of_backends(); chunk != chunks.end(); ++chunk)
+    for (auto &backend : chunk->backends) visit(backend);
 }
 
 void Layout::count_by(const std::map<uint32_t, uint16_t> &counters) {
-  const auto set = [&](abi::backend &backend) {
+  for_each_backend([&](abi::backend &backend) {
     const auto counter = counters.find(backend.ip);
     if (counter == counters.end()) return;
     backend.flags =
         static_cast<uint16_t>(counter->second << BACKEND_COUNTER_SHIFT | (backend.flags & BACKEND_ACCEPTS));
-  };
-  for (auto &backend : entry.backends) set(backend);
-  for (auto chunk = chunks.begin() + first_of_backends(); chunk != chunks.end(); ++chunk)
-    for (auto &backend : chunk->backends) set(backend);
+  });
 }
 
-void Layout::number(const ServiceId &id, uint32_t version, uint32_t first_chunk) {
+void Layout::number(const ServiceId &id, uint32_t version, uint32_t first_chunk, uint8_t sources) {
   const auto key = kernel_key(id);
-  entry.version = version;
-  entry.version_again = version ^ abi::service_check(&key);
-  entry.first_chunk = first_chunk;
-  for (auto &chunk : chunks) chunk.segment = first_chunk;
+  const uint64_t hash = abi::service_hash(&key, version);
+  entry.head.version = version;
+  entry.head.first_chunk = first_chunk;
+  entry.head.sources = sources;
+  entry.head.check = abi::head_check(hash, &entry.head);
+  for_each_backend([&](abi::backend &backend) { backend.check = abi::backend_check(hash, &backend); });
 }
 
 }  // namespace k8slbrp

@@ -17,7 +17,7 @@ abi::service_key kernel_key(const ServiceId &id);
 ServiceId id_of(const abi::service_key &key);
 
 struct Layout {
-  // Without version and number of the first chunk, see number(), and of its set of source ranges.
+  // Without what number() writes.
   abi::service entry{};
   std::vector<abi::chunk> chunks;
 
@@ -28,16 +28,19 @@ struct Layout {
   // Backends count by these numbers, which are by address; others by NO_COUNTER.
   void count_by(const std::map<uint32_t, uint16_t> &counters);
 
-  // Makes it the version `version`, with its chunks from `first_chunk` on.
-  void number(const ServiceId &id, uint32_t version, uint32_t first_chunk);
+  // What differs between layouts of the same content: makes it the version `version`, with its chunks from
+  // `first_chunk` on and this set of source ranges. Writes the checks, so this comes last.
+  void number(const ServiceId &id, uint32_t version, uint32_t first_chunk, uint8_t sources);
 
  private:
   uint32_t first_of_backends() const;  // among the chunks
+  template <class Call>
+  void for_each_backend(Call call);
 };
 
 // How many chunks an entry of `services` leads to; how many it would for this service, which takes a fraction
 // of the time that its Layout takes. Throws like that.
-uint32_t chunks_of(const abi::service &entry);
+uint32_t chunks_of(const abi::service_head &head);
 uint32_t chunks_for(const ServiceId &id, const Service &service);
 
 }  // namespace k8slbrp

@@ -18,17 +18,6 @@ constexpr uint32_t kChunksForChanges = 2048;
 constexpr uint32_t kMaxChunks = MAX_CHUNKS - kChunksForChanges;
 constexpr std::size_t kMaxSourceRanges = MAX_SOURCE_RANGES - kMaxRangesOfService;
 
-bool same_backend(const abi::backend &a, const abi::backend &b) {
-  return a.ip == b.ip && a.port == b.port && a.flags == b.flags;
-}
-
-// But for their numbers.
-bool same_content(const abi::service &a, const abi::service &b) {
-  return a.slots == b.slots && a.buckets == b.buckets && a.index_shift == b.index_shift &&
-         a.affinity == b.affinity &&
-         std::equal(std::begin(a.backends), std::end(a.backends), std::begin(b.backends), same_backend);
-}
-
 // Makes sessions without handshake look for their backends again.
 void announce_removal(ServiceMaps &maps) { maps.removals.set(0, maps.removals.get(0) + 1); }
 
@@ -62,12 +51,12 @@ void ServiceTable::check(const Wishes &wishes) {
 }
 
 void ServiceTable::check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const {
-  std::size_t services = entries_.size();
+  std::size_t services = heads_.size();
   uint64_t chunks = chunks_used_, added = 0;
   std::size_t ranges = sources_.total(), new_ranges = 0;
   for (const auto &wish : wishes) {
-    const auto old = entries_.find(wish.id);
-    if (old != entries_.end()) {
+    const auto old = heads_.find(wish.id);
+    if (old != heads_.end()) {
       --services;
       chunks -= chunks_of(old->second);
     }
@@ -124,9 +113,9 @@ bool ServiceTable::attempt(const char *what, Call call) noexcept {
 void ServiceTable::write_chunks(ServiceMaps &maps, const Layout &layout) {
   if (layout.chunks.empty()) return;
   const auto count = static_cast<uint32_t>(layout.chunks.size());
-  segments_.emplace(layout.entry.first_chunk, count);
+  segments_.emplace(layout.entry.head.first_chunk, count);
   chunks_used_ += count;
-  for (uint32_t i = 0; i < count; ++i) maps.chunks.set(layout.entry.first_chunk + i, layout.chunks[i]);
+  for (uint32_t i = 0; i < count; ++i) maps.chunks.set(layout.entry.head.first_chunk + i, layout.chunks[i]);
 }
 
 // Chunks that cannot be removed stay accounted for.
@@ -151,7 +140,7 @@ void ServiceTable::release_vip(ServiceMaps &maps, uint32_t vip) noexcept {
 void ServiceTable::collect(ServiceMaps &maps) {
   leftovers_ = false;
   std::set<uint32_t> used, unused;
-  for (const auto &[_, entry] : entries_) used.insert(entry.first_chunk);
+  for (const auto &[_, head] : heads_) used.insert(head.first_chunk);
   for (const auto &[first, _] : segments_)
     if (used.count(first) == 0) unused.insert(first);
   for (const auto first : unused) free_chunks(maps, first);
@@ -180,7 +169,7 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   if (leftovers_) attempt("remove what has been left", [&] { collect(maps); });
   auto layout = layouts.begin();
   for (const auto &wish : wishes) {
-    const bool exists = entries_.count(wish.id) > 0;
+    const bool exists = heads_.count(wish.id) > 0;
     change.loses_backends_ |= exists && wish.loses_backends;
     if (!wish.service) {
       if (exists) change.removed_.push_back(wish.id);
@@ -190,10 +179,10 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
     traffic_.give(wish.id, wish.service->backends, counters);
     layout->count_by(counters);
     const auto count = static_cast<uint32_t>(layout->chunks.size());
-    layout->number(wish.id, ++version_, count == 0 ? 0 : unused_chunks(count));
     const auto &sources = change.sources_[wish.id] = sources_.next(wish.id, wish.service->sources);
-    layout->entry.sources = sources.number;
-    change.written_.emplace(wish.id, layout->entry);
+    layout->number(wish.id, ++version_, count == 0 ? 0 : unused_chunks(count), sources.number);
+    change.written_.emplace_back(wish.id, layout->entry);
+    change.heads_.emplace(wish.id, layout->entry.head);
     write_chunks(maps, *layout);
     sources_.write(maps, wish.id, sources);
     if (services_of_vip_.count(wish.id.vip) == 0) {
@@ -213,43 +202,48 @@ void ServiceTable::abandon(Change &change) noexcept {
     attempt("free counters of a change that was not made", [&] {
       for (const auto &[id, numbers] : change.counters_) traffic_.discard(id, numbers);
     });
-  if (change.written_.empty()) return;
+  if (change.heads_.empty()) return;
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
-    for (const auto &[id, entry] : change.written_) free_chunks(maps, entry.first_chunk);
+    for (const auto &[id, head] : change.heads_) free_chunks(maps, head.first_chunk);
     sources_.discard(maps, std::move(change.sources_));
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
     for (const auto &[id, backends] : change.backends_) known_.withdraw(maps, id, backends);
   });
-  change.written_.clear();
+  change.heads_.clear();
+}
+
+// The entries that a change will replace, or null where there is none.
+ServiceTable::Before ServiceTable::entries_of(ServiceMaps &maps, const Change &change) const {
+  Before before;
+  before.reserve(change.removed_.size() + change.written_.size());
+  const auto note = [&](const ServiceId &id) {
+    before.emplace_back(id, heads_.count(id) > 0 ? maps.services.find(kernel_key(id)) : std::nullopt);
+  };
+  for (const auto &id : change.removed_) note(id);
+  for (const auto &[id, _] : change.written_) note(id);
+  return before;
 }
 
 void ServiceTable::commit(Change &change) {
   ServiceMaps maps(cube_);
-  std::vector<ServiceId> switched;
-  switched.reserve(change.removed_.size() + change.written_.size());
+  const Before before = entries_of(maps, change);
   change.was_in_force_ = true;
   try {
-    for (const auto &id : change.removed_) {
-      maps.services.remove(kernel_key(id));
-      switched.push_back(id);
-    }
-    for (const auto &[id, entry] : change.written_) {
-      maps.services.set(kernel_key(id), entry);
-      switched.push_back(id);
-    }
+    for (const auto &id : change.removed_) maps.services.remove(kernel_key(id));
+    for (const auto &[id, entry] : change.written_) maps.services.set(kernel_key(id), entry);
   } catch (...) {
-    undo(maps, switched);
+    undo(maps, before);
     throw;
   }
   // From here on nothing fails, and nothing needs memory.
   for (const auto &id : change.removed_) forget(maps, id);
-  while (!change.written_.empty()) {
-    auto node = change.written_.extract(change.written_.begin());
-    const auto old = entries_.find(node.key());
-    if (old == entries_.end()) {
+  while (!change.heads_.empty()) {
+    auto node = change.heads_.extract(change.heads_.begin());
+    const auto old = heads_.find(node.key());
+    if (old == heads_.end()) {
       ++services_of_vip_.find(node.key().vip)->second;
-      entries_.insert(std::move(node));
+      heads_.insert(std::move(node));
     } else {
       free_chunks(maps, old->second.first_chunk);
       old->second = node.mapped();
@@ -269,37 +263,40 @@ void ServiceTable::commit(Change &change) {
 
 // Of a service that has been removed.
 void ServiceTable::forget(ServiceMaps &maps, const ServiceId &id) noexcept {
-  const auto old = entries_.find(id);
+  const auto old = heads_.find(id);
   free_chunks(maps, old->second.first_chunk);
   --services_of_vip_.find(id.vip)->second;
-  entries_.erase(old);
+  heads_.erase(old);
 }
 
-void ServiceTable::undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept {
-  for (auto id = switched.rbegin(); id != switched.rend(); ++id) {
-    const auto old = entries_.find(*id);
+void ServiceTable::undo(ServiceMaps &maps, const Before &before) noexcept {
+  for (auto old = before.rbegin(); old != before.rend(); ++old) {
     attempt("undo a change that was refused", [&] {
-      if (old == entries_.end())
-        maps.services.remove(kernel_key(*id));
+      const auto &[id, entry] = *old;
+      if (entry)
+        maps.services.set(kernel_key(id), *entry);
       else
-        maps.services.set(kernel_key(*id), old->second);
+        maps.services.remove(kernel_key(id));
     });
   }
 }
 
 // --- after a start ---
 
-bool ServiceTable::stands(const Wish &wish, const TrafficTable::Numbers &counters,
+// Whether the maps hold what they would if the service were written now.
+bool ServiceTable::stands(const Wish &wish, const TrafficTable::Numbers &counters, const Entries &entries,
                           const Chunks &chunks) const {
+  const auto found = entries.find(wish.id);
+  if (found == entries.end() || !sources_.has(wish.id, wish.service->sources)) return false;
+  const auto &head = found->second.head;
   Layout layout(wish.id, *wish.service);
   layout.count_by(counters);
-  const auto found = entries_.find(wish.id);
-  if (found == entries_.end() || !same_content(found->second, layout.entry)) return false;
-  if (!sources_.has(wish.id, wish.service->sources)) return false;
+  layout.number(wish.id, head.version, head.first_chunk, head.sources);
+  if (std::memcmp(&found->second, &layout.entry, sizeof(layout.entry)) != 0) return false;
   for (uint32_t i = 0; i < layout.chunks.size(); ++i) {
-    const auto chunk = chunks.find(found->second.first_chunk + i);
-    if (chunk == chunks.end() || chunk->second.segment != found->second.first_chunk) return false;
-    if (std::memcmp(chunk->second.words, layout.chunks[i].words, CHUNK_BYTES) != 0) return false;
+    const auto chunk = chunks.find(head.first_chunk + i);
+    if (chunk == chunks.end() || std::memcmp(&chunk->second, &layout.chunks[i], CHUNK_BYTES) != 0)
+      return false;
   }
   return true;
 }
@@ -308,7 +305,7 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
   std::set<ServiceId> wanted;
   for (const auto &wish : wishes) wanted.insert(wish.id);
   Wishes unwanted;
-  for (const auto &[id, _] : entries_)
+  for (const auto &[id, _] : heads_)
     if (wanted.count(id) == 0) unwanted.push_back({id});
   prepare(unwanted).commit();
 
@@ -327,13 +324,16 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
 void ServiceTable::restore(const Wishes &wishes) {
   ServiceMaps maps(cube_);
   traffic_.adopt();
+  Entries entries;
   for (const auto &[key, entry] : maps.services.get_all()) {
-    entries_.emplace(id_of(key), entry);
+    const auto &head = entry.head;
+    entries.emplace(id_of(key), entry);
+    heads_.emplace(id_of(key), head);
     ++services_of_vip_[key.vip];
-    if (const uint32_t count = chunks_of(entry); count > 0) segments_.emplace(entry.first_chunk, count);
-    chunks_used_ += chunks_of(entry);
+    if (const uint32_t count = chunks_of(head); count > 0) segments_.emplace(head.first_chunk, count);
+    chunks_used_ += chunks_of(head);
   }
-  sources_.load(maps, entries_);
+  sources_.load(maps, heads_);
   known_.load(maps);
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
@@ -343,7 +343,7 @@ void ServiceTable::restore(const Wishes &wishes) {
   for (const auto &wish : wishes) {
     TrafficTable::Numbers counters;
     traffic_.give(wish.id, wish.service->backends, counters);
-    if (stands(wish, counters, chunks))
+    if (stands(wish, counters, entries, chunks))
       traffic_.settle(wish.id, counters);
     else
       prepare({wish}).commit();

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "KnownEndpoints.h"
@@ -47,7 +49,8 @@ class ServiceTable {
 
     ServiceTable *table_;
     std::vector<ServiceId> removed_;
-    std::map<ServiceId, abi::service> written_;
+    std::vector<std::pair<ServiceId, abi::service>> written_;
+    std::map<ServiceId, abi::service_head> heads_;  // of these
     KnownEndpoints::Services backends_;
     SourceRangeTable::Sets sources_;
     std::map<ServiceId, TrafficTable::Numbers> counters_;
@@ -72,10 +75,12 @@ class ServiceTable {
   struct Fill {
     std::size_t services, vips, chunks, endpoints;
   };
-  Fill fill() const { return {entries_.size(), services_of_vip_.size(), chunks_used_, known_.endpoints()}; }
+  Fill fill() const { return {heads_.size(), services_of_vip_.size(), chunks_used_, known_.endpoints()}; }
 
  private:
+  using Entries = std::map<ServiceId, abi::service>;
   using Chunks = std::map<uint32_t, abi::chunk>;
+  using Before = std::vector<std::pair<ServiceId, std::optional<abi::service>>>;
 
   static void check_total(std::size_t services, uint64_t chunks, std::size_t ranges);
   void check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const;
@@ -85,17 +90,19 @@ class ServiceTable {
   void release_vip(ServiceMaps &maps, uint32_t vip) noexcept;
   void abandon(Change &change) noexcept;
   void collect(ServiceMaps &maps);
+  Before entries_of(ServiceMaps &maps, const Change &change) const;
   void commit(Change &change);
-  void undo(ServiceMaps &maps, const std::vector<ServiceId> &switched) noexcept;
+  void undo(ServiceMaps &maps, const Before &before) noexcept;
   void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
   void remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks);
-  bool stands(const Wish &wish, const TrafficTable::Numbers &counters, const Chunks &chunks) const;
+  bool stands(const Wish &wish, const TrafficTable::Numbers &counters, const Entries &entries,
+              const Chunks &chunks) const;
   template <class Call>
   bool attempt(const char *what, Call call) noexcept;
 
   polycube::service::BaseCube &cube_;
   TrafficTable &traffic_;
-  std::map<ServiceId, abi::service> entries_;
+  std::map<ServiceId, abi::service_head> heads_;
   KnownEndpoints known_;
   SourceRangeTable sources_;
   std::map<uint32_t, uint32_t> services_of_vip_;  // 0 while its first one is prepared

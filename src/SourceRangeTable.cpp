@@ -86,9 +86,9 @@ void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<Se
   discard(maps, std::move(sets));
 }
 
-void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries) {
-  for (const auto &[id, entry] : entries)
-    if (entry.sources != 0) sets_[id].number = entry.sources;
+void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service_head> &heads) {
+  for (const auto &[id, head] : heads)
+    if (head.sources != 0) sets_[id].number = head.sources;
   for (const auto &[key, _] : maps.source_ranges.get_all()) {
     const auto set = sets_.find(id_of(key.service));
     if (set == sets_.end() || set->second.number != key.service.pad) {

@@ -34,7 +34,7 @@ class SourceRangeTable {
   void settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed);
 
   // After a start: takes over what the entries of an earlier run lead to, and removes all else.
-  void load(ServiceMaps &maps, const std::map<ServiceId, abi::service> &entries);
+  void load(ServiceMaps &maps, const std::map<ServiceId, abi::service_head> &heads);
   bool has(const ServiceId &id, const SourceRanges &ranges) const;
 
   std::size_t total() const { return total_; }

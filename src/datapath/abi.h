@@ -2,7 +2,7 @@
  * Layouts that the datapath and the control plane share: every key and value of the maps in maps.h.
  * Addresses, ports and ICMP identifiers are in network byte order (__be*), everything else in host order.
  * Padding is explicit and always zero, because hash maps compare keys byte by byte.
- * Times are in ticks, of a second each (current_tick()).
+ * Times are in ticks (current_tick()): of a second, or of 2^30 ns where HZ is not known.
  */
 #ifndef K8SLBRP_ABI_H
 #define K8SLBRP_ABI_H
@@ -140,42 +140,71 @@ struct src_ip_rewrite {
   __u32 enabled;
 };
 
+/*
+ * A service chooses by a lookup table, as with Maglev, but one that the control plane fills by rendezvous
+ * hashing (Rendezvous.h): each of its slots holds the index of a backend, and the hash of a flow picks the
+ * slot. Up to INLINE_BACKENDS backends stand in the service's entry, and their slots too if INLINE_SLOTS of
+ * them give precise shares. All others stand in chunks.
+ *
+ * Readers take no lock, and the kernel may use the memory of an entry again while they read. So the head and
+ * each backend have a check, a hash of what they say, of the service and of the version of its entry. Readers
+ * copy them and compare on the copy. Slots need none: whatever one holds, it leads to a backend of this
+ * service and version, or the backend's check does not fit.
+ */
+struct service_head {
+  __u32 version;     /* another one for each change; a change that is undone has its old one again */
+  __u32 slots;       /* 0: no backend accepts sessions; 1: only backends[0] does */
+  __u32 first_chunk; /* of the slots, unless they stand in the entry; those of the backends follow */
+  __u16 buckets;     /* of backends, in chunks: a power of two; 0: the backends stand in the entry */
+  __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
+  __u8 sources;      /* the number of its set of source ranges; 0: none, it serves everybody */
+  __u32 affinity;    /* seconds for which a client keeps its backend; 0: it does not */
+  __u32 check;       /* head_check() */
+};
+
 /* A backend of a service, whether it gets new sessions, and where its traffic is counted. */
 struct backend {
   __be32 ip;
   __be16 port;
   __u16 flags; /* BACKEND_ACCEPTS, and the number of its counters above */
+  __u64 check; /* backend_check() */
 };
 
 #define BACKEND_ACCEPTS 1 /* else it has weight 0, or drains */
 #define BACKEND_COUNTER_SHIFT 1
 
-/*
- * A service chooses by a lookup table, as with Maglev, but one that the control plane fills by rendezvous
- * hashing (Rendezvous.h): each of its slots holds the index of a backend, and the hash of a flow picks the
- * slot. Few backends stand here, others in chunks.
- *
- * Readers take no lock. As with a seqcount, they look at the version before and after reading. Besides, the
- * kernel may give the memory of an entry to another one meanwhile. So version_again is `version` xor
- * service_check(key): a reader that does not find both, both times, has seen another entry, or parts of two.
- */
-#define INLINE_BACKENDS 14 /* the kernel's header, the key and the value fill three cache lines */
+#define INLINE_BACKENDS 14
+#define INLINE_SLOTS 1024
+#define INLINE_WORDS (INLINE_SLOTS / 4)
 
 struct service {
-  __u32 version;     /* never used twice */
-  __u32 slots;       /* 0: no backend accepts sessions; 1: only backends[0] does */
-  __u32 first_chunk; /* of the slots, when there are several; those of the backends follow */
-  __u16 buckets;     /* of backends, in chunks: a power of two; 0: the backends stand here */
-  __u8 index_shift;  /* an index has 2^index_shift bits: 4, 8 or 16 */
-  __u8 sources;      /* the number of its set of source ranges; 0: none, it serves everybody */
+  struct service_head head;
   struct backend backends[INLINE_BACKENDS]; /* unused ones are zero */
-  __u32 affinity;                           /* seconds for which a client keeps its backend; 0: it does not */
-  __u32 version_again;
+  __u16 words[INLINE_WORDS];                /* slots, as in a chunk, if has_inline_slots() */
 };
 
-static inline __u32 service_check(const struct service_key *key) {
-  __u64 hash = ((__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto) * 0x9e3779b97f4a7c15ULL;
-  return hash >> 32;
+/* Whether its slots stand in the entry. Else `words` are zero. */
+static inline int has_inline_slots(const struct service_head *head) {
+  return head->slots == INLINE_SLOTS && head->buckets == 0;
+}
+
+static inline __u64 mix_word(__u64 hash, __u64 word) {
+  return (hash ^ hash >> 32 ^ word) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* What the checks of one version of a service have in common. */
+static inline __u64 service_hash(const struct service_key *key, __u32 version) {
+  return mix_word(mix_word(0, (__u64)key->vip << 32 | (__u32)key->vport << 16 | key->proto), version);
+}
+
+static inline __u32 head_check(__u64 version_hash, const struct service_head *head) {
+  __u64 hash = mix_word(version_hash, (__u64)head->slots << 32 | head->first_chunk);
+  __u32 rest = (__u32)head->buckets << 16 | (__u32)head->index_shift << 8 | head->sources;
+  return mix_word(hash, (__u64)head->affinity << 32 | rest) >> 32;
+}
+
+static inline __u64 backend_check(__u64 version_hash, const struct backend *backend) {
+  return mix_word(version_hash, (__u64)backend->ip << 32 | (__u32)backend->port << 16 | backend->flags);
 }
 
 /*
@@ -210,15 +239,13 @@ struct affinity {
 
 /*
  * Chunks hold the slots and the backends of services that need more than their entry, in memory that grows
- * with use. The consecutive chunks of a service are its segment, `segment` is the number of the first one:
- * readers look whether it still is the same after they have read the rest.
+ * with use. Those of a service have consecutive numbers.
  */
 #define CHUNK_BYTES 512
 #define WORDS_PER_CHUNK (CHUNK_BYTES / 2)
-#define BACKENDS_PER_CHUNK (CHUNK_BYTES / 8)
+#define BACKENDS_PER_CHUNK (CHUNK_BYTES / 16)
 
 struct chunk {
-  __u32 segment;
   union {
     __u16 words[WORDS_PER_CHUNK];                /* indexes, the first one in the lowest bits */
     struct backend backends[BACKENDS_PER_CHUNK]; /* by index */
@@ -318,7 +345,7 @@ struct session {
   __u8 state;            /* enum session_state */
   __u8 flags;            /* SESSION_* */
   __u16 counter;         /* in `traffic` */
-  __u16 unconfirmed;     /* 0: both sides know of it; else the number of its place in `unconfirmed` */
+  __u16 unconfirmed; /* 0: it has no place in `unconfirmed`; else a random number, which the place repeats */
 };
 
 /* unconfirmed: the places of sessions in `flows` that are not confirmed. */
@@ -429,12 +456,13 @@ struct removed_traffic {
 ABI_ASSERT(sizeof(struct port) == 8);
 ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
 ABI_ASSERT(sizeof(struct service_key) == 8);
-ABI_ASSERT(sizeof(struct backend) == 8);
-ABI_ASSERT(sizeof(struct service) == 136 && ABI_OFFSET(service, backends) == 16);
+ABI_ASSERT(sizeof(struct service_head) == 24 && ABI_OFFSET(service_head, check) == 20);
+ABI_ASSERT(sizeof(struct backend) == 16);
+ABI_ASSERT(sizeof(struct service) == 760);
 ABI_ASSERT(sizeof(struct source_range) == 16);
 ABI_ASSERT(sizeof(struct affinity_key) == 12);
 ABI_ASSERT(sizeof(struct affinity) == 16);
-ABI_ASSERT(sizeof(struct chunk) == 4 + CHUNK_BYTES);
+ABI_ASSERT(sizeof(struct chunk) == CHUNK_BYTES);
 ABI_ASSERT(sizeof(struct flow) == 12);
 ABI_ASSERT(sizeof(struct client_key) == 8);
 ABI_ASSERT(sizeof(struct flow_key) == 16);

@@ -20,10 +20,10 @@ static __always_inline struct affinity_key affinity_key_of(const struct flow *fr
 
 /*
  * Leads a new session to the backend that its client has had last, unless the client has opened none for
- * longer than `seconds`, or the backend gets no sessions any more.
+ * longer than `seconds`, or the backend gets no sessions any more. NOT_A_MEMBER: or nothing is remembered.
  */
 static __always_inline enum membership recall_backend(struct session *session, __u8 proto, __u32 seconds,
-                                                      __u32 now) {
+                                                      __u32 now, struct service_head *head) {
   struct affinity_key key = affinity_key_of(&session->front, proto);
   const volatile __u64 *entry = (const volatile __u64 *)affinities.lookup(&key);
   if (!entry) return NOT_A_MEMBER;
@@ -35,7 +35,7 @@ static __always_inline enum membership recall_backend(struct session *session, _
   if (last->check != affinity_check(&key, last->ip, last->port)) return NOT_A_MEMBER;
   if ((__s32)(now - last->last_opened) > (__s32)seconds) return NOT_A_MEMBER;
   __u16 counter = NO_COUNTER;
-  enum membership membership = membership_of(&key.service, last->ip, last->port, &counter);
+  enum membership membership = membership_of(&key.service, last->ip, last->port, head, &counter);
   if (membership != MEMBER_ACCEPTS) return membership;
   decided(AFFINITY, now - last->last_opened, last->ip, last->port);
   session->back.server = last->ip;

@@ -4,8 +4,8 @@
  * allocated whole (see docs/datapath.md for the figures). The control plane defines SESSION_ENTRIES
  * (max-sessions) and CPUS.
  */
-/* As many for each CPU; fewer than `flows` has entries: else it would be full before the first one is
- * removed. */
+/* Each CPU has the same number of places. They are fewer in all than the entries of `flows`, or `flows` would
+ * be full before the first client leaves this FIFO. */
 #define RETIRED_WANTED (FLOW_ENTRIES(SESSION_ENTRIES) / 2)
 #define RETIRED_ENTRIES (RETIRED_WANTED < CPUS ? CPUS : RETIRED_WANTED / CPUS * CPUS)
 #define UNCONFIRMED_ENTRIES (FLOW_ENTRIES(SESSION_ENTRIES) / 4)

@@ -23,6 +23,7 @@ struct egress {
 
 struct scratch {
   struct session session;
+  struct service_head head; /* of the service that was looked at last */
   struct fragment note;
   struct egress egress;
   struct icmp_error error;

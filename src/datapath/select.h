@@ -16,108 +16,123 @@ static __always_inline struct service_key service_of(const struct flow_key *tupl
   return key;
 }
 
-/* Loads a word each time anew, like the kernel's READ_ONCE(). */
-#define LOAD_ONCE(word) (*(const volatile __u32 *)&(word))
+/* Loads a member once, like the kernel's READ_ONCE(). */
+#define LOAD_ONCE(member) (*(const volatile typeof(member) *)&(member))
 
-/* Keeps the compiler from moving what is read of an entry over the questions whether it still is that one,
- * like the kernel's barrier(). */
-#define READ_BARRIER() asm volatile("" ::: "memory")
-
-/* Whether the memory at `service` is the entry of `key`, in this version. Ask before and after reading it. */
-static __always_inline bool is_version(const struct service *service, const struct service_key *key,
-                                       __u32 version) {
-  READ_BARRIER();
-  bool same = LOAD_ONCE(service->version) == version &&
-              LOAD_ONCE(service->version_again) == (version ^ service_check(key));
-  READ_BARRIER();
-  return same;
+/* Copies the head of an entry. False when its memory was used again meanwhile. */
+static __always_inline bool copy_head(const struct service *service, const struct service_key *key,
+                                      struct service_head *head) {
+  const volatile __u64 *from = (const volatile __u64 *)&service->head;
+  __u64 *to = (__u64 *)head;
+#pragma unroll
+  for (int i = 0; i < sizeof(*head) / sizeof(*to); i++) to[i] = from[i];
+  return head->check == head_check(service_hash(key, head->version), head);
 }
 
-static __always_inline bool is_of_segment(const struct chunk *chunk, __u32 segment) {
-  READ_BARRIER();
-  return LOAD_ONCE(chunk->segment) == segment;
-}
-
-#define LOG2_CHUNK_BITS 12 /* of CHUNK_BYTES */
-
-/* What a slot holds: the index of a backend. Slots are packed: slot n begins at bit n << index_shift. False
- * when the control plane has replaced the slots meanwhile. */
-static __always_inline bool read_slot(const struct service *service, __u32 hash, __u32 *index) {
-  __u32 segment = service->first_chunk, shift = service->index_shift & 7;
-  __u32 bit = (__u32)(((__u64)hash * service->slots) >> 32) << shift;
-  __u32 number = segment + (bit >> LOG2_CHUNK_BITS);
-  struct chunk *chunk = chunks.lookup(&number);
-  if (!chunk) return false;
-  __u32 word = *(volatile __u16 *)&chunk->words[(bit >> 4) % WORDS_PER_CHUNK];
-  *index = word >> (bit & 15) & ((1 << (1 << shift)) - 1);
-  return is_of_segment(chunk, segment);
-}
-
-static __always_inline __u32 first_chunk_of_backends(const struct service *service) {
-  return service->first_chunk + (service->slots << (service->index_shift & 7) >> LOG2_CHUNK_BITS);
-}
-
-/* False when the control plane has replaced the backends meanwhile. */
-static __always_inline bool read_backend(const struct service *service, __u32 index,
+/* The same for a backend of the version that `version_hash`, a service_hash(), stands for. */
+static __always_inline bool copy_backend(const struct backend *from, __u64 version_hash,
                                          struct backend *backend) {
-  if (service->buckets == 0) {
-    if (index >= INLINE_BACKENDS) return false;
-    *backend = service->backends[index];
-    return true;
-  }
-  __u32 segment = service->first_chunk;
-  __u32 number = first_chunk_of_backends(service) + index / BACKENDS_PER_CHUNK;
-  struct chunk *chunk = chunks.lookup(&number);
-  if (!chunk) return false;
-  *backend = chunk->backends[index % BACKENDS_PER_CHUNK];
-  return is_of_segment(chunk, segment);
+  backend->ip = LOAD_ONCE(from->ip);
+  backend->port = LOAD_ONCE(from->port);
+  backend->flags = LOAD_ONCE(from->flags);
+  return LOAD_ONCE(from->check) == backend_check(version_hash, backend);
 }
 
-/* MEMBERSHIP_CHANGED: the control plane has replaced the backends meanwhile. */
-enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEMBERSHIP_CHANGED = 3 };
-
-/* These write to `counter` the number of the counters of the backend that they find. */
-static __always_inline enum membership find_among(const struct backend *backends, int count, __be32 ip,
-                                                  __be16 port, __u16 *counter) {
-  LOOP for (int i = 0; i < count; i++) {
-    if (backends[i].ip != ip || backends[i].port != port) continue;
-    __u16 flags = *(const volatile __u16 *)&backends[i].flags;
-    *counter = flags >> BACKEND_COUNTER_SHIFT;
-    return flags & BACKEND_ACCEPTS ? MEMBER_ACCEPTS : MEMBER_DRAINING;
-  }
-  return NOT_A_MEMBER;
-}
-
-static __always_inline enum membership find_in_bucket(const struct service *service, __u32 bucket, __be32 ip,
-                                                      __be16 port, __u16 *counter) {
-  __u32 segment = service->first_chunk, first = bucket * BACKENDS_PER_BUCKET;
-  __u32 number = first_chunk_of_backends(service) + first / BACKENDS_PER_CHUNK;
-  struct chunk *chunk = chunks.lookup(&number);
-  if (!chunk) return MEMBERSHIP_CHANGED;
-  const struct backend *members = &chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_BUCKET)];
-  enum membership membership = find_among(members, BACKENDS_PER_BUCKET, ip, port, counter);
-  return is_of_segment(chunk, segment) ? membership : MEMBERSHIP_CHANGED;
-}
-
-static __always_inline enum membership find_backend(const struct service *service, __be32 ip, __be16 port,
-                                                    __u16 *counter) {
-  if (service->buckets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port, counter);
-  __u32 hash = backend_hash(ip, port), buckets = service->buckets;
-  enum membership membership = find_in_bucket(service, backend_bucket(hash, 0, buckets), ip, port, counter);
-  if (membership != NOT_A_MEMBER) return membership;
-  return find_in_bucket(service, backend_bucket(hash, 1, buckets), ip, port, counter);
-}
-
-/* Whether a backend is the service's, and gets new sessions. */
-static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port,
-                                                     __u16 *counter) {
+/* The entry that a lookup finds now, if it is of this version. */
+static __always_inline struct service *find_version(const struct service_key *key, __u32 version) {
   struct service *service = services.lookup((struct service_key *)key);
   if (!service) service = services.lookup((struct service_key *)key); /* missed, see select_backend() */
+  return service && LOAD_ONCE(service->head.version) == version ? service : 0;
+}
+
+#define LOG2_CHUNK_BITS 12 /* log2(8 * CHUNK_BYTES) */
+
+/* What a slot holds: the index of a backend. Slots are packed: slot n begins at bit n << index_shift. False:
+ * its chunk is gone. True proves nothing, the backend's check does. */
+static __always_inline bool read_slot(const struct service *service, const struct service_head *head,
+                                      __u32 hash, __u32 *index) {
+  if (has_inline_slots(head)) {
+    __u32 slot = ((__u64)hash * INLINE_SLOTS) >> 32;
+    *index = service->words[slot / 4] >> slot % 4 * 4 & 15;
+    return true;
+  }
+  __u32 shift = head->index_shift & 7;
+  __u32 bit = (__u32)(((__u64)hash * head->slots) >> 32) << shift;
+  __u32 number = head->first_chunk + (bit >> LOG2_CHUNK_BITS);
+  struct chunk *chunk = chunks.lookup(&number);
+  if (!chunk) return false;
+  *index = chunk->words[(bit >> 4) % WORDS_PER_CHUNK] >> (bit & 15) & ((1 << (1 << shift)) - 1);
+  return true;
+}
+
+/* Of a service whose backends stand in chunks. */
+static __always_inline struct chunk *chunk_of_backend(const struct service_head *head, __u32 index) {
+  __u32 bits = head->slots << (head->index_shift & 7); /* of slots, before the backends */
+  __u32 number = head->first_chunk + (bits >> LOG2_CHUNK_BITS) + index / BACKENDS_PER_CHUNK;
+  return chunks.lookup(&number);
+}
+
+/* False: what stands there is not of this version. */
+static __always_inline bool read_backend(const struct service *service, const struct service_head *head,
+                                         __u64 version_hash, __u32 index, struct backend *backend) {
+  if (head->buckets == 0)
+    return index < INLINE_BACKENDS && copy_backend(&service->backends[index], version_hash, backend);
+  struct chunk *chunk = chunk_of_backend(head, index);
+  return chunk && copy_backend(&chunk->backends[index % BACKENDS_PER_CHUNK], version_hash, backend);
+}
+
+static __always_inline const struct backend *find_among(const struct backend *backends, int count, __be32 ip,
+                                                        __be16 port) {
+  LOOP for (int i = 0; i < count; i++) {
+    if (backends[i].ip == ip && backends[i].port == port) return &backends[i];
+  }
+  return 0;
+}
+
+static __always_inline const struct backend *find_in_bucket(const struct service_head *head, __u32 bucket,
+                                                            __be32 ip, __be16 port) {
+  __u32 first = bucket * BACKENDS_PER_BUCKET;
+  struct chunk *chunk = chunk_of_backend(head, first);
+  if (!chunk) return 0;
+  return find_among(&chunk->backends[first & (BACKENDS_PER_CHUNK - BACKENDS_PER_BUCKET)], BACKENDS_PER_BUCKET,
+                    ip, port);
+}
+
+/* Null: it was not seen there, see membership_of(). */
+static __always_inline const struct backend *find_backend(const struct service *service,
+                                                          const struct service_head *head, __be32 ip,
+                                                          __be16 port) {
+  if (head->buckets == 0) return find_among(service->backends, INLINE_BACKENDS, ip, port);
+  __u32 hash = backend_hash(ip, port);
+  const struct backend *found = find_in_bucket(head, backend_bucket(hash, 0, head->buckets), ip, port);
+  return found ? found : find_in_bucket(head, backend_bucket(hash, 1, head->buckets), ip, port);
+}
+
+/* MEMBERSHIP_CHANGED is no answer: the entry or its memory was changed meanwhile. */
+enum membership { NOT_A_MEMBER = 0, MEMBER_DRAINING = 1, MEMBER_ACCEPTS = 2, MEMBERSHIP_CHANGED = 3 };
+
+/*
+ * Whether a backend is the service's, and gets new sessions. Writes the number of its counters.
+ *
+ * A lookup may find an entry that the kernel is just writing, even for the same key. So that a backend is
+ * missing counts only if the version was in force before the search and is still in force after it.
+ */
+static __always_inline enum membership membership_of(const struct service_key *key, __be32 ip, __be16 port,
+                                                     struct service_head *head, __u16 *counter) {
+  struct service *service = services.lookup((struct service_key *)key);
+  if (!service) service = services.lookup((struct service_key *)key); /* missed, see select_backend() */
+  if (!service) service = services.lookup((struct service_key *)key);
   if (!service) return NOT_A_MEMBER;
-  __u32 version = LOAD_ONCE(service->version);
-  if (!is_version(service, key, version)) return MEMBERSHIP_CHANGED;
-  enum membership membership = find_backend(service, ip, port, counter);
-  return is_version(service, key, version) ? membership : MEMBERSHIP_CHANGED;
+  if (!copy_head(service, key, head)) return MEMBERSHIP_CHANGED;
+  service = find_version(key, head->version);
+  if (!service) return MEMBERSHIP_CHANGED;
+  const struct backend *found = find_backend(service, head, ip, port);
+  if (!found) return find_version(key, head->version) ? NOT_A_MEMBER : MEMBERSHIP_CHANGED;
+  struct backend backend = {.ip = ip, .port = port, .flags = LOAD_ONCE(found->flags)};
+  if (LOAD_ONCE(found->check) != backend_check(service_hash(key, head->version), &backend))
+    return MEMBERSHIP_CHANGED;
+  *counter = backend.flags >> BACKEND_COUNTER_SHIFT;
+  return backend.flags & BACKEND_ACCEPTS ? MEMBER_ACCEPTS : MEMBER_DRAINING;
 }
 
 enum choice { CHOSEN, CHOICE_NO_SERVICE, CHOICE_NO_BACKEND, CHOICE_REFUSED, CHOICE_CHANGED };
@@ -128,29 +143,26 @@ struct chosen {
 };
 
 static __always_inline enum choice try_select_backend(const struct flow_key *tuple, __u32 hash,
-                                                      struct chosen *chosen) {
+                                                      struct service_head *head, struct chosen *chosen) {
   struct service_key key = service_of(tuple);
   struct service *service = services.lookup(&key);
   if (!service) return CHOICE_NO_SERVICE;
-  __u32 version = LOAD_ONCE(service->version), index = 0;
-  if (!is_version(service, &key, version)) return CHOICE_CHANGED;
-  enum choice choice = CHOSEN;
-  if (service->sources && !serves_source(&key, service->sources, tuple->saddr))
-    choice = CHOICE_REFUSED;
-  else if (service->slots == 0)
-    choice = CHOICE_NO_BACKEND;
-  else if (service->slots > 1 && !read_slot(service, hash, &index))
-    choice = CHOICE_CHANGED;
-  else if (!read_backend(service, index, &chosen->backend))
-    choice = CHOICE_CHANGED;
-  chosen->affinity = service->affinity;
-  if (!is_version(service, &key, version)) return CHOICE_CHANGED;
-  if (choice == CHOSEN && service->slots == 1)
+  if (!copy_head(service, &key, head)) return CHOICE_CHANGED;
+  if (head->sources && !serves_source(&key, head->sources, tuple->saddr))
+    return find_version(&key, head->version) ? CHOICE_REFUSED : CHOICE_CHANGED;
+  if (head->slots == 0) return CHOICE_NO_BACKEND;
+  __u32 index = 0;
+  if (head->slots > 1 && !read_slot(service, head, hash, &index)) return CHOICE_CHANGED;
+  __u64 version_hash = service_hash(&key, head->version);
+  if (!read_backend(service, head, version_hash, index, &chosen->backend)) return CHOICE_CHANGED;
+  if (!(chosen->backend.flags & BACKEND_ACCEPTS))
+    return CHOICE_CHANGED; /* no slot of this version leads here */
+  chosen->affinity = head->affinity;
+  if (head->slots == 1)
     decided(ONLY_BACKEND, key.vip, key.vport, chosen->backend.ip, chosen->backend.port);
-  else if (choice == CHOSEN)
-    decided(SLOT, ((__u64)hash * service->slots) >> 32, service->slots, chosen->backend.ip,
-            chosen->backend.port);
-  return choice;
+  else
+    decided(SLOT, ((__u64)hash * head->slots) >> 32, head->slots, chosen->backend.ip, chosen->backend.port);
+  return CHOSEN;
 }
 
 /*
@@ -161,10 +173,10 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
  * twice in a row once in some hundred million.)
  */
 static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
-                                                  struct chosen *chosen) {
+                                                  struct service_head *head, struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
   LOOP for (int attempt = 0; attempt < 3; attempt++) {
-    choice = try_select_backend(tuple, hash, chosen);
+    choice = try_select_backend(tuple, hash, head, chosen);
     if (choice != CHOICE_CHANGED && choice != CHOICE_NO_SERVICE) break;
   }
   return choice;

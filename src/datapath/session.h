@@ -149,11 +149,12 @@ static __always_inline __u8 next_state(const struct session *session, const stru
 
 /* --- backends --- */
 
-static __always_inline enum membership backend_membership(const struct session *session, __u8 proto) {
+static __always_inline enum membership backend_membership(const struct session *session, __u8 proto,
+                                                          struct service_head *head) {
   struct service_key key = {
       .vip = session->front.server, .vport = session->front.server_port, .proto = proto};
   __u16 counter;
-  return membership_of(&key, session->back.server, session->back.server_port, &counter);
+  return membership_of(&key, session->back.server, session->back.server_port, head, &counter);
 }
 
 /*
@@ -173,11 +174,11 @@ static __always_inline bool continues_session(struct session *session, const str
   if (session->flags & SESSION_DIRECT) return true;
   bool must_accept = opens && is_reset(session->state);
   __u32 zero = 0;
-  __u32 *now = removals.lookup(&zero);
-  if (!now) return false;
-  __u32 removed = *now; /* read before looking: what goes meanwhile is noticed next time */
+  __u32 *count = removals.lookup(&zero);
+  if (!count) return false;
+  __u32 removed = *count; /* read before looking: what goes meanwhile is noticed next time */
   if (!must_accept && session->removals == removed) return true;
-  enum membership membership = backend_membership(session, proto);
+  enum membership membership = backend_membership(session, proto, &pkt->scratch->head);
   if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) {
     decided(BACKEND_GONE, session->back.server, session->back.server_port);
     return false;

@@ -26,7 +26,7 @@ struct lookup {
   struct session *entry; /* null: there is none */
   __u8 table;            /* enum table */
   bool from_client;      /* the client, not the server, sent the packet */
-  bool client_port_free; /* no session of this client port was found */
+  bool client_port_free; /* no session has this client port, for certain */
   bool timed_out;        /* idle for longer than its state allows; filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found; filled in by the caller */
@@ -160,8 +160,8 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
 
 /*
  * Whether this packet shows that both sides know of the session: an answer, in TCP the client's next packet
- * after it. A TCP session found in the middle was somebody's before, so an answer is enough, other than a
- * reset. `session` is as it was before the packet.
+ * after it. A TCP session found in the middle, not at its FIN, was somebody's before, so an answer is enough,
+ * other than a reset. `session` is as it was before the packet.
  */
 static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
                                              bool from_client) {
@@ -171,7 +171,7 @@ static __always_inline bool confirms_session(const struct session *session, cons
   return session->state == SESSION_ANSWERED || session->state == SESSION_SERVER_CLOSED;
 }
 
-/* The session is one of those that are worth keeping. */
+/* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
 static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
   session->flags &= ~SESSION_FROM_SERVER;
@@ -202,8 +202,8 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
     if (!entry) return false;
     hint_flow(&other, session->last_seen);
   }
-  /* Otherwise the client has opened a new session meanwhile. */
-  if (entry->check != session->check) return is_in_openings;
+  /* The client has opened a new session meanwhile. */
+  if (entry->check != session->check) return false;
   /* The control plane ends one entry after the other: what it has ended stays so. */
   if (entry->state != SESSION_ENDED) write_state(entry, session);
   return is_in_openings;
@@ -271,8 +271,8 @@ static __always_inline bool collides(const struct session *old, struct flow_key 
          matches(old, answer, answer->side == SIDE_FRONTEND);
 }
 
-/* Whether no other session's answers look like those to a new one, after those that give way to it are gone.
- */
+/* Whether packets like `answer` can belong to a new session. Removes the entry by which a session that gives
+ * way would take them; its other entry stays until it times out. */
 static __always_inline bool make_way(struct flow_key *answer, const struct session *session, bool last) {
   struct client_key key = client_key_of(answer);
   struct session *old = clients.lookup(&key);
@@ -296,7 +296,7 @@ static __always_inline bool is_with_server(const struct session *old, const stru
   return old && old->back.server == answer->saddr && old->back.server_port == answer->sport;
 }
 
-/* Whether make_way() will find nobody. Sessions of hairpin clients are left to it. */
+/* False when a session has this port with this server. Not exact for hairpin: make_way() decides. */
 static __always_inline bool is_unused(struct flow_key *answer) {
   struct client_key key = client_key_of(answer);
   return !flows.lookup(answer) && !is_with_server(clients.lookup(&key), answer) &&

@@ -19,9 +19,9 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
 }
 
 /*
- * Ticks of a second: all that session timeouts need. Asking the kernel for the time costs much more than
- * reading its jiffies, which is a plain load. Where the control plane knows their frequency, a multiplication
- * makes seconds of them; where not, the time is asked for once a jiffy.
+ * Ticks of about a second: all that session timeouts need. Asking the kernel for the time costs much more
+ * than reading its jiffies, which is a plain load. Where the control plane knows their frequency, a
+ * multiplication makes seconds of them; where not, the time is asked for once a jiffy.
  */
 static __always_inline __u32 current_tick(void) {
 #ifdef KERNEL_HZ

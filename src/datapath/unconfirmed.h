@@ -1,7 +1,7 @@
 /*
  * The kernel evicts nothing from `flows`. So the sessions there that are not confirmed share a number of
- * places, and a flood of packets that nobody answers takes no more than these. A new session looks at some
- * places at random; when all are taken, it removes the session that was not seen for longest: an LRU by
+ * places, and a flood of packets that nobody answers takes no more than these. A new session looks at up to
+ * four at random; when all are taken, it removes the session that was not seen for longest: an LRU by
  * sampling.
  */
 #define PLACES_SAMPLED 4
@@ -15,11 +15,12 @@ static __always_inline __s32 idle_ticks(struct unconfirmed *place, __u32 now) {
   return idle < 0 ? 0 : idle;
 }
 
-static __always_inline void remove_holder(struct unconfirmed *place) {
+/* One with the flows of the new session is replaced by it: its client's entry is the new one's already. */
+static __always_inline void remove_holder(struct unconfirmed *place, const struct session *session) {
   struct session *entry = flows.lookup(&place->answer);
   struct session holder;
-  if (entry && copy_session(entry, &holder) && holder.unconfirmed == place->number)
-    remove_session(&holder, place->answer.proto);
+  if (!entry || !copy_session(entry, &holder) || holder.unconfirmed != place->number) return;
+  if (holder.check != session->check) remove_session(&holder, place->answer.proto);
 }
 
 /* Before a new session is stored in `flows`, where `answer` will find it. */
@@ -39,7 +40,7 @@ static __always_inline void take_place(const struct session *session, const stru
   }
   struct unconfirmed *place = unconfirmed.lookup(&chosen);
   if (!place) return;
-  remove_holder(place);
+  remove_holder(place, session);
   place->answer = *answer;
   place->number = session->unconfirmed;
 }

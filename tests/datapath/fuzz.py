@@ -12,7 +12,7 @@ from tests.datapath.harness import Datapath, Punt, Verdict
 from tests.datapath.headers import CHECKSUM_AT, TYPE_ARP, Kind, classify, quoted_flow, word
 from tests.datapath.model import Expected, Model, Port
 from tests.datapath.model_service import Service
-from tests.datapath.tables import BACKEND, FRAGMENT_RELEASE, FRONTEND, NO_PORT, Flow, Tables
+from tests.datapath.tables import BACKEND, FRAGMENT_RELEASE, FRONTEND, INLINE_SLOTS, NO_PORT, Flow, Tables
 
 BACKEND_IF = len(CLIENTS)
 CHECK_EVERY = 500
@@ -70,6 +70,7 @@ class World:
             [(inet_ntoa(address), port) for address, port in sorted(usable)],
             [(inet_ntoa(address), port) for address, port in sorted(members - usable)],
             chunks=rng.random() < 0.5,
+            slots=rng.choice((1, 2)) * INLINE_SLOTS,
             affinity=affinity,
             sources=[f"{inet_ntoa(network)}/{length}" for network, length in sources],
         )

@@ -96,6 +96,20 @@ static __always_inline struct service *lookup_that_misses(struct service_key *ke
 """
 
 
+# What a lookup may find while an entry is written: Tables.half_write() puts it under a key with another pad.
+_WRITING = """
+BPF_ARRAY(test_lookups, u32, 1);
+static __always_inline struct service *lookup_while_written(struct service_key *key) {
+  u32 zero = 0;
+  u32 *count = test_lookups.lookup(&zero);
+  struct service_key other = *key;
+  other.pad = 1;
+  struct service *half = count && (*count)++ == 0 ? services.lookup(&other) : 0;
+  return half ? half : services.lookup(key);
+}
+"""
+
+
 _FIRST_FRAGMENT = """
   struct fragment first = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_PASS};
   store_note(key, &first, true);
@@ -109,7 +123,14 @@ class Way(Enum):
     FULL = "full"
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and the first lookup of a service misses it, the second one does not, …
+    WRITING = "writing"  # both, and the first lookup of a service finds what Tables.half_write() has left
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
+
+
+_LOOKUPS = {
+    Way.MISSING: ("lookup_that_misses", _MISSING),
+    Way.WRITING: ("lookup_while_written", _WRITING),
+}
 
 
 @cache
@@ -123,10 +144,11 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
     if way is Way.COUNTED:
         handle_rx = "if (out != NO_FAST_PATH) return send_out(ctx, md, out);"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
-    if way is Way.MISSING:
+    if way in _LOOKUPS:
+        name, code = _LOOKUPS[way]
         before, services, after = re.split(r"(.*, services, .*\n)", text)
         assert "services.lookup(" in after
-        text = before + services + _MISSING + after.replace("services.lookup(", "lookup_that_misses(")
+        text = before + services + code + after.replace("services.lookup(", f"{name}(")
     if way is Way.OVERTAKEN:
         held = "return store_note(key, &note, replaces);"
         text = _replaced(text, held, _FIRST_FRAGMENT + held)
@@ -252,7 +274,7 @@ class Datapath:
         bpf.update(self.maps["_POLYCUBE_peers"], struct.pack("=I", port), struct.pack("=II8x", 0, target))
 
     def forget_lookups(self) -> None:
-        """The next lookup misses, if this copy does that."""
+        """The next lookup is the first one, if this copy counts them."""
         bpf.update(self.maps["test_lookups"], bytes(4), bytes(4))
 
     def set_clock(self, tick: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from k8slbrp import abi
+from k8slbrp.maps import backend_check, head_check, service_hash
 from pcnhost.engine import bpf
 from tests.datapath import maps
 
@@ -17,8 +18,9 @@ ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE, RESET = range(abi.CON
 NO_PORT = abi.CONSTANTS["NO_PORT"]
 MAX_PORTS = abi.CONSTANTS["MAX_PORTS"]
 INLINE_BACKENDS = abi.CONSTANTS["INLINE_BACKENDS"]
+INLINE_SLOTS = abi.CONSTANTS["INLINE_SLOTS"]
 CHUNK_BYTES = abi.CONSTANTS["CHUNK_BYTES"]
-BACKENDS_PER_CHUNK = CHUNK_BYTES // 8
+BACKENDS_PER_CHUNK = abi.CONSTANTS["BACKENDS_PER_CHUNK"]
 BACKENDS_PER_BUCKET = abi.CONSTANTS["BACKENDS_PER_BUCKET"]
 EVENTS = tuple(name.removeprefix("drop_") for name in abi.names("EVENT_")[:-1])
 SESSION_TABLES = ("clients", "openings", "flows")
@@ -33,8 +35,6 @@ TIMEOUTS = {
 """Idle timeouts by protocol and state, as the control plane sets them unless told otherwise."""
 
 _SERVICE_KEY = struct.Struct("!4sHBx")
-_SERVICE = struct.Struct(f"=IIIHBB{8 * INLINE_BACKENDS}sII")
-_CHUNK = struct.Struct(f"=I{CHUNK_BYTES}s")
 _REWRITE = struct.Struct("=4s4s4sI")
 _PORT = struct.Struct("=BBHI")
 
@@ -126,21 +126,17 @@ def _text(address: int) -> str:
 Endpoint = tuple[str, int]
 
 
-def _check_of(key: bytes) -> int:
-    """service_check() of abi.h."""
-    vip, vport, proto = struct.unpack("=IHBx", key)
-    return ((vip << 32 | vport << 16 | proto) * 0x9E3779B97F4A7C15 & 2**64 - 1) >> 32
-
-
-def _packed(endpoint: Endpoint, accepts: bool, counter: int = 0) -> bytes:
-    """struct backend."""
+def _packed(endpoint: Endpoint, accepts: bool, counter: int, checks: int) -> bytes:
+    """struct backend; `checks` is the service_hash()."""
     flags = accepts | counter << abi.CONSTANTS["BACKEND_COUNTER_SHIFT"]
-    return ip(endpoint[0]) + endpoint[1].to_bytes(2) + struct.pack("=H", flags)
+    backend = abi.struct("backend")(ip=int.from_bytes(ip(endpoint[0])), port=endpoint[1], flags=flags)
+    backend.check = backend_check(checks, backend)
+    return bytes(backend)
 
 
 def _hash_of(endpoint: Endpoint) -> int:
     """backend_hash() of abi.h."""
-    (address, port) = struct.unpack("=IH", _packed(endpoint, accepts=True)[:6])
+    (address, port) = struct.unpack("=IH", ip(endpoint[0]) + endpoint[1].to_bytes(2))
     mixed = (address << 16 | port) * 0x9E3779B97F4A7C15 & 2**64 - 1
     mixed ^= mixed >> 32
     return (mixed * 0xBF58476D1CE4E5B9 & 2**64 - 1) >> 32
@@ -172,7 +168,8 @@ def _slot_chunks(slots: Sequence[int], shift: int) -> list[bytes]:
 
 
 def _backend_chunks(backends: Mapping[int, bytes], buckets: int) -> list[bytes]:
-    raw = b"".join(backends.get(index, bytes(8)) for index in range(buckets * BACKENDS_PER_BUCKET))
+    nobody = bytes(abi.size("backend"))
+    raw = b"".join(backends.get(index, nobody) for index in range(buckets * BACKENDS_PER_BUCKET))
     return [raw[at : at + CHUNK_BYTES] for at in range(0, len(raw), CHUNK_BYTES)]
 
 
@@ -223,6 +220,7 @@ class Tables:
         self.set_settings()
         # Nothing ever hints that there are no flows, which is harmless.
         maps.clear_array(self.datapath.maps["retired"])
+        maps.clear_array(self.datapath.maps["unconfirmed"])
         maps.clear_array(self.datapath.maps["known"])
         self._known.clear()
         maps.clear_per_cpu(self.datapath.maps["retired_next"], 1)
@@ -291,35 +289,45 @@ class Tables:
         drained: Sequence[Endpoint] = (),
         *,
         chunks: bool = False,
+        slots: int = INLINE_SLOTS,
         affinity: int = 0,
         sources: Sequence[str] = (),
     ) -> None:
         """Each of `backends` gets the same share, `drained` ones belong to the service without. Backends stand in
-        the entry where possible, or in `chunks`. `affinity` is its timeout, `sources` are prefixes."""
+        the entry where possible, or in `chunks`; so do `slots`. `affinity` is its timeout, `sources` are
+        prefixes."""
         key = _SERVICE_KEY.pack(ip(vip), port, proto)
         old = self._segments.get(key, range(0))
         members = [*backends, *drained]
         chunks = chunks or len(members) > INLINE_BACKENDS
         indexes, buckets = _place(members) if chunks else (list(range(len(members))), 0)
         usable, shift = indexes[: len(backends)], 3 if buckets else 2
-        slots = len(usable) if len(usable) < 2 and not chunks else 2 * CHUNK_BYTES if usable else 0
+        slots = len(usable) if len(usable) < 2 and not chunks else slots if usable else 0
         table = (
             _slot_chunks([usable[slot % len(usable)] for slot in range(slots)], shift) if slots > 1 else []
         )
+        self._version += 1
+        checks = service_hash(key, self._version)
         values = [
-            _packed(endpoint, number < len(backends), self.counters.get(endpoint[0], 0))
+            _packed(endpoint, number < len(backends), self.counters.get(endpoint[0], 0), checks)
             for number, endpoint in enumerate(members)
         ]
         stored = _backend_chunks(dict(zip(indexes, values, strict=True)), buckets)
-        segment = self._write_chunks(table + stored)
         inline = b"" if chunks else b"".join(values)
+        words = table.pop() if slots == INLINE_SLOTS and not chunks else b""
+        segment = self._write_chunks(table + stored)
         self._know(vip, port, proto)
         for endpoint in members:
             self._know(*endpoint, proto)
             self._write("endpoints", self._endpoint_key(endpoint, proto), struct.pack("=I", 1))
         self._write("vips", ip(vip), struct.pack("=I", 1))
         source_set = self._write_sources(key, sources)
-        self._write_service(key, slots, segment.start, buckets, shift, source_set, inline, affinity)
+        head = abi.struct("service_head")(
+            self._version, slots, segment.start, buckets, shift, source_set, affinity
+        )
+        head.check = head_check(checks, head)
+        entry = bytes(head) + inline.ljust(abi.size("backend") * INLINE_BACKENDS, b"\0") + words
+        self._write("services", key, entry.ljust(abi.size("service"), b"\0"))
         self._segments[key] = segment
         self._erase(old)
         self._set_members(key, set(members))
@@ -344,11 +352,6 @@ class Tables:
             if not any(endpoint in others for other, others in self._members.items() if other[6] == proto):
                 bpf.delete(self.datapath.maps["endpoints"], self._endpoint_key(endpoint, proto))
 
-    def _write_service(self, key: bytes, *content: Any) -> None:
-        self._version += 1
-        entry = _SERVICE.pack(self._version, *content, self._version ^ _check_of(key))
-        self._write("services", key, entry)
-
     def _write_sources(self, key: bytes, prefixes: Sequence[str]) -> int:
         """A new set of source ranges beside older ones; returns its number."""
         if not prefixes:
@@ -365,7 +368,7 @@ class Tables:
         first = self._next_chunk
         self._next_chunk += len(contents)
         for number, content in enumerate(contents, start=first):
-            self._write("chunks", struct.pack("=I", number), _CHUNK.pack(first, content))
+            self._write("chunks", struct.pack("=I", number), content)
         return range(first, first + len(contents)) if contents else range(0)
 
     def _erase(self, segment: range) -> None:
@@ -377,29 +380,58 @@ class Tables:
 
     def tear_service(self, vip: str, port: int, proto: int) -> None:
         """Leaves the entry as if the kernel were just using its memory again."""
-        key = _SERVICE_KEY.pack(ip(vip), port, proto)
-        version, *rest = self._service(key)
-        self._write("services", key, _SERVICE.pack(version + 1, *rest))
 
-    def exchange_service(self, vip: str, port: int, proto: int, other: str) -> None:
-        """Puts the entry of the service at `other` in its place, as if the kernel had used its memory again."""
+        def change(entry: Any) -> None:
+            entry.head.version += 1
+
+        self._change_service(_SERVICE_KEY.pack(ip(vip), port, proto), change)
+
+    def exchange_service(self, vip: str, port: int, proto: int, other: str, *, head: bool = True) -> None:
+        """Puts the entry of the service at `other` in its place, or all but the head, as if the kernel had used its
+        memory again."""
         key, source = _SERVICE_KEY.pack(ip(vip), port, proto), _SERVICE_KEY.pack(ip(other), port, proto)
-        self._write("services", key, _SERVICE.pack(*self._service(source)))
+        kept = 0 if head else abi.size("service_head")
+        self._write("services", key, self._service(key)[:kept] + self._service(source)[kept:])
 
-    def _service(self, key: bytes) -> tuple[Any, ...]:
-        raw = bpf.lookup(self.datapath.maps["services"], key, _SERVICE.size)
+    def mix_versions(self, vip: str, port: int, proto: int) -> None:
+        """Makes the head of an entry that of a later version, and says that backends have been removed."""
+
+        def change(entry: Any) -> None:
+            entry.head.version += 1
+            entry.head.check = head_check(service_hash(key, entry.head.version), entry.head)
+
+        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        self._change_service(key, change)
+        self._erase(range(0))
+
+    def half_write(self, vip: str, port: int, proto: int, before: bytes, written: int) -> None:
+        """Leaves what the kernel has there while it writes the entry over `before`, an earlier one of the service:
+        the head and the first `written` backends. A copy of the datapath finds it that looks for it (Way.WRITING)."""
+        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        done = abi.size("service_head") + written * abi.size("backend")
+        self._write("services", key[:7] + b"\1", self.entry(vip, port, proto)[:done] + before[done:])
+
+    def entry(self, vip: str, port: int, proto: int) -> bytes:
+        """The service's entry."""
+        return self._service(_SERVICE_KEY.pack(ip(vip), port, proto))
+
+    def _change_service(self, key: bytes, change: Callable[[Any], None]) -> None:
+        entry = abi.struct("service").from_buffer_copy(self._service(key))
+        change(entry)
+        self._write("services", key, bytes(entry))
+
+    def _service(self, key: bytes) -> bytes:
+        raw = bpf.lookup(self.datapath.maps["services"], key, abi.size("service"))
         assert raw is not None
-        return _SERVICE.unpack(raw)
+        return raw
 
-    def hand_over_chunks(self, vip: str, port: int, proto: int) -> None:
-        """Makes a service's chunks somebody else's, as if the kernel had used their memory again."""
-        segment = self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)]
-        for number in segment:
-            raw = bpf.lookup(self.datapath.maps["chunks"], struct.pack("=I", number), _CHUNK.size)
-            assert raw is not None
-            content = _CHUNK.unpack(raw)[1]
-            other = segment.start + 1
-            self._write("chunks", struct.pack("=I", number), _CHUNK.pack(other, content))
+    def exchange_chunks(self, vip: str, port: int, proto: int, other: str) -> None:
+        """Puts the chunks of the service at `other` in its place, as if the kernel had used their memory again."""
+        numbers, sources = (self._segments[_SERVICE_KEY.pack(ip(at), port, proto)] for at in (vip, other))
+        for number, source in zip(numbers, sources, strict=True):
+            content = bpf.lookup(self.datapath.maps["chunks"], struct.pack("=I", source), CHUNK_BYTES)
+            assert content is not None
+            self._write("chunks", struct.pack("=I", number), content)
 
     def erase_chunks(self, vip: str, port: int, proto: int) -> None:
         self._erase(self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])

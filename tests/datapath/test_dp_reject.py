@@ -21,6 +21,7 @@ from tests.datapath.lab import (
 )
 from tests.datapath.packets import (
     CLIENT,
+    OTHER_SERVER,
     PLAIN,
     SERVER,
     SERVER_PORT,
@@ -85,10 +86,12 @@ def test_rejecting_is_limited(lab: Lab) -> None:
     assert lab.tables.events() == {"rejected": 1200, "rate_limited": 1200 - punted}
 
 
-def test_chunks_replaced_twice_meanwhile(lab: Lab) -> None:
+def test_chunks_of_another_service(lab: Lab) -> None:
     """A service whose chunks somebody else has got by now: no packet may use them."""
+    other = "10.0.9.9"
     lab.serve((SERVER, SERVER_PORT), chunks=True)
-    lab.tables.hand_over_chunks(VIP, VIP_PORT, IPPROTO_TCP)
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=other, chunks=True)
+    lab.tables.exchange_chunks(VIP, VIP_PORT, IPPROTO_TCP, other)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
     lab.tables.erase_chunks(VIP, VIP_PORT, IPPROTO_TCP)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
+from tests.datapath import maps
 from tests.datapath.harness import Datapath, Outcome, timeless_copies
 from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
 from tests.datapath.packets import (
@@ -26,6 +28,7 @@ FLOWS = SESSIONS // 2  # entries of the table
 PLACES = FLOWS // 4  # of sessions that are not confirmed
 FLOOD = 2 * FLOWS
 SEEN = "10.9.8.7"
+DAY = 86_400  # ticks
 USER, NEW, FORGED = 2000, 3000, 10000  # source ports; the forged ones begin here
 
 each_exchange = pytest.mark.parametrize("exchange", [TCP_EXCHANGE, UDP_EXCHANGE], ids=str)
@@ -187,3 +190,17 @@ def test_a_stream_that_nobody_answers_stays_as_it_is(lab: Lab) -> None:
         assert lab.from_other_client(request).out == SERVER_IF
         assert source_port(lab.from_client(stream)) == first
     assert lab.count("new_session") == 2 + 2 * PLACES
+
+
+@each_exchange
+def test_a_session_that_is_over_does_not_take_its_successor_along(lab: Lab, exchange: Exchange) -> None:
+    """Both have the same flows, and the new one takes the place of the old one: every place here is that one's."""
+    assert ask(lab, exchange, USER, "S")
+    places = lab.datapath.maps["unconfirmed"]
+    (place,) = (value for value in maps.contents(places).values() if value and any(value))
+    for index in range(bpf.map_spec(places).max_entries):
+        bpf.update(places, bpf.u32(index), place)
+    lab.datapath.set_clock(1000 + DAY)
+    assert ask(lab, exchange, USER, "S")
+    assert len(maps.contents(lab.datapath.maps["openings"])) == 1
+    assert tell(lab, exchange, USER, "SA")

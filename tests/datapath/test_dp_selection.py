@@ -23,7 +23,7 @@ from tests.datapath.lab import (
     assert_dropped,
 )
 from tests.datapath.packets import CLIENT, PLAIN, SERVER_PORT, VIP, VIP_PORT
-from tests.datapath.tables import INLINE_BACKENDS, Tables
+from tests.datapath.tables import INLINE_BACKENDS, INLINE_SLOTS, Tables
 
 SERVERS = [f"10.1.0.{i}" for i in range(1, 6)]
 FLOWS, TOLERANCE = 1000, 75  # six times the standard deviation of a fair choice
@@ -90,6 +90,15 @@ def test_every_backend_is_used(lab: Lab, count: int) -> None:
     assert {chosen(lab, packet) for packet in packets} == {ip for ip, _ in backends}
 
 
+@pytest.mark.parametrize("slots", [INLINE_SLOTS, 2 * INLINE_SLOTS, 3 * INLINE_SLOTS])
+def test_every_backend_of_the_entry_is_used(lab: Lab, slots: int) -> None:
+    """By slots in the entry, and by more of them in chunks."""
+    backends = [(f"10.1.1.{i}", SERVER_PORT) for i in range(INLINE_BACKENDS)]
+    lab.tables.set_service(VIP, VIP_PORT, IPPROTO_TCP, backends, slots=slots)
+    packets = requests(TCP_EXCHANGE, 12 * len(backends))
+    assert {chosen(lab, packet) for packet in packets} == {ip for ip, _ in backends}
+
+
 @either
 def test_entry_of_another_service(lab: Lab, chunks: bool) -> None:
     """The kernel may have used the memory of a service's entry again, for another service, when it is read."""
@@ -99,6 +108,26 @@ def test_entry_of_another_service(lab: Lab, chunks: bool) -> None:
     lab.tables.exchange_service(VIP, VIP_PORT, IPPROTO_TCP, other)
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
     assert lab.tables.events() == {"table_changed": 1}
+
+
+@pytest.mark.parametrize("count", [1, 5], ids=["one backend", "slots"])
+def test_backends_of_another_service_in_the_entry(lab: Lab, count: int) -> None:
+    """The kernel may be just writing another service's entry there, and not in the order of its bytes."""
+    other = "10.0.9.9"
+    lab.serve(*((server, SERVER_PORT) for server in SERVERS[:count]))
+    lab.serve(*((f"10.1.9.{n}", SERVER_PORT) for n in range(count)), vip=other)
+    lab.tables.exchange_service(VIP, VIP_PORT, IPPROTO_TCP, other, head=False)
+    assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
+    assert lab.tables.events() == {"table_changed": 1}
+
+
+@either
+def test_a_live_session_asks_again_when_its_backend_is_being_written(lab: Lab, chunks: bool) -> None:
+    """UDP looks for the backend after a change. What it finds is of another version, so it says nothing."""
+    before = choices(lab, UDP_EXCHANGE, 20, chunks)
+    lab.tables.mix_versions(VIP, VIP_PORT, IPPROTO_UDP)
+    assert [chosen(lab, packet) for packet in requests(UDP_EXCHANGE, 20)] == before
+    assert_dropped(lab.from_client(UDP_EXCHANGE.request("10.0.0.77", VIP, PLAIN)))
 
 
 @either

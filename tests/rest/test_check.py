@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from k8slbrp import abi
-from k8slbrp.maps import entries, known_bit, pins
+from k8slbrp.maps import backend_check, entries, head_check, known_bit, pins, served, service_hash
 from pcnhost.ctl import check
 from pcnhost.engine import bpf, bpf_link, state
 from pcnhost.engine.panel import ingress_node
@@ -140,48 +140,56 @@ def service(place: Place, port: int, at: str, value: object) -> None:
     """Changes a member of the entry of a service."""
 
     def change(raw: bytearray) -> None:
-        setattr(abi.struct("service").from_buffer(raw), at, value)
+        entry = abi.struct("service").from_buffer(raw)
+        setattr(entry.head, at, value)
+        if at != "check":
+            entry.head.check = head_check(service_hash(key, entry.head.version), entry.head)
 
-    place.change("services", key_of(VIP, port, 6), change)
+    key = key_of(VIP, port, 6)
+
+    place.change("services", key, change)
 
 
 def set_of(place: Place, port: int) -> bytes:
     """What keys of `source_ranges` say of a service and the set that it uses."""
     key = key_of(VIP, port, 6)
     entry = dict(entries(pins(place.root, CUBE) / "services"))[key]
-    return key[:7] + bytes([abi.struct("service").from_buffer_copy(entry).sources])
+    return key[:7] + bytes([abi.struct("service").from_buffer_copy(entry).head.sources])
 
 
 def backend(place: Place, index: int, **members: int) -> None:
     """Changes a backend that stands in the entry of the service of port 80."""
 
     def change(raw: bytearray) -> None:
-        one = abi.struct("service").from_buffer(raw).backends[index]
+        entry = abi.struct("service").from_buffer(raw)
+        one = entry.backends[index]
         for name, value in members.items():
             getattr(one, name)  # a name that the struct does not have is no fault
             setattr(one, name, value)
+        if any(members.values()) and "check" not in members:
+            one.check = backend_check(service_hash(key, entry.head.version), one)
 
-    place.change("services", key_of(VIP, 80, 6), change)
+    key = key_of(VIP, 80, 6)
+    place.change("services", key, change)
+
+
+def slots_of_entry(place: Place, first: bytes) -> None:
+    """Changes the first slots that stand in the entry of the service of port 80."""
+    at = abi.struct("service").words.offset
+    place.change(
+        "services", key_of(VIP, 80, 6), lambda raw: raw.__setitem__(slice(at, at + len(first)), first)
+    )
 
 
 def chunk_of(place: Place, at: int) -> bytes:
     """The key of a chunk of the service of port 443, counted from its first one (or from the end)."""
-    raw = dict(entries(pins(place.root, CUBE) / "services"))[key_of(VIP, 443, 6)]
-    first = abi.struct("service").from_buffer_copy(raw).first_chunk
-    numbers = sorted(
-        number
-        for number, value in (
-            (int.from_bytes(k, "little"), v) for k, v in entries(pins(place.root, CUBE) / "chunks")
-        )
-        if int.from_bytes(value[:4], "little") == first
-    )
-    return struct.pack("=I", numbers[at])
+    return struct.pack("=I", served(place.root, CUBE)[VIP, 443, "tcp"].numbers[at])
 
 
 def swap_backends(raw: bytearray) -> None:
     """The backends of two buckets of a chunk that hold others."""
-    size = 8 * abi.CONSTANTS["BACKENDS_PER_BUCKET"]
-    raw[4 : 4 + size], raw[4 + 5 * size : 4 + 6 * size] = raw[4 + 5 * size : 4 + 6 * size], raw[4 : 4 + size]
+    size = abi.size("backend") * abi.CONSTANTS["BACKENDS_PER_BUCKET"]
+    raw[:size], raw[-size:] = raw[-size:], raw[:size]
 
 
 def role(place: Place, index: int, **members: int) -> None:
@@ -255,27 +263,34 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         lambda p: p.write("services", key_of(VIP, 81, 6), p.first("services")[1]),
         f"service {VIP}:81/tcp is in the map, but not configured",
     ),
-    "torn entry": (lambda p: service(p, 80, "version_again", 1), PORT_80 + "its entry is not whole"),
+    "torn entry": (lambda p: service(p, 80, "check", 1), PORT_80 + "its entry is not whole"),
     "odd width of indexes": (
         lambda p: service(p, 80, "index_shift", 7),
         PORT_80 + "its indexes have 2^7 bits",
     ),
     "no slots": (lambda p: service(p, 80, "slots", 0), PORT_80 + "it has no slots"),
     "chunk too many": (
-        lambda p: p.write("chunks", u32(4_000_000_000), bytes(4 + 512)),
+        lambda p: p.write("chunks", u32(4_000_000_000), bytes(512)),
         "chunk 4000000000 belongs to no service",
     ),
     "chunk gone": (lambda p: p.write("chunks", chunk_of(p, 0), None), "is missing"),
     "chunk of another service": (
-        lambda p: p.change("chunks", chunk_of(p, 1), lambda raw: raw.__setitem__(0, raw[0] ^ 1)),
-        "says that it belongs to",
+        lambda p: p.change("chunks", chunk_of(p, -1), lambda raw: raw.__setitem__(8, raw[8] ^ 1)),
+        PORT_443 + "the check of backend",
+    ),
+    "backend of another version": (
+        lambda p: backend(p, 0, check=1),
+        PORT_80 + "the check of backend",
     ),
     "two services share a chunk": (
-        lambda p: service(p, 80, "first_chunk", int.from_bytes(chunk_of(p, 0), "little")),
+        lambda p: [
+            service(p, 80, "slots", 2048),
+            service(p, 80, "first_chunk", int.from_bytes(chunk_of(p, 0), "little")),
+        ],
         "belongs to service",
     ),
     "backend gone": (
-        lambda p: backend(p, 0, ip=0, port=0, flags=0),
+        lambda p: backend(p, 0, ip=0, port=0, flags=0, check=0),
         "is configured, but not in the maps",
     ),
     "backend of nobody": (
@@ -291,13 +306,18 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         lambda p: backend(p, 0, flags=0),
         "may not get new sessions, but shall",
     ),
+    "slot of an entry that leads nowhere": (
+        lambda p: slots_of_entry(p, b"\xff"),
+        PORT_80 + "a slot leads to backend number 15, which does not exist",
+    ),
+    "unfair slots of an entry": (lambda p: slots_of_entry(p, bytes(512)), PORT_80 + "backend"),
     "slot that leads nowhere": (
-        lambda p: p.change("chunks", chunk_of(p, 0), lambda raw: raw.__setitem__(4, 255)),
+        lambda p: p.change("chunks", chunk_of(p, 0), lambda raw: raw.__setitem__(0, 255)),
         "leads to backend number 255, which does not exist",
     ),
     "unfair slots": (
         lambda p: p.change(
-            "chunks", chunk_of(p, 0), lambda raw: raw.__setitem__(slice(4, 516), bytes([raw[4]]) * 512)
+            "chunks", chunk_of(p, 0), lambda raw: raw.__setitem__(slice(None), bytes([raw[0]]) * 512)
         ),
         PORT_443 + "backend",
     ),
