@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import socket
 import statistics
-import struct
 from collections import Counter
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -16,20 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import host as bench_host
-from bench import kernel, packets, services
+from bench import packets, services
 from bench.host import Host
-from pcnhost.engine import bpf
+from k8slbrp.maps import served
 from testbed.lab import Lab
 
 CUBE = "lb"
 _SERVICE_PATH = f"k8slbrp/{CUBE}/service/{packets.vip(0)}/{packets.VPORT}/TCP"
-INLINE_BACKENDS = 14
-CHUNK_BYTES = 512
-# struct service: slots, first_chunk, buckets, index_shift, backends
-_SERVICE = struct.Struct(f"=4xIIHBx{8 * INLINE_BACKENDS}s8x")
-_CHUNK = struct.Struct(f"=4x{CHUNK_BYTES}s")
-_BACKENDS_PER_BUCKET = 8
-_TCP = 6
 FLOWS = 1 << 21  # hashes, evenly spread
 _HASHES = np.arange(FLOWS, dtype=np.uint64) * np.uint64((1 << 32) // FLOWS)
 
@@ -148,39 +138,12 @@ class Choices:
 
 def _choices(running: Host) -> Choices:
     """What the datapath would choose for each flow, see src/datapath/select.h."""
-    table = kernel.open_map(running.map_path(CUBE, "services"))
-    chunks = kernel.open_map(running.map_path(CUBE, "chunks"))
-    try:
-        key = IPv4Address(packets.vip(0)).packed + packets.VPORT.to_bytes(2, "big") + bytes([_TCP, 0])
-        slots, first, buckets, shift, backends = _SERVICE.unpack(
-            _found(bpf.lookup(table, key, _SERVICE.size))
-        )
-        slot_chunks = (slots << shift) // (8 * CHUNK_BYTES) if slots > 1 else 0
-        count = slot_chunks + buckets * _BACKENDS_PER_BUCKET * 8 // CHUNK_BYTES
-        read = [_found(bpf.lookup(chunks, bpf.u32(first + i), _CHUNK.size)) for i in range(count)]
-    finally:
-        os.close(table)
-        os.close(chunks)
-    content = b"".join(_CHUNK.unpack(chunk)[0] for chunk in read)
-    indexes = (
-        _indexes(content[: slot_chunks * CHUNK_BYTES], shift) if slots > 1 else np.zeros(1, dtype=np.intp)
-    )
-    stored = content[slot_chunks * CHUNK_BYTES :] if buckets else backends
-    addresses = [socket.inet_ntoa(stored[at : at + 4]) for at in range(0, len(stored), 8)]
-    return Choices(slots, addresses, indexes[(_HASHES * np.uint64(slots) >> np.uint64(32)).astype(np.intp)])
-
-
-def _indexes(packed: bytes, shift: int) -> NDArray[np.intp]:
-    if shift == 4:
-        return np.frombuffer(packed, dtype=np.uint16).astype(np.intp)
-    octets = np.frombuffer(packed, dtype=np.uint8).astype(np.intp)
-    return octets if shift == 3 else np.column_stack((octets & 15, octets >> 4)).ravel()
-
-
-def _found(value: bytes | None) -> bytes:
-    if value is None:
-        raise LookupError("the service is not in the maps")
-    return value
+    slots = served(running.state_dir, CUBE)[packets.vip(0), packets.VPORT, "tcp"].slots
+    backends = {backend: index for index, backend in enumerate(dict.fromkeys(slots))}
+    owners = np.fromiter((backends[backend] for backend in slots), dtype=np.intp, count=len(slots))
+    addresses = [address for address, _ in backends]
+    picked = (_HASHES * np.uint64(len(slots)) >> np.uint64(32)).astype(np.intp)
+    return Choices(len(slots), addresses, owners[picked])
 
 
 def _share_error(choices: Choices, weights: Weights) -> dict[str, float]:
