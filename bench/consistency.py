@@ -138,7 +138,10 @@ class Choices:
 
 def _choices(running: Host) -> Choices:
     """What the datapath would choose for each flow, see src/datapath/select.h."""
-    slots = served(running.state_dir, CUBE)[packets.vip(0), packets.VPORT, "tcp"].slots
+    found = served(running.state_dir, CUBE)[packets.vip(0), packets.VPORT, "tcp"]
+    if found.faults:
+        raise LookupError("; ".join(found.faults))
+    slots = found.slots
     backends = {backend: index for index, backend in enumerate(dict.fromkeys(slots))}
     owners = np.fromiter((backends[backend] for backend in slots), dtype=np.intp, count=len(slots))
     addresses = [address for address, _ in backends]

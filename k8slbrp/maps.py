@@ -39,6 +39,16 @@ def entries(pin: Path) -> Iterator[tuple[bytes, bytes]]:
         os.close(fd)
 
 
+def _of_size(pin: Path, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """entries() of a map that this version can read. Raises OSError when it is another version's."""
+    for key, value in entries(pin):
+        if len(value) != size:
+            raise OSError(
+                f"{pin} has values of {len(value)} bytes, this version has {size}: restart the host"
+            )
+        yield key, value
+
+
 def count(pin: Path) -> int:
     return sum(1 for _ in entries(pin))
 
@@ -81,12 +91,13 @@ class Served:
 
 
 def served(state_dir: Path, cube: str) -> dict[Key, Served]:
-    """The services of a cube."""
+    """The services of a cube. Raises OSError when its maps are not there, or another version's."""
     directory = pins(state_dir, cube)
-    chunks = {int.from_bytes(key, sys.byteorder): value for key, value in entries(directory / "chunks")}
+    found = _of_size(directory / "chunks", CHUNK_BYTES)
+    chunks = {int.from_bytes(key, sys.byteorder): value for key, value in found}
     return {
         service_key(key): _served(key, abi.struct("service").from_buffer_copy(value), chunks)
-        for key, value in entries(directory / "services")
+        for key, value in _of_size(directory / "services", abi.size("service"))
     }
 
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "Rendezvous.h"
 #include "config.h"
 
 namespace k8slbrp {

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "Rendezvous.h"
 #include "Service.h"
 #include "datapath/abi.h"
 
@@ -12,6 +13,9 @@ namespace k8slbrp {
 
 // More could not be told apart by an index of 16 bits, and found in two buckets.
 constexpr std::size_t kMaxBackendsOfService = 32768;
+
+// As many buckets as an index leads to, and the finest shares.
+constexpr uint32_t kMaxChunksOfService = (1 << 16) / BACKENDS_PER_CHUNK + kLargestTable * 2 / CHUNK_BYTES;
 
 abi::service_key kernel_key(const ServiceId &id);
 ServiceId id_of(const abi::service_key &key);

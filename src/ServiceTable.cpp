@@ -12,10 +12,9 @@
 namespace k8slbrp {
 namespace {
 
-// So many chunks no service needs; they are left free, so that any service can be replaced while both its old
-// and its new ones are there.
-constexpr uint32_t kChunksForChanges = 2048;
-constexpr uint32_t kMaxChunks = MAX_CHUNKS - kChunksForChanges;
+// The others are left free, so that any service can be replaced while both its old and its new ones are
+// there.
+constexpr uint32_t kMaxChunks = MAX_CHUNKS - kMaxChunksOfService;
 constexpr std::size_t kMaxSourceRanges = MAX_SOURCE_RANGES - kMaxRangesOfService;
 
 // Makes sessions without handshake look for their backends again.
@@ -139,6 +138,10 @@ void ServiceTable::release_vip(ServiceMaps &maps, uint32_t vip) noexcept {
 // What is in the maps though nothing leads to it.
 void ServiceTable::collect(ServiceMaps &maps) {
   leftovers_ = false;
+  while (!lost_.empty()) {  // first of all: what is in force instead leads to chunks that nothing else does
+    put_back(maps, *lost_.begin());
+    lost_.erase(lost_.begin());
+  }
   std::set<uint32_t> used, unused;
   for (const auto &[_, head] : heads_) used.insert(head.first_chunk);
   for (const auto &[first, _] : segments_)
@@ -167,6 +170,7 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
 
   ServiceMaps maps(cube_);
   if (leftovers_) attempt("remove what has been left", [&] { collect(maps); });
+  change.written_.reserve(layouts.size());
   auto layout = layouts.begin();
   for (const auto &wish : wishes) {
     const bool exists = heads_.count(wish.id) > 0;
@@ -205,7 +209,9 @@ void ServiceTable::abandon(Change &change) noexcept {
   if (change.heads_.empty()) return;
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
-    for (const auto &[id, head] : change.heads_) free_chunks(maps, head.first_chunk);
+    for (const auto &[id, head] : change.heads_)
+      if (lost_.count(id) == 0)
+        free_chunks(maps, head.first_chunk);  // else collect() does, once it is not in force
     sources_.discard(maps, std::move(change.sources_));
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
     for (const auto &[id, backends] : change.backends_) known_.withdraw(maps, id, backends);
@@ -213,12 +219,14 @@ void ServiceTable::abandon(Change &change) noexcept {
   change.heads_.clear();
 }
 
-// The entries that a change will replace, or null where there is none.
 ServiceTable::Before ServiceTable::entries_of(ServiceMaps &maps, const Change &change) const {
   Before before;
-  before.reserve(change.removed_.size() + change.written_.size());
   const auto note = [&](const ServiceId &id) {
-    before.emplace_back(id, heads_.count(id) > 0 ? maps.services.find(kernel_key(id)) : std::nullopt);
+    const auto lost = lost_.find(id);
+    if (lost != lost_.end())
+      before.insert(*lost);
+    else
+      before.emplace(id, heads_.count(id) > 0 ? maps.services.find(kernel_key(id)) : std::nullopt);
   };
   for (const auto &id : change.removed_) note(id);
   for (const auto &[id, _] : change.written_) note(id);
@@ -227,15 +235,24 @@ ServiceTable::Before ServiceTable::entries_of(ServiceMaps &maps, const Change &c
 
 void ServiceTable::commit(Change &change) {
   ServiceMaps maps(cube_);
-  const Before before = entries_of(maps, change);
+  Before before = entries_of(maps, change);
+  std::vector<ServiceId> switched;
+  switched.reserve(before.size());
   change.was_in_force_ = true;
   try {
-    for (const auto &id : change.removed_) maps.services.remove(kernel_key(id));
-    for (const auto &[id, entry] : change.written_) maps.services.set(kernel_key(id), entry);
+    for (const auto &id : change.removed_) {
+      maps.services.remove(kernel_key(id));
+      switched.push_back(id);
+    }
+    for (const auto &[id, entry] : change.written_) {
+      maps.services.set(kernel_key(id), entry);
+      switched.push_back(id);
+    }
   } catch (...) {
-    undo(maps, before);
+    undo(maps, std::move(before), switched);
     throw;
   }
+  for (const auto &id : switched) lost_.erase(id);
   // From here on nothing fails, and nothing needs memory.
   for (const auto &id : change.removed_) forget(maps, id);
   while (!change.heads_.empty()) {
@@ -269,15 +286,20 @@ void ServiceTable::forget(ServiceMaps &maps, const ServiceId &id) noexcept {
   heads_.erase(old);
 }
 
-void ServiceTable::undo(ServiceMaps &maps, const Before &before) noexcept {
-  for (auto old = before.rbegin(); old != before.rend(); ++old) {
-    attempt("undo a change that was refused", [&] {
-      const auto &[id, entry] = *old;
-      if (entry)
-        maps.services.set(kernel_key(id), *entry);
-      else
-        maps.services.remove(kernel_key(id));
-    });
+void ServiceTable::put_back(ServiceMaps &maps, const Before::value_type &old) {
+  const auto &[id, entry] = old;
+  if (entry)
+    maps.services.set(kernel_key(id), *entry);
+  else
+    maps.services.remove(kernel_key(id));
+}
+
+// What cannot be put back is tried again before the next change.
+void ServiceTable::undo(ServiceMaps &maps, Before before, const std::vector<ServiceId> &switched) noexcept {
+  for (auto id = switched.rbegin(); id != switched.rend(); ++id) {
+    auto old = before.extract(*id);
+    const auto put = [&] { put_back(maps, {old.key(), old.mapped()}); };
+    if (!attempt("undo a change that was refused", put)) lost_.insert(std::move(old));
   }
 }
 

@@ -80,7 +80,7 @@ class ServiceTable {
  private:
   using Entries = std::map<ServiceId, abi::service>;
   using Chunks = std::map<uint32_t, abi::chunk>;
-  using Before = std::vector<std::pair<ServiceId, std::optional<abi::service>>>;
+  using Before = std::map<ServiceId, std::optional<abi::service>>;  // null: there was none
 
   static void check_total(std::size_t services, uint64_t chunks, std::size_t ranges);
   void check_room(const Wishes &wishes, const std::vector<Layout> &layouts) const;
@@ -92,7 +92,8 @@ class ServiceTable {
   void collect(ServiceMaps &maps);
   Before entries_of(ServiceMaps &maps, const Change &change) const;
   void commit(Change &change);
-  void undo(ServiceMaps &maps, const Before &before) noexcept;
+  static void put_back(ServiceMaps &maps, const Before::value_type &old);
+  void undo(ServiceMaps &maps, Before before, const std::vector<ServiceId> &switched) noexcept;
   void forget(ServiceMaps &maps, const ServiceId &id) noexcept;
   void remove_leftovers(ServiceMaps &maps, const Wishes &wishes, const Chunks &chunks);
   bool stands(const Wish &wish, const TrafficTable::Numbers &counters, const Entries &entries,
@@ -110,6 +111,7 @@ class ServiceTable {
   uint32_t chunks_used_ = 0;
   uint32_t next_chunk_ = 1;
   uint32_t version_;
+  Before lost_;  // entries that a change has replaced which was refused, as long as the kernel refuses them
   bool leftovers_ = false;  // the kernel has not let go of something that nothing leads to
 };
 

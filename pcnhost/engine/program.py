@@ -127,7 +127,7 @@ def build(
                 for name in module.tables.keys() - not_own - program.own.keys():
                     scope = parsed.scopes.get(name, Scope.PROGRAM)
                     path = around.directories[scope] / state.file_name(name)
-                    program.own[name] = inherited.get(name) or _adopt(module.tables[name], path, scope)
+                    program.own[name] = inherited.get(name) or _adopt(module.tables[name], path, scope, log)
                 maps = {name: own.fd for name, own in program.own.items()}
                 maps |= {**around.builtin, **program.externs}
                 program.loaded[hook] = _load(module, maps, hook, around.name, log)
@@ -153,13 +153,16 @@ def _bcc_type(fd: int) -> str:
     return _BCC_TYPES[kind]
 
 
-def _adopt(new_fd: int, path: Path, scope: Scope) -> OwnMap:
+def _adopt(new_fd: int, path: Path, scope: Scope, log: logging.Logger) -> OwnMap:
     """The map that an earlier process has pinned at `path` if it is like the new one; else the new one."""
     pinned = bpf.open_pin(path)
     if pinned is not None:
         if bpf.map_spec(pinned) == bpf.map_spec(new_fd):
             return OwnMap(pinned, path, scope, pinned=True)
         os.close(pinned)
+        log.warning(
+            "table %s is laid out otherwise than what an earlier process has left: it begins empty", path.name
+        )
     return OwnMap(os.dup(new_fd), path, scope, pinned=False)
 
 

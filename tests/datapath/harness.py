@@ -24,7 +24,7 @@ from tests.datapath.punts import PuntReader
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 SESSION_ENTRIES = 1 << 16
 RETIRED_ENTRIES = 64  # few, so that tests see what happens when it is their turn
-UNCONFIRMED_ENTRIES = 1 << 18  # many, so that chance plays no part
+UNCONFIRMED_ENTRIES = 1 << 17  # many, so that chance plays no part
 
 VLAN_TCI = 0x6042  # priority 3, VLAN 66
 _ENTRY_NODE, _EXIT_NODE = 1, 2

@@ -96,7 +96,7 @@ def test_a_cube_that_its_service_refuses_goes_on(tmp_path: Path) -> None:
         assert sent > 100 and unanswered == 0
 
 
-MAX_SERVICES, MAX_CHUNKS, MAX_BACKENDS = 65_536, 129_024, 262_144
+MAX_SERVICES, MAX_CHUNKS, MAX_BACKENDS = 65_536, 128_768, 262_144
 UNEVEN, CHUNKS_OF_UNEVEN = (1, 65535), 64  # weights that need the finest shares
 
 

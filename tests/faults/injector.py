@@ -13,7 +13,7 @@ from pathlib import Path
 
 from testbed.host import PROJECT, SERVICE_LIBRARY
 
-_PLAN = struct.Struct("=iiiii")  # struct Plan of preload.cpp: pid, kind, countdown, error, fired
+_PLAN = struct.Struct("=iiiiii")  # struct Plan of preload.cpp: pid, kind, countdown, error, lasting, fired
 _BUILD = PROJECT / "build" / "faults"
 _BRIDGE = PROJECT / "build" / "libpcnhost.so"
 
@@ -29,11 +29,12 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """The `number`th operation of a kind from now on fails with `error`."""
+    """The `number`th operation of a kind from now on fails with `error`, and so do the next ones, `lasting` in all."""
 
     kind: int
     number: int
     error: int
+    lasting: int = 1
 
 
 class Injector:
@@ -55,15 +56,15 @@ class Injector:
     @contextmanager
     def armed(self, fault: Fault | None) -> Iterator[None]:
         if fault:
-            self._shared[:] = _PLAN.pack(self.pid, fault.kind, fault.number, fault.error, 0)
+            self._shared[:] = _PLAN.pack(self.pid, fault.kind, fault.number, fault.error, fault.lasting, 0)
         yield
-        _, _, countdown, error, fired = _PLAN.unpack(self._shared[:])
-        self._shared[:] = _PLAN.pack(0, 0, countdown, error, fired if fault else 0)
+        _, _, countdown, error, lasting, fired = _PLAN.unpack(self._shared[:])
+        self._shared[:] = _PLAN.pack(0, 0, countdown, error, lasting, fired if fault else 0)
 
     @property
     def fired(self) -> bool:
         """Whether the last fault has happened."""
-        return bool(_PLAN.unpack(self._shared[:])[4])
+        return bool(_PLAN.unpack(self._shared[:])[5])
 
     @property
     def left(self) -> int:

@@ -1,5 +1,5 @@
-// Makes one system call bpf(2), or one allocation of C++, fail: to be preloaded into a host, whose own code
-// stays as it is. The file $PCN_FAULTS, mapped by the test as well, says which one.
+// Makes a system call bpf(2), or an allocation of C++, fail, or some of them: to be preloaded into a host,
+// whose own code stays as it is. The file $PCN_FAULTS, mapped by the test as well, says which one.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -27,6 +27,7 @@ struct Plan {
   int32_t kind;
   int32_t countdown;  // 1: the next one fails
   int32_t error;
+  int32_t lasting;  // so many fail, one after the other
   int32_t fired;
 };
 
@@ -47,7 +48,8 @@ bool fails(Kind kind, Spared spared) {
   Plan *const wanted = plan();
   if (!wanted || __atomic_load_n(&wanted->kind, __ATOMIC_ACQUIRE) != kind || wanted->pid != getpid())
     return false;
-  if (__atomic_sub_fetch(&wanted->countdown, 1, __ATOMIC_ACQ_REL) != 0) return false;
+  const int32_t left = __atomic_sub_fetch(&wanted->countdown, 1, __ATOMIC_ACQ_REL);
+  if (left > 0 || left <= -wanted->lasting) return false;
   if (spared()) {
     __atomic_store_n(&wanted->countdown, 1, __ATOMIC_RELEASE);  // the next one, then
     return false;

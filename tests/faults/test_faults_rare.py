@@ -93,3 +93,31 @@ def test_what_could_not_be_removed_is_removed_with_the_next_change(
             break
     assert fired > 2
     assert "cannot remove" in (tmp_path / "log").read_text()
+
+
+def test_what_could_not_be_put_back_is_put_back_with_the_next_change(
+    host: Host,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """A list is refused in its second half, and so is the way back."""
+    again = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP"}
+    old = [{**SERVICE, "vip": f"10.96.0.{number}"} for number in (1, 2, 3)]
+    new = [
+        {**one, "backend": [{"ip": "10.20.9.9", "port": 8080}]}
+        for one in [*old, {**SERVICE, "vip": "10.96.0.4"}]
+    ]
+    assert host.send(Request("POST", "service", [again, *old]))[0] == 201
+    before = host.tree()
+    refused = 0
+    for number in [*range(1, 12), *range(1, 20)]:  # once the counters are there, the entries come sooner
+        with host.injector.armed(Fault(MAPS, number, ERRORS[MAPS][0], lasting=20)):
+            status, text = host.send(Request("PUT", "service", [again, *new]))
+        refused += "services: " in text
+        if status < 400:
+            break
+        assert host.tree() == before, text
+        assert host.send(AGAIN)[0] < 300
+        assert host.differences(host.tree()) == []
+        assert host.send(Request("PATCH", "service/10.96.0.9/80/TCP/name", ""))[0] < 300
+    assert refused > 2
+    assert "cannot undo a change that was refused" in (tmp_path / "log").read_text()

@@ -35,7 +35,7 @@ MUTANTS = [
         "services lead to backends",
         "src/datapath/select.h",
         "if (!service) return CHOICE_NO_SERVICE;",
-        "if (!service || service->slots) return CHOICE_NO_SERVICE;",
+        "if (!service || service->head.slots) return CHOICE_NO_SERVICE;",
         (
             "test_a_basic_endpoint",
             "test_node_port",
@@ -179,8 +179,8 @@ MUTANTS = [
     Mutant(
         "affinity: a client gets the backend that it has had",
         "src/datapath/open.h",
-        "if (chosen.affinity && recall_backend(",
-        "if (false && recall_backend(",
+        "if (chosen.affinity &&\n      recall_backend(",
+        "if (false &&\n      recall_backend(",
         ("test_a_client_stays_with_its_server", "test_affinity_is_switched"),
     ),
     Mutant(
@@ -193,7 +193,7 @@ MUTANTS = [
     Mutant(
         "only source ranges are served",
         "src/datapath/select.h",
-        "if (service->sources && !serves_source(",
+        "if (head->sources && !serves_source(",
         "if (false && !serves_source(",
         ("test_only_source_ranges_are_served",),
     ),

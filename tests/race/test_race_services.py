@@ -6,11 +6,13 @@ becomes another service's meanwhile. The updates are those of the control plane,
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from socket import IPPROTO_UDP, inet_aton
 
 import pytest
 
@@ -204,3 +206,40 @@ def test_no_session_is_pinned_to_another_services_backend(
     (tally,) = track.race([opening], lambda sent: sent >= share and made >= updates, change)
     assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
     assert tally.right > tally.sent // 4
+
+
+def test_no_live_session_leaves_a_backend_that_stays(host: Host, on_track: Callable[[int], Track]) -> None:
+    """UDP looks whether its backend is still there whenever some other one has gone. This one stays in every version,
+    at another place each time, and gets no new session, so a packet that does not find it goes elsewhere."""
+    track = on_track(1 << 16)
+    stays = {"ip": "10.20.0.250", "port": PORTS[0]}
+    paths = [f"k8slbrp/race/service/{vip}/80/UDP" for vip in VIPS]
+    for service, path in enumerate(paths):
+        host.api.post(path, {"backend": [stays] if service == 0 else backends(service, 1, 0)})
+    request = Step("10.64.0.1", VIPS[0], 6000, 80, CLIENT_IF, to=("10.20.0.250", PORTS[0]), proto=IPPROTO_UDP)
+    track.race([[request]], lambda sent: True, in_one_run=1)
+    services = Map.open(host.map_path("race", "services"))
+    removals = kernel.open_map(host.map_path("race", "removals"))
+    written = []
+    for version in range(2 * VERSIONS):
+        service = version // 2 % 2  # each twice in a row
+        others = backends(service, 2 + version % 7, version)
+        host.api.put(f"{paths[service]}/backend", others if service else [*others, {**stays, "weight": 0}])
+        key = struct.pack("!4sHBx", inet_aton(VIPS[service]), 80, IPPROTO_UDP)
+        entry = bpf.lookup(services.fd, key, services.value_size)
+        assert entry
+        written.append((key, entry))
+    made = 0
+
+    def change(over: Callable[[], bool]) -> None:
+        nonlocal made
+        while not over():
+            for key, entry in written:
+                bpf.update(services.fd, key, entry)
+                bpf.update(removals, bpf.u32(0), bpf.u32(made))
+                made += 1
+
+    share, updates = PACKETS // 4, UPDATES // 4
+    (tally,) = track.race([[request]], lambda sent: sent >= share and made >= updates, change)
+    assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
+    assert tally.right == tally.sent

@@ -166,7 +166,7 @@ def backend(place: Place, index: int, **members: int) -> None:
         for name, value in members.items():
             getattr(one, name)  # a name that the struct does not have is no fault
             setattr(one, name, value)
-        if any(members.values()) and "check" not in members:
+        if "check" not in members:
             one.check = backend_check(service_hash(key, entry.head.version), one)
 
     key = key_of(VIP, 80, 6)

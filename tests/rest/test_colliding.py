@@ -19,7 +19,7 @@ from testbed.api import Api, ApiError
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
 from tests.rest.conftest import CUBE
-from tests.rest.test_full import Body
+from tests.rest.test_full import CHUNKS_OF_HEAVY, HEAVY, MAX_CHUNKS, Body, add, backends, service
 
 pytestmark = pytest.mark.root
 
@@ -67,24 +67,38 @@ def test_backends_for_which_there_is_no_place(api_and_lab: tuple[Api, Lab], coun
     """They are refused at once, and the cube goes on."""
     api, lab = api_and_lab
     path = f"k8slbrp/{CUBE}/service/{VIP}/80/TCP"
-    backends = colliding((HASH, count)) if other == HASH else colliding((HASH, count), (other, count))
+    many = colliding((HASH, count)) if other == HASH else colliding((HASH, count), (other, count))
     with pytest.raises(ApiError, match="same hash") as refusal:
-        api.request("POST", path, {"backend": backends}, timeout=_ANSWER_S)
+        api.request("POST", path, {"backend": many}, timeout=_ANSWER_S)
     assert refusal.value.status == 400
     assert not api.request("GET", f"k8slbrp/{CUBE}/service", timeout=_ANSWER_S)
-    fitting = backends[: PLACES - 2]
+    fitting = many[: PLACES - 2]
     api.request("POST", path, {"backend": fitting}, timeout=_ANSWER_S)
     with pytest.raises(ApiError, match="same hash"):
-        api.request("POST", f"{path}/backend", backends[PLACES - 2 :], timeout=_ANSWER_S)
+        api.request("POST", f"{path}/backend", many[PLACES - 2 :], timeout=_ANSWER_S)
     found = served(lab.state_dir, CUBE)[VIP, 80, "tcp"]
     assert found.usable == {(str(backend["ip"]), backend["port"]) for backend in fitting}
 
 
-def test_backends_that_need_all_buckets(api_and_lab: tuple[Api, Lab]) -> None:
+def test_backends_that_need_needingbuckets(api_and_lab: tuple[Api, Lab]) -> None:
     """With as many buckets as 16 bits can tell apart, each of these has a place where packets look for it."""
     api, lab = api_and_lab
-    backends = colliding((HASH, 9), (HASH ^ 0x1000, 9))
-    api.post(f"k8slbrp/{CUBE}/service/{VIP}/80/TCP", {"backend": backends})
+    needing = colliding((HASH, 9), (HASH ^ 0x1000, 9))
+    api.post(f"k8slbrp/{CUBE}/service/{VIP}/80/TCP", {"backend": needing})
     found = served(lab.state_dir, CUBE)[VIP, 80, "tcp"]
     assert not found.faults
-    assert found.usable == set(found.slots) == {(str(backend["ip"]), backend["port"]) for backend in backends}
+    assert found.usable == set(found.slots) == {(str(backend["ip"]), backend["port"]) for backend in needing}
+
+
+def test_the_largest_service_changes_in_a_full_cube(api_and_lab: tuple[Api, Lab]) -> None:
+    """All buckets and the finest shares: its old chunks stay until the new ones are in force."""
+    api, lab = api_and_lab
+    first, *others = colliding((HASH, 9), (HASH ^ 0x1000, 9))
+    add(api, [service(0, [{**first, "weight": 65535}, *others])])
+    chunks = served(lab.state_dir, CUBE)[service(0, [])["vip"], 80, "tcp"].chunks
+    assert chunks == 2304
+    heavy = [*backends(1, weight=1), HEAVY]
+    add(api, [service(number + 1, heavy) for number in range((MAX_CHUNKS - chunks) // CHUNKS_OF_HEAVY)])
+    api.patch(
+        f"k8slbrp/{CUBE}/service/{service(0, [])['vip']}/80/TCP/backend/{first['ip']}", {"weight": 65534}
+    )

@@ -17,7 +17,7 @@ from tests.rest.conftest import CUBE, OwnHost
 pytestmark = pytest.mark.root
 
 BATCH = 1000
-MAX_SERVICES, MAX_CHUNKS = 65_536, 129_024
+MAX_SERVICES, MAX_CHUNKS = 65_536, 128_768
 MAX_BACKENDS_OF_SERVICE = 32_768
 
 Body = dict[str, Any]
@@ -80,7 +80,7 @@ def test_chunks(api: Api, own_host: OwnHost) -> None:
     add(api, [service(number, uneven) for number in range(fit)])
     assert service_entries(own_host.state_dir, CUBE)["chunks"] == fit * CHUNKS_OF_HEAVY == MAX_CHUNKS
     needs_none, one_more = service(fit, backends(1, weight=1)), service(fit + 1, uneven)
-    refused(api, own_host, [needs_none, one_more], "full.* 129024 chunks")
+    refused(api, own_host, [needs_none, one_more], "full.* 128768 chunks")
     add(api, [needs_none])
     first = f"k8slbrp/{CUBE}/service/{service(0, [])['vip']}/80/TCP/backend"
     api.patch(f"{first}/{HEAVY['ip']}", {"port": 81})
