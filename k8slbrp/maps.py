@@ -110,8 +110,8 @@ def _served(key: bytes, entry: Any, chunks: Mapping[int, bytes]) -> Served:
     if head.index_shift not in (2, 3, 4):
         faults.append(f"its indexes have 2^{head.index_shift} bits")
         return Served([], frozenset(), frozenset(), range(0), faults=faults)
-    inline = head.buckets == 0 and head.slots in (0, 1, INLINE_SLOTS)  # its slots need no chunk
-    slot_chunks = 0 if inline or head.slots < 2 else (head.slots << head.index_shift) // (8 * CHUNK_BYTES)
+    inline = head.slots < 2 or (head.slots == INLINE_SLOTS and head.buckets == 0)  # its slots need no chunk
+    slot_chunks = 0 if inline else (head.slots << head.index_shift) // (8 * CHUNK_BYTES)
     backend_chunks = head.buckets * BACKENDS_PER_BUCKET // BACKENDS_PER_CHUNK
     numbers = range(head.first_chunk, head.first_chunk + slot_chunks + backend_chunks)
     faults += [f"its chunk {number} is missing" for number in numbers if number not in chunks]

@@ -146,7 +146,6 @@ def service(place: Place, port: int, at: str, value: object) -> None:
             entry.head.check = head_check(service_hash(key, entry.head.version), entry.head)
 
     key = key_of(VIP, port, 6)
-
     place.change("services", key, change)
 
 

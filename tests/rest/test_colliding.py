@@ -80,7 +80,7 @@ def test_backends_for_which_there_is_no_place(api_and_lab: tuple[Api, Lab], coun
     assert found.usable == {(str(backend["ip"]), backend["port"]) for backend in fitting}
 
 
-def test_backends_that_need_needingbuckets(api_and_lab: tuple[Api, Lab]) -> None:
+def test_backends_that_need_all_buckets(api_and_lab: tuple[Api, Lab]) -> None:
     """With as many buckets as 16 bits can tell apart, each of these has a place where packets look for it."""
     api, lab = api_and_lab
     needing = colliding((HASH, 9), (HASH ^ 0x1000, 9))
