@@ -1,4 +1,4 @@
-"""The datapath whose fast path does not count packets and bytes, to see what that costs."""
+"""The datapath whose fast path does not count packets and bytes, to see what that costs; and the one of polycubed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench import datapath, kernel
 from bench.driver import load_text
 from pcnhost.engine.source import Hook
 
+POLYCUBED = "polycubed"
 _CLOCK_MONOTONIC_COARSE = 6  # moves once a jiffy, and says so
 # All that an established packet counts, and one that passes. The full path stays as it is, or the verifier may have
 # more to follow than it is willing to.
@@ -20,8 +21,8 @@ _COUNTS = (
 
 
 def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dict[str, int]:
-    """The datapath twice, "counted" and "uncounted", on the maps of a cube, which are pinned in a directory, and on the
-    host's map `port_md`."""
+    """The datapath three times, on the maps of a cube, which are pinned in a directory, and on the host's map
+    `port_md`: "counted", "uncounted", and "polycubed", with its flags and nothing that only pcnhost offers."""
     maps = {path.name: kernel.open_map(path) for path in (cube / "ingress0").iterdir() if path.is_file()}
     maps["_POLYCUBE_peers"] = kernel.open_map(cube / "_POLYCUBE_peers")
     hz = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))  # the time has to be that of the cube
@@ -29,8 +30,9 @@ def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dic
     try:
         given = {**maps, "port_md": metadata_fd}
         return {
-            name: load_text(written, hook, given)[0]
-            for name, written in (("counted", text), ("uncounted", _without_counters(text)))
+            "counted": load_text(text, hook, given)[0],
+            "uncounted": load_text(_without_counters(text), hook, given)[0],
+            POLYCUBED: load_text(text, hook, given, change_flags=datapath.as_in_polycubed)[0],
         }
     finally:
         for fd in maps.values():

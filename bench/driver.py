@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from ipaddress import IPv4Address
 
 from bench import kernel
+from k8slbrp import abi
 from pcnhost.engine import bpf, source, testrun
 from pcnhost.engine.compile import compile_text
 from pcnhost.engine.program import PROGRAM_TYPES
@@ -16,8 +17,6 @@ from pcnhost.engine.source import Hook
 
 _FLOW = struct.Struct("=4s4s2s2sI")
 _COURSE = struct.Struct("=III")
-_PROTO_AT = 6  # in struct client_key of the datapath's abi.h
-_BACK = struct.Struct("=12x4s4s2s2s")  # struct session up to the end of its flow `back`
 _ENTRY = {Hook.TC: "handle_rx_wrapper", Hook.XDP: "handle_rx_xdp_wrapper"}
 REDIRECT = {Hook.TC: 7, Hook.XDP: 4}  # verdicts
 
@@ -47,8 +46,10 @@ def _port(number: int) -> bytes:
 
 def answers_of(key: bytes, value: bytes, in_port: int) -> tuple[Flow, int]:
     """An entry of the maps `clients` and `openings` as (flow of its answers, protocol)."""
-    client, server, client_port, server_port = _BACK.unpack_from(value)
-    return Flow(server, client, server_port, client_port, in_port), key[_PROTO_AT]
+    back = abi.struct("session").from_buffer_copy(value).back
+    server, client = (number.to_bytes(4) for number in (back.server, back.client))
+    flow = Flow(server, client, _port(back.server_port), _port(back.client_port), in_port)
+    return flow, abi.struct("client_key").from_buffer_copy(key).proto
 
 
 def program_text(name: str) -> str:
@@ -65,11 +66,16 @@ def load_service_program(
 
 
 def load_text(
-    program: str, hook: Hook, maps: dict[str, int], defines: Sequence[str] = ()
+    program: str,
+    hook: Hook,
+    maps: dict[str, int],
+    defines: Sequence[str] = (),
+    change_flags: Callable[[list[str]], list[str]] = list,
 ) -> tuple[int, dict[str, int]]:
-    """The same of a program's text."""
+    """The same of a program's text; `change_flags` makes other flags for the compiler of the host's."""
     text = source.complete(source.parse(program).text, hook)
-    module = compile_text(text, [*source.cflags(hook, "reference", 0, False, "INFO"), *defines])
+    flags = change_flags(source.cflags(hook, "reference", 0, False, "INFO"))
+    module = compile_text(text, [*flags, *defines])
     program_fd = bpf.load_program(PROGRAM_TYPES[hook], "reference", module.linked(_ENTRY[hook], maps))
     return program_fd, module.tables
 

@@ -78,7 +78,7 @@ def test_packets_of_every_kind_cost_more_than_the_floor(results: dict[str, Any])
         assert {"tcp forward, any session", "tcp reverse, any session"} <= part["large"].keys()
         assert {"new session", "one service, new session"} <= part["large"].keys()
         assert part["kernel"]["one lookup"]["ratio"]["median"] > 1
-        assert part["counting"].keys() == {"tcp forward", "tcp reverse", "pass"}
+        assert part["counting"].keys() == part["polycubed"].keys() == {"tcp forward", "tcp reverse", "pass"}
         assert all(figures["ratio"]["median"] < 1 for figures in part["counting"].values())
         assert part["opening"]["new session"]["ns"]["median"] > part["multi"]["tcp forward"]["ns"]["median"]
 
