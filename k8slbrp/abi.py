@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ CONSTANTS, _STRUCTURES = read(HEADER.read_text())
 def struct(name: str) -> Any:
     """The class of a struct: fields by name, bytes() of it, from_buffer_copy()."""
     return _STRUCTURES[name]
+
+
+def pack(name: str, **members: object) -> bytes:
+    """A struct with these members; all others are zero. Addresses are dotted, as text, or numbers."""
+    numbers = {
+        member: int(IPv4Address(value)) if isinstance(value, str) else value
+        for member, value in members.items()
+    }
+    return bytes(_STRUCTURES[name](**numbers))
 
 
 def size(name: str) -> int:

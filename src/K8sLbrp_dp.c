@@ -2,7 +2,7 @@
  * The datapath of a cube: one program for both directions. handle_rx, at the end, puts the stages together.
  * Read the files in the order of the includes:
  *
- *   abi.h, maps.h                      the data, shared with the control plane
+ *   abi.h, maps.h                      the data, shared with the control plane (abi_layout.h: its offsets)
  *   explain.h, support.h, counters.h   what every stage uses
  *   scratch.h, parse.h                 bytes to `struct packet`, and what belongs to it
  *   action.h                           forward, punt or drop
@@ -47,12 +47,13 @@
 #include "datapath/backend.h"
 
 /*
- * What may belong to a session: packets of a flow, and ICMP errors about them, for which `tuple` is what the
- * flow's own packets look like. An error about an answer of a service whose session is not here (another node
- * may have it) goes to the backend that the choice gives.
+ * Packets of a flow, and ICMP errors about one: find the session or open one, then translate. `tuple` is the
+ * packet's own; of an error, that of the embedded packet, mirrored: it travels the way of the error. A
+ * client's error about a session that is not here (another node may have it) goes to the backend that a new
+ * session would get; none is opened.
  */
-static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
-                                               __u16 in_index, bool is_error) {
+static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
+                                            __u16 in_index, bool is_error) {
   struct icmp_error *error = &pkt->scratch->error;
   if (is_error && !parse_icmp_error(ctx, pkt, error)) return ACTION_UNMATCHED;
   struct flow_key tuple = is_error ? error->expected : pkt->tuple;
@@ -60,7 +61,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   __u32 now = current_tick();
   /* Without this, the verifier walks the rest of the program once for each protocol. */
   tuple.proto = hide_from_verifier(tuple.proto, now);
-  pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto;
+  pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto; /* the same value, as hidden */
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
   find_session(&tuple, now, session, &found);
@@ -69,9 +70,9 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     decided(SESSION, found.table, session->state, now - session->last_seen);
   else
     decided(NO_SESSION);
-  found.timed_out = found.entry && expired(session, tuple.proto, now);
-  if (found.timed_out) decided(SESSION_OVER);
-  bool lives = found.entry && !found.timed_out;
+  found.expired = found.entry && expired(session, tuple.proto, now);
+  if (found.expired) decided(SESSION_OVER);
+  bool lives = found.entry && !found.expired;
   if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {
@@ -87,6 +88,7 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
     if (!known) {
       decided(NOTHING_KNOWN);
     } else {
+      /* assign_backend() overwrites `session`; this is what open_session() needs of an older one. */
       struct flow old = session->back;
       found.counter = session->counter;
       __u32 hash = flow_hash(&tuple);
@@ -101,6 +103,8 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   }
   struct translation to = translation_of(session, found.from_client);
   decided(TRANSLATED, to.saddr, to.sport, to.daddr, to.dport);
+  /* The sender of an ICMP error: a router on the way keeps its own address, so that traceroute names it; the
+   * end point itself becomes what the other end knows it by. */
   struct egress egress = {.saddr = pkt->tuple.saddr == tuple.saddr ? to.saddr : pkt->tuple.saddr,
                           .daddr = to.daddr,
                           .port_generation = session->port_generation,
@@ -112,14 +116,14 @@ static __always_inline action_t handle_session(struct CTXTYPE *ctx, struct packe
   return done ? ACTION_TRANSLATED : drop(EVENT_DROP_MALFORMED);
 }
 
-static __always_inline action_t decide(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
-                                       __u16 in_index) {
+static __always_inline action_t handle_packet(struct CTXTYPE *ctx, struct packet *pkt, const struct port *in,
+                                              __u16 in_index) {
   bool from_frontend = in->side == SIDE_FRONTEND;
   enum packet_class class = parse(ctx, pkt);
   switch (class) {
     case PACKET_FLOW:
     case PACKET_ICMP_ERROR:
-      return handle_session(ctx, pkt, in, in_index, class == PACKET_ICMP_ERROR);
+      return handle_flow(ctx, pkt, in, in_index, class == PACKET_ICMP_ERROR);
     case PACKET_FRAGMENT:
       return handle_fragment(ctx, pkt);
     case PACKET_OTHER_IP:
@@ -148,7 +152,7 @@ static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *m
   pkt.scratch = clean_scratch();
   if (!pkt.scratch) return RX_DROP; /* for the verifier: it is always there */
   pkt.tuple.side = in->side;
-  action_t action = decide(ctx, &pkt, in, index);
+  action_t action = handle_packet(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);
   bool translated = action == ACTION_TRANSLATED;
   if (translated) action = egress_port(in, &pkt.scratch->egress);

@@ -17,7 +17,7 @@ constexpr std::size_t kBitsOfEndpoint = 2;  // its own, and that of its address
 void set_bit(std::vector<uint64_t> &words, uint32_t bit) { words[bit / 64] |= uint64_t{1} << (bit % 64); }
 
 uint32_t bit_of(uint32_t ip, uint16_t port, uint8_t protocol) {
-  return abi::hash_endpoint(ip, htons(port), protocol) % KNOWN_BITS;
+  return abi::endpoint_hash(ip, htons(port), protocol) % KNOWN_BITS;
 }
 
 }  // namespace

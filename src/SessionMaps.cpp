@@ -88,7 +88,7 @@ std::optional<SessionMaps::Found> SessionMaps::find(const abi::flow_key &packet)
   if (const auto session = clients_.find(client); session && matches(*session, packet, is_frontend))
     return Found{*session, is_frontend};
   if (const auto session = flows_.find(packet)) {
-    const bool from_client = !(session->flags & SESSION_FROM_SERVER);
+    const bool from_client = !(session->flags & SESSION_FLAG_FROM_SERVER);
     if (matches(*session, packet, from_client)) return Found{*session, from_client};
   }
   if (const auto session = openings_.find(client); session && matches(*session, packet, is_frontend))

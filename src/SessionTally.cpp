@@ -58,7 +58,7 @@ void SessionTally::add(const SessionEntry &entry, const SessionClock &clock) {
   }
   const auto &session = entry.session;
   ++states_[entry.proto % SETTINGS_PROTOCOLS][session.state % SETTINGS_STATES];
-  if (session.flags & SESSION_DIRECT)
+  if (session.flags & SESSION_FLAG_DIRECT)
     ++direct_;
   else
     ++active_[{{session.front.server, ntohs(session.front.server_port), entry.proto}, session.back.server}];

@@ -25,7 +25,7 @@ struct SessionEntry {
 
   // Whether the session is counted by this entry. One that stands beside others has a second one, for
   // answers.
-  bool counts() const { return map != SessionMap::Flows || !(session.flags & SESSION_FROM_SERVER); }
+  bool counts() const { return map != SessionMap::Flows || !(session.flags & SESSION_FLAG_FROM_SERVER); }
 };
 
 // What the datapath takes the time and the timeouts from.

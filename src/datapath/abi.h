@@ -37,13 +37,13 @@ enum event {
   EVENT_DROP_SOURCE_PORTS = 7,    /* no free source port towards the chosen backend */
   EVENT_DROP_TABLE_CHANGED = 8,   /* slots or sessions changed while a packet was looking */
   EVENT_DROP_NO_SESSION = 9,      /* answer of a service's backend that belongs to no session */
-  EVENT_TABLE_BUSY = 10,          /* the kernel had no free entry for a new session at that moment */
+  EVENT_TABLE_BUSY = 10,          /* no free entry at that moment: for a session, a note or an affinity */
   EVENT_FRAGMENT_HELD = 11,       /* later fragment that came before the first one: given to the slow path */
   EVENT_DROP_SOURCE_RANGE = 12,   /* a new session from where the service serves nobody */
   EVENT_DROP_PORT_NOT_READY = 13, /* came in by a port without role */
   EVENT_DROP_SLOW_PATH_FULL = 14, /* the control plane does not keep up */
   EVENT_DROP_NO_PEER = 15,        /* XDP: the port where it should leave has no peer */
-  EVENT_NOT_PROMOTED = 16,        /* no free entry for an answered session: it stays one without answer */
+  EVENT_NOT_PROMOTED = 16, /* no free entry in `clients` for a confirmed session: it stays in `openings` */
   EVENT_COUNT = 17,
 };
 
@@ -54,10 +54,11 @@ enum event {
 #define MAX_SOURCE_RANGES 131072
 
 /* How many sessions there may be, by `max-sessions` and the number of CPUs. LRU maps are allocated whole:
- * each CPU keeps up to 128 entries for itself; with fewer in all, insertions would find none. */
+ * each CPU keeps up to 128 free entries for itself; with fewer in all, insertions would find none. Twice as
+ * many, so that each CPU has as many in use. */
 #define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
 #define CLIENT_ENTRIES(sessions) (sessions)
-/* `openings`: all that sessions without answer take. The kernel divides it among the CPUs. */
+/* `openings`: all that unconfirmed sessions take; a multiple of CPUs, among which the kernel divides it. */
 #define OPENING_ENTRIES(sessions, cpus) (LRU_ENTRIES((sessions) / 4, cpus) / (cpus) * (cpus))
 #define FLOW_ENTRIES(sessions) ((sessions) / 2)
 #define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
@@ -93,7 +94,7 @@ enum table_change {
   CHANGE_OPENING_REMOVED = 1,
   CHANGE_CLIENT_ADDED = 2,
   CHANGE_CLIENT_REMOVED = 3,
-  CHANGE_RESUMED = 4, /* a TCP session found mid-stream: it was evicted here, or has begun elsewhere */
+  CHANGE_RESUMED = 4, /* no change: a TCP session found mid-stream, evicted here or begun elsewhere */
   CHANGE_COUNT = 5,
 };
 
@@ -188,6 +189,8 @@ static inline int has_inline_slots(const struct service_head *head) {
   return head->slots == INLINE_SLOTS && head->buckets == 0;
 }
 
+/* The multipliers here and in the datapath: 2^64 or 2^32 by the golden ratio (Knuth), and those of
+ * splitmix64. */
 static inline __u64 mix_word(__u64 hash, __u64 word) {
   return (hash ^ hash >> 32 ^ word) * 0x9e3779b97f4a7c15ULL;
 }
@@ -277,7 +280,7 @@ static inline __u32 backend_bucket(__u32 hash, __u32 choice, __u32 buckets) {
 #define KNOWN_BITS (1 << 20)
 #define KNOWN_WORDS (KNOWN_BITS / 64)
 
-static inline __u32 hash_endpoint(__be32 ip, __be16 port, __u8 proto) {
+static inline __u32 endpoint_hash(__be32 ip, __be16 port, __u8 proto) {
   __u64 hash = ((__u64)ip << 32 | (__u32)port << 8 | proto) * 0x9e3779b97f4a7c15ULL;
   hash ^= hash >> 32;
   return (__u32)((hash * 0xbf58476d1ce4e5b9ULL) >> 32);
@@ -313,10 +316,14 @@ struct flow_key {
   __u16 pad;
 };
 
+/*
+ * The order matters: up to ESTABLISHED nobody has closed, from RESET on is_reset(). In conntrack's terms,
+ * roughly: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or CLOSE_WAIT (two), TIME_WAIT, CLOSE (the rest).
+ */
 enum session_state {
   SESSION_OPENING = 0,       /* no answer yet */
-  SESSION_ANSWERED = 1,      /* TCP: SYN-ACK seen. UDP, ICMP: one exchange, perhaps the only one */
-  SESSION_ESTABLISHED = 2,   /* TCP: the client has gone on after its SYN. UDP, ICMP: seen in a later tick */
+  SESSION_ANSWERED = 1,      /* TCP: the server has answered. UDP, ICMP: one exchange, perhaps the only one */
+  SESSION_ESTABLISHED = 2,   /* TCP: the client has gone on, or was found mid-stream. UDP, ICMP: seen later */
   SESSION_CLIENT_CLOSED = 3, /* the client has sent a FIN, the server has not */
   SESSION_SERVER_CLOSED = 4, /* the other way round */
   SESSION_CLOSED = 5,        /* both have sent a FIN */
@@ -326,6 +333,13 @@ enum session_state {
   SESSION_ENDED = 9,         /* TCP, by the control plane: packets of both sides are answered with a reset */
   SESSION_STATES = 10,
 };
+
+/* This entry of `flows` is for the server's packets. */
+#define SESSION_FLAG_FROM_SERVER 1
+/* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */
+#define SESSION_FLAG_DIRECT 2
+/* The service has affinity: its client keeps the backend. */
+#define SESSION_FLAG_AFFINITY 4
 
 /*
  * A session: the flow between client and service, the flow between client and backend, and what is known of
@@ -343,9 +357,9 @@ struct session {
   __u32 removals;        /* removals[0] when the backend was last found to be there */
   __u16 port;            /* FRONTEND port of the client */
   __u8 state;            /* enum session_state */
-  __u8 flags;            /* SESSION_* */
+  __u8 flags;            /* SESSION_FLAG_* */
   __u16 counter;         /* in `traffic` */
-  __u16 unconfirmed; /* 0: it has no place in `unconfirmed`; else a random number, which the place repeats */
+  __u16 place_number;    /* 0: it has no place in `unconfirmed`; else a random one, which the place repeats */
 };
 
 /* unconfirmed: the places of sessions in `flows` that are not confirmed. */
@@ -353,13 +367,6 @@ struct unconfirmed {
   struct flow_key answer; /* leads to the session that has this place, if it has the same number */
   __u32 number;
 };
-
-/* This entry of `flows` is for the server's packets. */
-#define SESSION_FROM_SERVER 1
-/* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */
-#define SESSION_DIRECT 2
-/* The service has affinity: its client keeps the backend. */
-#define SESSION_AFFINITY 4
 
 /* fragments: the note that the first fragment of a datagram leaves for the later ones. */
 struct fragment_key {
@@ -392,7 +399,7 @@ struct fragment {
 
 /* settings[0]: idle timeouts in seconds, by protocol and state; whether ports of a VIP that no service has
  * are refused. */
-#define SETTINGS_PROTOCOLS 32
+#define SETTINGS_PROTOCOLS 32 /* powers of two: `%` is a mask, which the verifier understands */
 #define SETTINGS_STATES 16
 
 struct settings {
@@ -446,41 +453,7 @@ struct removed_traffic {
   __u32 pad;
 };
 
-#ifdef __cplusplus
-#define ABI_ASSERT(condition) static_assert(condition, #condition)
-#else
-#define ABI_ASSERT(condition) _Static_assert(condition, #condition)
-#endif
-#define ABI_OFFSET(type, member) __builtin_offsetof(struct type, member)
-
-ABI_ASSERT(sizeof(struct port) == 8);
-ABI_ASSERT(sizeof(struct src_ip_rewrite) == 16);
-ABI_ASSERT(sizeof(struct service_key) == 8);
-ABI_ASSERT(sizeof(struct service_head) == 24 && ABI_OFFSET(service_head, check) == 20);
-ABI_ASSERT(sizeof(struct backend) == 16);
-ABI_ASSERT(sizeof(struct service) == 760);
-ABI_ASSERT(sizeof(struct source_range) == 16);
-ABI_ASSERT(sizeof(struct affinity_key) == 12);
-ABI_ASSERT(sizeof(struct affinity) == 16);
-ABI_ASSERT(sizeof(struct chunk) == CHUNK_BYTES);
-ABI_ASSERT(sizeof(struct flow) == 12);
-ABI_ASSERT(sizeof(struct client_key) == 8);
-ABI_ASSERT(sizeof(struct flow_key) == 16);
-ABI_ASSERT(sizeof(struct session) == 48 && ABI_OFFSET(session, back) == 12);
-ABI_ASSERT(ABI_OFFSET(session, check) == 24 && ABI_OFFSET(session, port) == 40);
-ABI_ASSERT(sizeof(struct unconfirmed) == 20);
-ABI_ASSERT(sizeof(struct fragment_key) == 12);
-ABI_ASSERT(sizeof(struct fragment) == 28);
-ABI_ASSERT(sizeof(struct settings) == 2056);
-ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
-ABI_ASSERT(sizeof(struct clock) == 16);
-ABI_ASSERT(sizeof(struct limit) == 24);
-ABI_ASSERT(sizeof(struct traffic) == 40);
-ABI_ASSERT(sizeof(struct evictions) == 32);
-ABI_ASSERT(sizeof(struct total) == 16 && TOTALS == 3 * FATE_COUNT);
-ABI_ASSERT(sizeof(struct counter_owner) == 12);
-ABI_ASSERT(sizeof(struct removed_traffic) == 56);
-ABI_ASSERT(MAX_COUNTERS - 1 <= 0xffff >> BACKEND_COUNTER_SHIFT);
+#include "abi_layout.h"
 
 #ifdef __cplusplus
 }  // namespace k8slbrp::abi

@@ -3,13 +3,15 @@
  * out, at one place, which keeps the program small.
  */
 
-typedef __u32 action_t; /* a port index, or one of these */
+/* Bits 0 to 15: a port index, NO_PORT, ONLY_CONTROL_PLANE or an event; 16 to 19: one of these; from 24 on: a
+ * reason. handle_rx() makes a port of ACTION_UNMATCHED and ACTION_TRANSLATED. */
+typedef __u32 action_t;
 
 #define ACTION_DROP 0x10000       /* and count the event in the low bits */
 #define ACTION_COPY 0x20000       /* give a copy to the control plane, for the reason in the high bits */
 #define ACTION_UNMATCHED 0x40000  /* no session, no service: the side's own rule applies */
 #define ACTION_TRANSLATED 0x80000 /* done with it: it leaves by the session's port */
-#define ACTION_PORT 0xffff
+#define ACTION_LOW_BITS 0xffff
 #define ACTION_REASON_SHIFT 24
 #define ONLY_CONTROL_PLANE 0xfffe /* instead of a port: it goes to the control plane and nowhere else */
 
@@ -41,6 +43,7 @@ static __always_inline bool spend_budget(__u32 reason) {
  * says why it could not. */
 static __always_inline __u32 give_copy(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                        __u32 reason) {
+  /* as struct fragment_key; only the reasons about fragments use it */
   __u32 datagram[3] = {pkt->tuple.saddr, pkt->tuple.daddr,
                        (__u32)pkt->tuple.side << 24 | (__u32)pkt->tuple.proto << 16 | pkt->ip_id};
   if (reason != REASON_FRAGMENT_HOLD && !spend_budget(reason)) /* handle_fragment() has spent it */
@@ -68,8 +71,9 @@ static __always_inline int drop_now(const struct packet *pkt, __u32 length, __u3
 static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md, __u32 out) {
   int verdict = pcn_pkt_redirect(ctx, md, out);
 #ifdef POLYCUBE_XDP
-  /* A port without peer gives XDP_ABORTED, which is RX_OK and would leak the packet to the host stack. */
-  if (!verdict) {
+  /* Of a port without peer. In polycubed XDP_ABORTED, which is RX_OK and would leak the packet to the host
+   * stack; in pcnhost RX_DROP. */
+  if (!verdict || verdict == RX_DROP) {
     count_event(EVENT_DROP_NO_PEER);
     return RX_DROP;
   }
@@ -79,7 +83,7 @@ static __always_inline int send_out(struct CTXTYPE *ctx, struct pkt_metadata *md
 
 static __always_inline int carry_out(struct CTXTYPE *ctx, struct pkt_metadata *md, const struct packet *pkt,
                                      action_t action, bool translated) {
-  __u32 length = packet_length(ctx), reason = action >> ACTION_REASON_SHIFT, out = action & ACTION_PORT;
+  __u32 length = packet_length(ctx), reason = action >> ACTION_REASON_SHIFT, out = action & ACTION_LOW_BITS;
   if (pkt->releases_held && give_copy(ctx, md, pkt, REASON_FRAGMENT_RELEASE))
     count_omitted(REASON_FRAGMENT_RELEASE);
   if (action & ACTION_DROP) {

@@ -54,6 +54,6 @@ static __always_inline void remember_backend(const struct session *session, __u8
   if (DRY_RUN) return;
   if (entry && entry->check == latest.check)
     entry->last_opened = latest.last_opened;
-  else
-    affinities.update(&key, &latest);
+  else if (affinities.update(&key, &latest))
+    count_event(EVENT_TABLE_BUSY);
 }

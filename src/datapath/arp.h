@@ -45,8 +45,8 @@ static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const str
   return in->out;
 }
 
-/* Requests for a virtual client address ask the real one. Gratuitous ARP and probes concern every FRONTEND.
- */
+/* ARP for a virtual client address asks for the real one. Gratuitous ARP and probes for an address of no
+ * FRONTEND port are flooded. */
 static __always_inline action_t arp_from_backend(struct CTXTYPE *ctx, const struct packet *pkt,
                                                  const struct port *in) {
   struct arp_packet *arp = arp_of(ctx, pkt);

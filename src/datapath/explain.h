@@ -21,7 +21,7 @@
   D(SESSION_CLOSED, "the session is closed: a SYN opens a new one")                                      \
   D(SESSION_ENDED, "the session was ended by an operator: both sides get a reset")                       \
   D(BACKEND_GONE, "backend {backend:ip}:{port:l4} of the session is removed, or takes no new sessions")  \
-  D(NOTHING_KNOWN, "there is no service at its destination, and no backend at either end")               \
+  D(NOTHING_KNOWN, "there is no service and no backend at its destination")                              \
   D(NO_SERVICE, "{address:ip}:{port:l4} is no service")                                                  \
   D(NO_BACKEND, "service {vip:ip}:{port:l4} has no backend that takes new sessions")                     \
   D(ONLY_BACKEND,                                                                                        \

@@ -4,7 +4,7 @@
  * (tests/datapath/test_dp_fast_path.py runs both against each other).
  */
 
-#define NO_FAST_PATH 0x20000 /* instead of a port: the packet is as it was, and takes the full path */
+#define NO_FAST_PATH 0x20000 /* no port: the packet is as it was, and takes the full path */
 
 /* Untagged IPv4 without options and no fragment; TCP in the middle of a connection, UDP or ICMP echo. */
 static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt) {
@@ -43,13 +43,13 @@ static __always_inline bool is_steady(const struct session *session, __u8 proto,
   if (session->last_seen != now) return false;
   if (proto == PROTO_TCP) return session->state == SESSION_ESTABLISHED;
   if (session->state != SESSION_ANSWERED && session->state != SESSION_ESTABLISHED) return false;
-  if (!from_client || session->flags & SESSION_DIRECT) return true;
+  if (!from_client || session->flags & SESSION_FLAG_DIRECT) return true;
   __u32 zero = 0;
   __u32 *removed = removals.lookup(&zero);
   return removed && session->removals == *removed;
 }
 
-static __always_inline bool refuses_unserved(void) {
+static __always_inline bool may_reject_unserved(void) {
   __u32 zero = 0;
   struct settings *current = settings.lookup(&zero);
   return !current || current->reject_unserved;
@@ -69,7 +69,7 @@ static __always_inline __u32 take_fast_path(struct CTXTYPE *ctx, const struct po
   struct session *entry = clients.lookup(&key), session;
   if (!entry) {
     if (may_involve_server(&pkt.tuple) || may_have_flows(&key, now)) return NO_FAST_PATH;
-    if (from_client && refuses_unserved()) return NO_FAST_PATH;
+    if (from_client && may_reject_unserved()) return NO_FAST_PATH;
     __u32 out = from_client || !in->multi ? in->out : frontend_port_of(pkt.tuple.daddr);
     if (out == NO_PORT) return NO_FAST_PATH;
     count_fate(pkt.tuple.side, FATE_PASSED, packet_length(ctx));

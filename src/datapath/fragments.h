@@ -16,7 +16,7 @@ static __always_inline struct fragment_key fragment_key_of(const struct packet *
   return key;
 }
 
-static __always_inline __u32 check_of_note(const struct fragment_key *key, const struct fragment *note) {
+static __always_inline __u32 note_check(const struct fragment_key *key, const struct fragment *note) {
   const __u32 *parts[] = {(const __u32 *)key, (const __u32 *)note};
   const int lengths[] = {sizeof(*key) / sizeof(__u32), ABI_OFFSET(fragment, check) / sizeof(__u32)};
   __u64 hash = 0;
@@ -38,12 +38,12 @@ static __always_inline bool find_note(struct fragment_key *key, __u32 now, struc
   __u32 *to = (__u32 *)note;
 #pragma unroll
   for (int i = 0; i < sizeof(*note) / sizeof(*to); i++) to[i] = from[i];
-  return note->check == check_of_note(key, note) && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT;
+  return note->check == note_check(key, note) && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT;
 }
 
-/* False when there is a note already, unless this one `replaces` it. */
+/* False when there is a note already, unless this one `replaces` it; and when the kernel has no room. */
 static __always_inline bool store_note(struct fragment_key *key, struct fragment *note, bool replaces) {
-  note->check = check_of_note(key, note);
+  note->check = note_check(key, note);
   return !(replaces ? fragments.update(key, note) : fragments.insert(key, note));
 }
 
@@ -73,7 +73,7 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
   };
   struct fragment *old = &pkt->scratch->note;
   pkt->releases_held = find_note(&key, now, old) && old->verdict == FRAGMENT_HELD;
-  store_note(&key, &note, true);
+  if (!store_note(&key, &note, true)) count_event(EVENT_TABLE_BUSY);
 }
 
 static __always_inline bool is_balanced_protocol(__u8 proto) {
@@ -111,8 +111,9 @@ static __always_inline action_t follow_first_fragment(struct CTXTYPE *ctx, struc
 }
 
 /*
- * The first fragment may come on another CPU in this moment: its note must stay, or nobody would release
- * those that are held. What is still there after a second look is an older datagram's.
+ * The first attempt adds the note only if there is none: if the first fragment comes on another CPU
+ * meanwhile, its note must stay, or nobody would release those that are held. What the second one still does
+ * not accept is the note of an older datagram, and is replaced.
  */
 static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct packet *pkt) {
   __u32 now = current_tick();
@@ -125,9 +126,11 @@ static __always_inline action_t handle_fragment(struct CTXTYPE *ctx, struct pack
     if (is_noted && note->verdict != FRAGMENT_HELD) return follow_first_fragment(ctx, pkt, note);
     if (!may_be_held) return ACTION_UNMATCHED;
     if (attempt == 0 && !spend_budget(REASON_FRAGMENT_HOLD)) return drop(EVENT_RATE_LIMITED);
-    if (is_noted || note_held(&key, now, attempt > 0)) break;
+    if (is_noted || note_held(&key, now, attempt > 0)) {
+      decided(FRAGMENT_EARLY);
+      count_event(EVENT_FRAGMENT_HELD);
+      return punt(REASON_FRAGMENT_HOLD);
+    }
   }
-  decided(FRAGMENT_EARLY);
-  count_event(EVENT_FRAGMENT_HELD);
-  return punt(REASON_FRAGMENT_HOLD);
+  return drop(EVENT_TABLE_BUSY); /* without a note, nobody would release it */
 }

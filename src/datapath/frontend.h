@@ -3,7 +3,7 @@
 /* For packets that no service takes. They pass by default, because a VIP may be the address of a host as
  * well.
  */
-static __always_inline action_t pass_or_refuse(const struct packet *pkt) {
+static __always_inline action_t pass_or_reject(const struct packet *pkt) {
   __u32 zero = 0;
   struct settings *current = settings.lookup(&zero);
   if (!current || !current->reject_unserved) return ACTION_UNMATCHED;
@@ -17,7 +17,7 @@ static __always_inline action_t pass_or_refuse(const struct packet *pkt) {
 static __always_inline action_t handle_not_opened(const struct packet *pkt, enum open_result outcome) {
   switch (outcome) {
     case NOT_A_SERVICE:
-      return pass_or_refuse(pkt);
+      return pass_or_reject(pkt);
     case TABLE_CHANGED:
       return drop(EVENT_DROP_TABLE_CHANGED);
     case NO_SOURCE_PORT:
@@ -26,6 +26,7 @@ static __always_inline action_t handle_not_opened(const struct packet *pkt, enum
       return drop(EVENT_DROP_SOURCE_RANGE);
     case TABLE_BUSY:
       return drop(EVENT_TABLE_BUSY);
+    case NO_BACKEND:
     default:
       count_event(EVENT_REJECTED);
       return punt(REASON_REJECT);

@@ -4,9 +4,9 @@
  * not work.
  */
 
-#define INNER_L3_MASK 0x7f
-#define INNER_L4_MASK 0xff
-#define INNER_L4_HEADER 8 /* all that RFC 792 promises of the embedded L4 header */
+#define INNER_L3_MASK 0x7f /* up to 90 */
+#define INNER_L4_MASK 0xff /* up to 150 */
+#define INNER_L4_HEADER 8  /* all that RFC 792 promises of the embedded L4 header */
 
 /* The longest headers there are: tags, IPv4 with options, ICMP, embedded IPv4 with options, and what follows
  * it. */
@@ -51,7 +51,6 @@ static __always_inline bool parse_icmp_error(struct CTXTYPE *ctx, const struct p
 /* Corrects the embedded TCP or UDP checksum where it is there; returns the delta this brings to the outer
  * sum. */
 static __always_inline __u64 correct_inner_checksum(void *l4, void *end, __u8 proto, __u64 delta) {
-  if (proto == PROTO_ICMP) return 0;
   __sum16 *check = l4 + checksum_offset(proto);
   if ((void *)(check + 1) > end) return 0;
   if (proto == PROTO_UDP && *check == 0) return 0;
@@ -72,16 +71,12 @@ static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const stru
   void *l4 = data + (error->inner_l4 & INNER_L4_MASK);
   if ((void *)(outer + 1) > end || (void *)(inner + 1) > end || l4 + INNER_L4_HEADER > end) return false;
 
-  /* A router on the way keeps its own address, so that traceroute names it; the end point takes its public
-   * one. */
-  bool from_end_point = outer->saddr == inner->daddr;
-  rewrite_addresses(outer, from_end_point ? to->saddr : outer->saddr, to->daddr);
-
+  rewrite_addresses(outer, pkt->scratch->egress.saddr, pkt->scratch->egress.daddr);
+  /* `delta`: of all that the outer checksum covers: addresses, IP checksum, ports and L4 checksum. */
   __sum16 inner_check = inner->check;
   __u64 addresses = rewrite_addresses(inner, to->daddr, to->saddr);
   __u64 delta = (__u64)fold32(addresses) + delta16(inner_check, inner->check);
   __u64 ports_delta = delta16(error->expected.sport, to->sport) + delta16(error->expected.dport, to->dport);
-  __u64 covered = fold32(addresses);
   if (error->expected.proto == PROTO_ICMP) {
     struct icmp_echo *icmp = l4;
     icmp->id = error->inner_icmp_type == ICMP_ECHO_REQUEST ? to->dport : to->sport;
@@ -92,7 +87,7 @@ static __always_inline bool translate_icmp_error(struct CTXTYPE *ctx, const stru
     struct l4_ports *ports_field = l4;
     ports_field->source = to->dport;
     ports_field->dest = to->sport;
-    covered += ports_delta;
+    __u64 covered = fold32(addresses) + ports_delta;
     delta += ports_delta + correct_inner_checksum(l4, end, error->expected.proto, covered);
   }
   correct_l4_checksum(ctx, pkt->l4, PROTO_ICMP, 0, delta);

@@ -1,11 +1,11 @@
 /*
- * The maps of a cube. Sizes are upper bounds: services, vips, chunks, endpoints, clients, flows,
- * source_ranges, counter_owners and removed_traffic take memory only for what they hold; all others are
- * allocated whole (see docs/datapath.md for the figures). The control plane defines SESSION_ENTRIES
- * (max-sessions) and CPUS.
+ * The maps of a cube, but for `scratch` (scratch.h). Sizes are upper bounds: services, vips, chunks,
+ * endpoints, clients, flows, source_ranges, counter_owners and removed_traffic take memory only for what they
+ * hold; all others are allocated whole (see docs/datapath.md for the figures). The control plane defines
+ * SESSION_ENTRIES (max-sessions) and CPUS.
  */
-/* Each CPU has the same number of places. They are fewer in all than the entries of `flows`, or `flows` would
- * be full before the first client leaves this FIFO. */
+/* `retired`, a FIFO (retire.h): each CPU has the same number of places. They are fewer in all than the
+ * entries of `flows`, or `flows` would be full before the first client leaves the FIFO. */
 #define RETIRED_WANTED (FLOW_ENTRIES(SESSION_ENTRIES) / 2)
 #define RETIRED_ENTRIES (RETIRED_WANTED < CPUS ? CPUS : RETIRED_WANTED / CPUS * CPUS)
 #define UNCONFIRMED_ENTRIES (FLOW_ENTRIES(SESSION_ENTRIES) / 4)
@@ -19,7 +19,7 @@ BPF_ARRAY(known, __u64, KNOWN_WORDS);
 BPF_F_TABLE("hash", struct service_key, struct service, services, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __be32, __u32, vips, MAX_SERVICES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", __u32, struct chunk, chunks, MAX_CHUNKS, BPF_F_NO_PREALLOC);
-/* The backends of all services, by address, port and protocol. */
+/* The backends of all services, by address, port and protocol. Here and in `vips` values mean nothing. */
 BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_NO_PREALLOC);
 /* How often the control plane has removed a backend. When it has grown, UDP and ICMP sessions look whether
  * theirs is still there. */

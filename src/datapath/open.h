@@ -37,13 +37,14 @@ static __always_inline enum open_result assign_backend(struct flow_key *tuple, _
     return TABLE_CHANGED;
   session->back.client = visible_source(session->front.client, session->back.server, session->front.server);
   session->back.client_port = session->front.client_port;
-  session->flags = chosen.affinity ? SESSION_AFFINITY : 0;
+  session->flags = chosen.affinity ? SESSION_FLAG_AFFINITY : 0;
   return OPENED;
 }
 
 /*
- * Connections to a backend's own address have sessions, too. So an answer without session is known to be one
- * to the service, and a source port is replaced when the backend could not tell both kinds apart.
+ * Connections to a backend's own address have sessions, too. So an answer without session must belong to a
+ * session of the service, and the later of two gets another source port when the backend could not tell a
+ * direct connection from one through the service.
  */
 static __always_inline enum open_result assign_direct(const struct packet *pkt, struct session *session) {
   const struct flow_key *tuple = &pkt->tuple;
@@ -51,7 +52,7 @@ static __always_inline enum open_result assign_direct(const struct packet *pkt, 
     return NOT_A_SERVICE;
   decided(DIRECT, tuple->daddr, tuple->dport);
   session->front = session->back = flow_of(tuple, true);
-  session->flags = SESSION_DIRECT;
+  session->flags = SESSION_FLAG_DIRECT;
   session->counter = NO_COUNTER;
   return OPENED;
 }
@@ -72,7 +73,9 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
   struct flow_key answer = answer_of(session, proto);
   answer.side = hide_from_verifier(answer.side, hash);
   hash += session->last_seen; /* a packet that is sent again a second later tries other ports */
-  LOOP for (int last = 0; last < 2; last++) { /* a loop, so that make_way() is there once */
+  /* First the client's own port; then the first other one that is unused, or the last one tried, if its
+   * session is expired or closed. A loop, so that make_way() is there once. */
+  LOOP for (int last = 0; last < 2; last++) {
     session->back.client_port = answer.dport;
     if (make_way(&answer, session, last)) return true;
     LOOP for (int attempt = 1; !last && attempt < SOURCE_PORT_ATTEMPTS; attempt++) {
@@ -91,10 +94,10 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
   if (session->back.client_port != session->front.client_port)
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
-  session->check = check_of(session);
+  session->check = session_check(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
   __u16 number = bpf_get_prandom_u32() | 1; /* most likely not that of an earlier session of this flow */
-  session->unconfirmed = backend_sees_client(session) ? 0 : number;
+  session->place_number = backend_sees_client(session) ? 0 : number;
   enum client_entry entry = store_client_entry(session, proto);
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
@@ -103,7 +106,7 @@ static __always_inline enum open_result store_with_conflict_check(struct session
     flows.delete(&answer);
     return OPENED;
   }
-  session->unconfirmed = number;
+  session->place_number = number;
   take_place(session, &answer);
   int failed = claim_flow(&answer, session, false);
   if (!failed && !by_client) failed = claim_flow(&request, session, true);
@@ -114,19 +117,19 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   return !failed ? OPENED : failed == -EEXIST ? TABLE_CHANGED : TABLE_BUSY;
 }
 
-/* The client's flow has a new session. Decides on late answers to the old one, with `back` as its backend's
- * flow. */
+/* What becomes of late answers of the backend that a client's flow has left. `back`: the flow between client
+ * and that backend. */
 static __always_inline void leave_old_backend(const struct flow *back, const struct lookup *found,
                                               struct session *session, __u8 proto) {
   struct session old = *session;
   old.back = *back;
   old.counter = found->counter;
-  old.check = check_of(&old);
+  old.check = session_check(&old);
   struct flow_key answer = answer_of(&old, proto);
   /* Of TCP, the new backend and the old one must not both speak as the service. */
   if (proto == PROTO_TCP)
-    flows.delete(&answer);
-  else if (!found->timed_out)
+    remove_flow(answer, &old); /* it may be another session's since */
+  else if (!found->expired)
     store_flow(&answer, &old, false);
 }
 
@@ -136,26 +139,26 @@ static __always_inline void leave_old_backend(const struct flow *back, const str
  */
 static __always_inline enum open_result store_session(struct session *session, const struct lookup *found,
                                                       const struct flow *old, __u8 proto, __u32 hash) {
-  session->check = check_of(session);
+  session->check = session_check(session);
+  /* Most sessions: nobody has this client port, so nothing can collide. */
   if (found->client_port_free && backend_sees_client(session)) {
     struct client_key key = client_key_of_session(session, proto);
     int failed = add_opening(&key, session);
     if (failed != -EEXIST) return failed ? TABLE_BUSY : OPENED;
   }
-  bool same = found->entry && old->server == session->back.server &&
-              old->server_port == session->back.server_port && old->client == session->back.client;
-  if (same) session->back.client_port = old->client_port;
+  bool same_backend = found->entry && old->server == session->back.server &&
+                      old->server_port == session->back.server_port && old->client == session->back.client;
+  if (same_backend) session->back.client_port = old->client_port;
   struct flow_key answer = answer_of(session, proto);
   struct client_key key = client_key_of(&answer);
-  if (same && found->table != TABLE_FLOWS && backend_sees_client(session) &&
-      !may_have_flows(&key, session->last_seen)) {
-    session->check = check_of(session);
+  if (same_backend && found->table != TABLE_FLOWS && is_entry_of(found->entry, session) &&
+      backend_sees_client(session) && !may_have_flows(&key, session->last_seen)) {
     write_state(found->entry, session);
     if (!DRY_RUN) found->entry->counter = session->counter;
     return OPENED;
   }
   enum open_result outcome = store_with_conflict_check(session, proto, hash);
-  if (found->entry && !same && outcome == OPENED) leave_old_backend(old, found, session, proto);
+  if (found->entry && !same_backend && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
 }
 
@@ -176,14 +179,14 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   session->port_generation = in->generation;
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks whether the backend is still there */
-  session->unconfirmed = 0;
-  if (pkt->tcp_flags & TCP_RST) return OPENED; /* ends a session that is unknown here */
+  session->place_number = 0;
+  if (pkt->tcp_flags & TCP_RST) return OPENED; /* not stored: it ends a session that is unknown */
   outcome = store_session(session, found, old, proto, hash);
   if (outcome != OPENED) return outcome;
   decided(NEW_SESSION);
   count_event(EVENT_NEW_SESSION);
   if (proto == PROTO_TCP && !(pkt->tcp_flags & TCP_SYN)) count_change(CHANGE_RESUMED);
   count_new_session(session);
-  if (session->flags & SESSION_AFFINITY) remember_backend(session, proto);
+  if (session->flags & SESSION_FLAG_AFFINITY) remember_backend(session, proto);
   return OPENED;
 }

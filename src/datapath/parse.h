@@ -75,8 +75,8 @@ static __always_inline __u32 l4_header_length(__u8 proto) {
 
 /* Offsets are masked where they are used: older verifiers forget the bounds of a value that was on the stack.
  */
-#define L3_MASK 0x1f
-#define L4_MASK 0x7f
+#define L3_MASK 0x1f /* up to 22 */
+#define L4_MASK 0x7f /* up to 82 */
 
 static __always_inline void *packet_data(struct CTXTYPE *ctx) { return (void *)(long)ctx->data; }
 static __always_inline void *packet_end(struct CTXTYPE *ctx) { return (void *)(long)ctx->data_end; }
@@ -178,7 +178,7 @@ static __always_inline enum packet_class parse(struct CTXTYPE *ctx, struct packe
   __be16 fragmentation = ip->frag_off;
   if (pkt->l4 > packet_length(ctx)) return PACKET_MALFORMED;
   if (fragmentation & bpf_htons(IP_FRAGMENT_OFFSET)) return PACKET_FRAGMENT;
-  /* What comes behind the datagram is padding and no L4 header. No length at all: more than fits, by offload.
+  /* Bytes behind the datagram are padding, no L4 header. A length of 0 is BIG TCP: more than 16 bits can say.
    */
   if (total != 0 && total < header + l4_header_length(ip->protocol)) return PACKET_MALFORMED;
   pkt->first_fragment = (fragmentation & bpf_htons(IP_MORE_FRAGMENTS)) != 0;

@@ -1,6 +1,6 @@
 /*
- * A FIFO of the clients of finished sessions. Each push takes the place of the oldest, whose session is
- * removed if it is still finished. So sessions make room at the rate at which they end, whether or not a
+ * A FIFO of the clients of sessions that are over. Each push takes the place of the oldest, whose session is
+ * removed if it still is over. So sessions make room at the rate at which they end, whether or not a
  * control plane runs. Each CPU has places of its own.
  */
 
@@ -21,6 +21,10 @@ static __always_inline bool is_needed(const struct session *session, __u8 proto,
   return !expired(session, proto, now);
 }
 
+static __always_inline void remove_client(struct client_key *key) {
+  if (!clients.delete(key)) count_change(CHANGE_CLIENT_REMOVED);
+}
+
 /* The entry may be another session's since. */
 static __always_inline void remove_flow(struct flow_key tuple, const struct session *session) {
   if (is_entry_of(flows.lookup(&tuple), session)) flows.delete(&tuple);
@@ -31,16 +35,16 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   __u32 zero = 0;
   __u32 *next = retired_next.lookup(&zero);
   if (!next) return;
-  __u32 index = ((*next)++ * CPUS + bpf_get_smp_processor_id() % CPUS) % RETIRED_ENTRIES;
+  __u32 index = (*next * CPUS + bpf_get_smp_processor_id() % CPUS) % RETIRED_ENTRIES;
+  *next = (*next + 1) % (RETIRED_ENTRIES / CPUS);
   struct client_key *place = retired.lookup(&index);
   if (!place) return;
   struct client_key oldest = *place;
-  struct client_key newest = {
-      .ip = session->front.client, .port = session->front.client_port, .proto = proto};
+  struct client_key newest = client_key_of_session(session, proto);
   *place = newest;
   struct session *entry = clients.lookup(&oldest);
-  struct session finished;
-  if (!entry || !copy_session(entry, &finished) || is_needed(&finished, oldest.proto, now)) return;
-  if (!backend_sees_client(&finished)) remove_flow(answer_of(&finished, oldest.proto), &finished);
-  if (!clients.delete(&oldest)) count_change(CHANGE_CLIENT_REMOVED);
+  struct session candidate;
+  if (!entry || !copy_session(entry, &candidate) || is_needed(&candidate, oldest.proto, now)) return;
+  if (!backend_sees_client(&candidate)) remove_flow(answer_of(&candidate, oldest.proto), &candidate);
+  remove_client(&oldest);
 }

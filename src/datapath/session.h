@@ -1,6 +1,9 @@
 /*
  * What a session is: how its packets look in either direction, what they become, in which state it is, and
  * when it is over. Where sessions are kept is the business of session_table.h.
+ *
+ * Expired: idle for longer than its state allows. Closed: both sides have sent a FIN. Reset: one has sent an
+ * RST. Ended: by an operator. Over: expired, or not needed any more, is_needed().
  */
 
 /* --- flows --- */
@@ -55,6 +58,11 @@ static __always_inline struct flow_key answer_of(const struct session *session, 
   return tuple;
 }
 
+static __always_inline struct client_key client_key_of_session(const struct session *session, __u8 proto) {
+  struct client_key key = {.ip = session->front.client, .port = session->front.client_port, .proto = proto};
+  return key;
+}
+
 /* What a packet of a session carries when it leaves. */
 struct translation {
   __be32 saddr;
@@ -75,21 +83,25 @@ static __always_inline struct translation translation_of(const struct session *s
 
 /* --- entries whose memory may be used again by another CPU --- */
 
-static __always_inline __u32 check_of(const struct session *session) {
-  const __u64 *words = (const __u64 *)session;
+static __always_inline __u32 session_check(const struct session *session) {
+  const __u64 *words = (const __u64 *)session; /* front and back, the first 24 bytes */
   __u64 hash = words[0] * 0x9e3779b97f4a7c15ULL;
   hash = (hash ^ words[1]) * 0xbf58476d1ce4e5b9ULL;
   hash = (hash ^ hash >> 32 ^ words[2]) * 0x94d049bb133111ebULL;
   return hash >> 32;
 }
 
-/* Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. */
+/*
+ * Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. The check says
+ * that both flows belong together; that it is the same after the copy, that so does the rest.
+ */
 static __always_inline bool copy_session(const struct session *entry, struct session *session) {
   const volatile __u64 *from = (const volatile __u64 *)entry;
   __u64 *to = (__u64 *)session;
 #pragma unroll
   for (int i = 0; i < sizeof(*session) / sizeof(*to); i++) to[i] = from[i];
-  return session->check == check_of(session);
+  __u32 later = LOAD_ONCE(entry->check);
+  return ((session->check ^ session_check(session)) | (session->check ^ later)) == 0; /* one branch */
 }
 
 /* Whether an entry that a lookup has found, or null, is one of this session. */
@@ -121,10 +133,11 @@ static __always_inline __u8 initial_state(const struct packet *pkt) {
 }
 
 static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt, bool from_client) {
+  __u8 closed = from_client ? SESSION_CLIENT_CLOSED : SESSION_SERVER_CLOSED;
   /* A blind RST is ignored by both ends (RFC 5961): packets of both sides after it show that they go on. */
   if (pkt->tcp_flags & TCP_RST) return state == SESSION_CLOSED ? state : SESSION_RESET;
+  if (!(pkt->tcp_flags & (TCP_SYN | TCP_ACK))) return state; /* its receiver drops it */
   if (pkt->tcp_flags & TCP_FIN && !is_reset(state)) {
-    __u8 closed = from_client ? SESSION_CLIENT_CLOSED : SESSION_SERVER_CLOSED;
     __u8 by_other = from_client ? SESSION_SERVER_CLOSED : SESSION_CLIENT_CLOSED;
     return state == by_other || state == SESSION_CLOSED ? SESSION_CLOSED : closed;
   }
@@ -135,7 +148,8 @@ static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt,
   if (state == SESSION_OPENING || state == SESSION_ANSWERED)
     return from_client ? SESSION_ESTABLISHED : SESSION_ANSWERED;
   if (!is_reset(state)) return state;
-  if (state == (from_client ? SESSION_RESET_SERVER : SESSION_RESET_CLIENT)) return SESSION_ESTABLISHED;
+  if (state == (from_client ? SESSION_RESET_SERVER : SESSION_RESET_CLIENT))
+    return pkt->tcp_flags & TCP_FIN ? closed : SESSION_ESTABLISHED;
   return from_client ? SESSION_RESET_CLIENT : SESSION_RESET_SERVER;
 }
 
@@ -171,7 +185,7 @@ static __always_inline bool continues_session(struct session *session, const str
     decided(SESSION_CLOSED);
     return false;
   }
-  if (session->flags & SESSION_DIRECT) return true;
+  if (session->flags & SESSION_FLAG_DIRECT) return true;
   bool must_accept = opens && is_reset(session->state);
   __u32 zero = 0;
   __u32 *count = removals.lookup(&zero);

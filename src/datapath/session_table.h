@@ -5,11 +5,11 @@
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
  * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
  *           whose client has not gone on after it, because a server answers forged packets, too. (conntrack
- *           calls such connections not ASSURED.) Then they move to `clients`, so a flood cannot evict
- *           sessions that live.
- * flows     by the packet's own addresses and ports, one entry for each direction, for the exceptions:
- *           another session of the same client port (one "beside others"), and answers to a client that the
- *           backend sees under another address or port (src-ip-rewrite, hairpin, replaced source port).
+ *           calls such connections not ASSURED; its own "unconfirmed" is something else.) Then they move to
+ * `clients`, so a flood cannot evict sessions that live. flows     by the packet's own addresses and ports,
+ * for the exceptions: both directions of another session of the same client port (one "beside others");
+ * answers to a client that the backend sees under another address or port (src-ip-rewrite, hairpin, replaced
+ * source port); late answers of a backend that a UDP or ICMP session has left.
  *
  * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
  * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
@@ -21,13 +21,13 @@
 
 enum table { TABLE_NONE, TABLE_CLIENTS, TABLE_OPENINGS, TABLE_FLOWS };
 
-/* The answer to a lookup. The session itself is copied out of the entry. */
+/* The result of a lookup. The session itself is copied out of the entry. */
 struct lookup {
   struct session *entry; /* null: there is none */
-  __u8 table;            /* enum table */
+  __u8 table;            /* enum table; without entry, the last one searched */
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session has this client port, for certain */
-  bool timed_out;        /* idle for longer than its state allows; filled in by the caller */
+  bool expired;          /* filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found; filled in by the caller */
 };
@@ -42,11 +42,6 @@ static __always_inline struct client_key client_key_of(const struct flow_key *tu
   return key;
 }
 
-static __always_inline struct client_key client_key_of_session(const struct session *session, __u8 proto) {
-  struct client_key key = {.ip = session->front.client, .port = session->front.client_port, .proto = proto};
-  return key;
-}
-
 static __always_inline bool matches(const struct session *session, struct flow_key *tuple, bool from_client) {
   struct flow flow = flow_of(tuple, from_client);
   return same_flow(from_client ? &session->front : &session->back, &flow);
@@ -55,7 +50,7 @@ static __always_inline bool matches(const struct session *session, struct flow_k
 /* --- hints: the tick in which an entry in `flows` of a client with this hash was last used, or 0 --- */
 
 static __always_inline __u32 *flow_hint(struct client_key *key) {
-  __u32 index = hash_endpoint(key->ip, key->port, key->proto) % FLOW_HINTS;
+  __u32 index = endpoint_hash(key->ip, key->port, key->proto) % FLOW_HINTS;
   return flow_hints.lookup(&index);
 }
 
@@ -77,7 +72,8 @@ static __always_inline void hint_flow(const struct flow_key *tuple, __u32 now) {
 
 /* --- lookup --- */
 
-/* Whether there may be a service or backend where the packet goes to, or comes from. */
+/* Whether there may be a service or backend at the server's end: the destination of a packet from a FRONTEND
+ * port, the source of one from the BACKEND port. */
 static __always_inline bool may_involve_server(struct flow_key *tuple) {
   __be32 ip = tuple->saddr;
   __be16 port = tuple->sport;
@@ -107,7 +103,7 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
     found->entry = flows.lookup(tuple);
     if (found->entry) {
       found->changed = !copy_session(found->entry, session);
-      found->from_client = !(session->flags & SESSION_FROM_SERVER);
+      found->from_client = !(session->flags & SESSION_FLAG_FROM_SERVER);
       if (found->changed) return;
       if (matches(session, tuple, found->from_client) && !expired(session, tuple->proto, now)) return;
     }
@@ -132,11 +128,7 @@ static __always_inline void write_state(struct session *entry, const struct sess
   entry->port_generation = session->port_generation;
   entry->port = session->port;
   entry->state = session->state;
-  entry->unconfirmed = session->unconfirmed;
-}
-
-static __always_inline void remove_client(struct client_key *key) {
-  if (!clients.delete(key)) count_change(CHANGE_CLIENT_REMOVED);
+  entry->place_number = session->place_number;
 }
 
 static __always_inline void remove_opening(struct client_key *key) {
@@ -152,7 +144,7 @@ static __always_inline int add_opening(struct client_key *key, struct session *s
 /* Stores or renews the entry of one direction. */
 static __always_inline void store_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
-  session->flags = from_client ? flags & ~SESSION_FROM_SERVER : flags | SESSION_FROM_SERVER;
+  session->flags = from_client ? flags & ~SESSION_FLAG_FROM_SERVER : flags | SESSION_FLAG_FROM_SERVER;
   hint_flow(tuple, session->last_seen);
   flows.update(tuple, session);
   session->flags = flags;
@@ -160,21 +152,22 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
 
 /*
  * Whether this packet shows that both sides know of the session: an answer, in TCP the client's next packet
- * after it. A TCP session found in the middle, not at its FIN, was somebody's before, so an answer is enough,
- * other than a reset. `session` is as it was before the packet.
+ * after it. A TCP session found in the middle was somebody's before, so an answer is enough, other than a
+ * reset. Without ACK a segment shows nothing: its receiver drops it without a word (RFC 9293, section
+ * 3.10.7.4). `session` is as it was before the packet.
  */
 static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
                                              bool from_client) {
   if (pkt->tuple.proto != PROTO_TCP) return !from_client;
-  if (pkt->tcp_flags & (TCP_SYN | TCP_RST)) return false;
-  if (!from_client) return session->state == SESSION_ESTABLISHED;
+  if ((pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK) return false;
+  if (!from_client) return session->state == SESSION_ESTABLISHED || session->state == SESSION_CLIENT_CLOSED;
   return session->state == SESSION_ANSWERED || session->state == SESSION_SERVER_CLOSED;
 }
 
 /* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
 static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
-  session->flags &= ~SESSION_FROM_SERVER;
+  session->flags &= ~SESSION_FLAG_FROM_SERVER;
   int failed = clients.insert(&key, session);
   if (!failed) {
     count_change(CHANGE_CLIENT_ADDED);
@@ -184,7 +177,8 @@ static __always_inline void promote(struct session *session, __u8 proto) {
 }
 
 /*
- * Keeps the entry for the other direction alive, or makes it again if the control plane has removed it.
+ * Keeps the entry for the other direction alive, or makes it again if the control plane has removed it: of a
+ * request, that of the answers in `flows`; of an answer, the client's, or that of the requests in `flows`.
  * Returns whether that is an entry in `openings`.
  */
 static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
@@ -198,7 +192,8 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   }
   if (!entry || !same_flow(&entry->front, &session->front)) {
     entry = flows.lookup(&other);
-    if (!entry && session->state < SESSION_CLIENT_CLOSED) store_flow(&other, session, !from_client);
+    if (!entry && session->state < SESSION_CLIENT_CLOSED) /* neither side has closed */
+      store_flow(&other, session, !from_client);
     if (!entry) return false;
     hint_flow(&other, session->last_seen);
   }
@@ -209,8 +204,11 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   return is_in_openings;
 }
 
-/* Notes that the session lives, and where its client is. Writes once a tick, when the state changes, and when
- * the session moves to `clients`. */
+/*
+ * Notes that the session lives, and where its client is. Writes once a tick, when the state changes, and when
+ * the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1). The entry's memory may
+ * be another session's by now, after lookups in other tables: nothing is written there then.
+ */
 static __always_inline void refresh(struct session *session, const struct lookup *found,
                                     const struct packet *pkt, __u32 now, const struct port *in,
                                     __u16 in_index) {
@@ -218,22 +216,23 @@ static __always_inline void refresh(struct session *session, const struct lookup
   __u8 state = next_state(session, pkt, found->from_client, now);
   bool confirms = confirms_session(session, pkt, found->from_client);
   bool promotes = found->table == TABLE_OPENINGS && confirms;
-  bool settles = session->unconfirmed && confirms;
-  if (session->last_seen == now && session->state == state && !promotes && !settles) return;
-  if (confirms) session->unconfirmed = 0;
-  bool retires = retires_in(state, proto) && session->state != state;
+  bool leaves_place = session->place_number && confirms;
+  bool is_known = session->last_seen == now || pkt->tcp_flags & TCP_RST;
+  if (is_known && session->state == state && !promotes && !leaves_place) return;
+  if (confirms) session->place_number = 0;
+  bool retires = retires_in(state, proto) && session->state != state && found->table != TABLE_OPENINGS;
   session->last_seen = now;
   session->state = state;
   if (found->from_client) {
     session->port = in_index;
     session->port_generation = in->generation;
   }
-  write_state(found->entry, session);
+  if (is_entry_of(found->entry, session)) write_state(found->entry, session);
   if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes |= refresh_partner(session, proto, found->from_client) && confirms;
   if (promotes) promote(session, proto);
-  if (retires) retire(session, proto, now);
+  if (retires || (promotes && retires_in(state, proto))) retire(session, proto, now);
 }
 
 /* --- new sessions --- */
@@ -324,7 +323,7 @@ static __always_inline enum client_entry store_client_entry(struct session *sess
  * no room. */
 static __always_inline int claim_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
-  if (!from_client) session->flags |= SESSION_FROM_SERVER;
+  session->flags = from_client ? flags & ~SESSION_FLAG_FROM_SERVER : flags | SESSION_FLAG_FROM_SERVER;
   hint_flow(tuple, session->last_seen);
   struct session *old = flows.lookup(tuple);
   int failed = old && is_replaceable(old, session, tuple->proto, true) ? flows.update(tuple, session)

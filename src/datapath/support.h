@@ -47,7 +47,7 @@ static __always_inline void count_event(__u32 event) {
 
 /* Whether there may be such a service or backend; false is certain. */
 static __always_inline bool may_be_known(__be32 ip, __be16 port, __u8 proto) {
-  __u32 bit = hash_endpoint(ip, port, proto) % KNOWN_BITS;
+  __u32 bit = endpoint_hash(ip, port, proto) % KNOWN_BITS;
   __u32 index = bit / 64;
   __u64 *word = known.lookup(&index);
   return word && (*word >> (bit % 64) & 1);

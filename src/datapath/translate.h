@@ -63,7 +63,7 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 static __always_inline bool correct_without_helper(struct CTXTYPE *ctx, __u32 offset, __u8 proto,
                                                    __u64 addresses, __u64 ports_delta) {
   __u32 summed = pcnhost_ip_summed(ctx);
-  if (summed == CHECKSUM_COMPLETE) return false;
+  if (summed == CHECKSUM_COMPLETE) return false; /* skb->csum has to follow: only the helper sees to that */
   __sum16 *check = packet_data(ctx) + offset;
   if ((void *)(check + 1) > packet_end(ctx)) return true;
   if (proto == PROTO_UDP && *check == 0) return true;
@@ -94,13 +94,13 @@ static __always_inline void correct_l4_checksum(struct CTXTYPE *ctx, __u32 l4, _
 #endif
   __u64 flags = proto == PROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
   __u16 delta = fold16(ports_delta);
-  bool ports_change = delta != 0 && delta != 0xffff;
+  bool ports_change = delta != 0 && delta != 0xffff; /* both are zero in ones' complement */
 
   if (proto != PROTO_ICMP) {
     __sum16 *check = packet_data(ctx) + offset;
     if ((void *)(check + 1) > packet_end(ctx)) return;
     if (proto == PROTO_UDP && *check == 0) { /* RFC 768: sender did not compute one */
-      bpf_csum_update(ctx, delta); /* nothing absorbs the change: it shows in the sum a NIC may have taken */
+      bpf_csum_update(ctx, delta);           /* no L4 checksum cancels the ports in the NIC's sum */
       return;
     }
     __u16 addresses_delta = fold16(addresses);

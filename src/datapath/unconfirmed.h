@@ -10,7 +10,7 @@
 /* For how many ticks the session that has this place was not seen. */
 static __always_inline __s32 idle_ticks(struct unconfirmed *place, __u32 now) {
   struct session *entry = flows.lookup(&place->answer);
-  if (!entry || entry->unconfirmed != place->number) return PLACE_FREE;
+  if (!entry || entry->place_number != place->number) return PLACE_FREE;
   __s32 idle = now - entry->last_seen;
   return idle < 0 ? 0 : idle;
 }
@@ -19,11 +19,12 @@ static __always_inline __s32 idle_ticks(struct unconfirmed *place, __u32 now) {
 static __always_inline void remove_holder(struct unconfirmed *place, const struct session *session) {
   struct session *entry = flows.lookup(&place->answer);
   struct session holder;
-  if (!entry || !copy_session(entry, &holder) || holder.unconfirmed != place->number) return;
+  if (!entry || !copy_session(entry, &holder) || holder.place_number != place->number) return;
   if (holder.check != session->check) remove_session(&holder, place->answer.proto);
 }
 
-/* Before a new session is stored in `flows`, where `answer` will find it. */
+/* Gives a place to a new session, just before its `answer` is stored in `flows`: a free one, or that of the
+ * longest idle one of the sample, whose session is removed. */
 static __always_inline void take_place(const struct session *session, const struct flow_key *answer) {
   if (DRY_RUN) return;
   __u32 random = bpf_get_prandom_u32(), chosen = 0;
@@ -42,5 +43,5 @@ static __always_inline void take_place(const struct session *session, const stru
   if (!place) return;
   remove_holder(place, session);
   place->answer = *answer;
-  place->number = session->unconfirmed;
+  place->number = session->place_number;
 }

@@ -388,6 +388,8 @@ class Model:
         me, other = ("client", "server") if found.from_client else ("server", "client")
         if flags & RST:
             return state if state == "closed" else "reset"
+        if not flags & (SYN | ACK):
+            return state
         if flags & FIN and state not in RESET:
             return "closed" if state in ("closed", f"{other} closed") else f"{me} closed"
         if flags & SYN and found.from_client:
@@ -398,24 +400,29 @@ class Model:
             return "established" if found.from_client else "answered"
         if state not in RESET:
             return state
-        return "established" if state == f"reset, {other}" else f"reset, {me}"
+        if state != f"reset, {other}":
+            return f"reset, {me}"
+        return f"{me} closed" if flags & FIN else "established"
 
     def _refresh(self, found: Found, datagram: Datagram, in_port: int) -> None:
         session, before = found.session, (found.session.state, found.session.seen)
         state = self._next_state(found, datagram)
         confirms = self._confirms(found, datagram)
-        if before == (state, self.now) and not (confirms and found.table == "openings"):
+        end = client_of(session.request)
+        opening = self.openings.get(end)
+        confirms_now = confirms and opening is not None and opening.request == session.request
+        repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
+        if repeats or (before == (state, self.now) and not confirms_now):
             return
         session.state, session.seen = state, self.now
         if found.from_client:
             session.port, session.generation = in_port, self.ports[in_port].generation
-        end = client_of(session.request)
         promotes = confirms and found.table == "openings"
         if found.table == "flows" or not session.is_plain:
             promotes |= self._refresh_partner(session, found.from_client) and confirms
         if promotes and end not in self.clients:
             self.clients[end] = self.openings.pop(end)
-        if before[0] != state and self._retires(session):
+        if self._retires(session) and (promotes or (before[0] != state and found.table != "openings")):
             self._retire(session)
 
     @staticmethod
@@ -424,9 +431,11 @@ class Model:
         session = found.session
         if session.proto != IPPROTO_TCP:
             return not found.from_client
-        if datagram.tcp_flags & (SYN | RST):
+        if datagram.tcp_flags & (SYN | ACK | RST) != ACK:
             return False
-        return session.state in (("answered", "server closed") if found.from_client else ("established",))
+        if found.from_client:
+            return session.state in ("answered", "server closed")
+        return session.state in ("established", "client closed")
 
     def _refresh_partner(self, session: Session, from_client: bool) -> bool:
         """Whether the partner is an entry in `openings`."""
@@ -585,7 +594,8 @@ class Model:
         left.take_state(session)
         left.direct = session.direct
         if session.proto == IPPROTO_TCP:
-            self.flows.pop(left.answer, None)
+            if left.answer in self.flows and self.flows[left.answer][0].is_same(left):
+                del self.flows[left.answer]
         elif not was_over:  # late answers of the backend that was left still come from the VIP
             self.flows[left.answer] = (left, False)
 

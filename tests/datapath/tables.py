@@ -33,20 +33,20 @@ TIMEOUTS = {
 }
 """Idle timeouts by protocol and state, as the control plane sets them unless told otherwise."""
 
-_SERVICE_KEY = struct.Struct("!4sHBx")
-_REWRITE = struct.Struct("=4s4s4sI")
-_PORT = struct.Struct("=BBHI")
-
 
 def ip(text: str) -> bytes:
     return socket.inet_aton(text)
+
+
+def service_key(vip: str, port: int, proto: int) -> bytes:
+    return abi.pack("service_key", vip=vip, vport=port, proto=proto)
 
 
 SHORT_TIMEOUTS = {proto: (60,) * len(states) for proto, states in TIMEOUTS.items()}
 
 
 def _hash_of_endpoint(address: bytes, port: int, proto: int) -> int:
-    """hash_endpoint() of abi.h, which is made for this machine's byte order."""
+    """endpoint_hash() of abi.h, which is made for this machine's byte order."""
     (number,) = struct.unpack("=I", address)
     (swapped,) = struct.unpack("=H", port.to_bytes(2))
     value = (number << 32 | swapped << 8 | proto) * 0x9E3779B97F4A7C15 % (1 << 64)
@@ -73,12 +73,12 @@ class Flow:
     def client_key(self) -> bytes:
         """struct client_key of whoever is on the clients' side."""
         address, port = (self.saddr, self.sport) if self.side == FRONTEND else (self.daddr, self.dport)
-        return struct.pack("!4sHBx", ip(address), port, self.proto)
+        return abi.pack("client_key", ip=address, port=port, proto=self.proto)
 
     def flow_key(self) -> bytes:
         """struct flow_key."""
-        addresses = ip(self.saddr) + ip(self.daddr)
-        return addresses + struct.pack("!HHBB2x", self.sport, self.dport, self.proto, self.side)
+        ends = {"saddr": self.saddr, "daddr": self.daddr, "sport": self.sport, "dport": self.dport}
+        return abi.pack("flow_key", **ends, proto=self.proto, side=self.side)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Tables:
         ):
             maps.clear(self.datapath.maps[name])
         for index in range(MAX_PORTS):
-            self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
+            self._write("ports", struct.pack("=I", index), bytes(abi.size("port")))
             self.datapath.disconnect(index)
         self.set_rewrite(None)
         self.set_settings()
@@ -257,7 +257,7 @@ class Tables:
     def add_port(self, index: int, side: int, out: int = NO_PORT, address: str = "0.0.0.0") -> int:
         """A port with a neighbour; returns its generation, which no port had before."""
         self._generation += 1
-        entry = _PORT.pack(side, self.multi, out, self._generation)
+        entry = abi.pack("port", side=side, multi=self.multi, out=out, generation=self._generation)
         self._write("ports", struct.pack("=I", index), entry)
         if self.multi and side == FRONTEND:
             self._write("frontends", ip(address), struct.pack("=H", index))
@@ -267,16 +267,17 @@ class Tables:
     def set_out(self, index: int, out: int) -> None:
         """Changes where unmatched packets of a port go, without making it a new port."""
         key = struct.pack("=I", index)
-        raw = bpf.lookup(self.datapath.maps["ports"], key, _PORT.size)
+        raw = bpf.lookup(self.datapath.maps["ports"], key, abi.size("port"))
         assert raw is not None
-        side, multi, _, generation = _PORT.unpack(raw)
-        self._write("ports", key, _PORT.pack(side, multi, out, generation))
+        port = abi.struct("port").from_buffer_copy(raw)
+        port.out = out
+        self._write("ports", key, bytes(port))
 
     def remove_port(self, index: int) -> None:
         for key in list(maps.keys(self.datapath.maps["frontends"])):
             if bpf.lookup(self.datapath.maps["frontends"], key, 2) == struct.pack("=H", index):
                 bpf.delete(self.datapath.maps["frontends"], key)
-        self._write("ports", struct.pack("=I", index), bytes(_PORT.size))
+        self._write("ports", struct.pack("=I", index), bytes(abi.size("port")))
         self.datapath.disconnect(index)
 
     def set_service(
@@ -295,7 +296,7 @@ class Tables:
         """Each of `backends` gets the same share, `drained` ones belong to the service without. Backends stand in
         the entry where possible, or in `chunks`; so do `slots`. `affinity` is its timeout, `sources` are
         prefixes."""
-        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        key = service_key(vip, port, proto)
         old = self._segments.get(key, range(0))
         members = [*backends, *drained]
         chunks = chunks or len(members) > INLINE_BACKENDS
@@ -332,7 +333,7 @@ class Tables:
         self._set_members(key, set(members))
 
     def remove_service(self, vip: str, port: int, proto: int) -> None:
-        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        key = service_key(vip, port, proto)
         bpf.delete(self.datapath.maps["services"], key)
         self._erase(self._segments.pop(key))
         self._set_members(key, set())
@@ -341,7 +342,7 @@ class Tables:
 
     @staticmethod
     def _endpoint_key(endpoint: Endpoint, proto: int) -> bytes:
-        return _SERVICE_KEY.pack(ip(endpoint[0]), endpoint[1], proto)
+        return service_key(endpoint[0], endpoint[1], proto)
 
     def _set_members(self, key: bytes, members: set[Endpoint]) -> None:
         """What has become of the backends of a service; those of no service are none any more."""
@@ -359,8 +360,11 @@ class Tables:
         self._source_sets[key] = number
         for prefix in prefixes:
             address, length = prefix.split("/")
-            bits = struct.pack("=I", abi.CONSTANTS["SERVICE_KEY_BITS"] + int(length))
-            self._write("source_ranges", bits + key[:7] + bytes([number]) + ip(address), struct.pack("=I", 1))
+            service = abi.struct("service_key").from_buffer_copy(key)
+            service.pad = number
+            bits = abi.CONSTANTS["SERVICE_KEY_BITS"] + int(length)
+            entry = abi.pack("source_range", prefix_length=bits, service=service, ip=address)
+            self._write("source_ranges", entry, struct.pack("=I", 1))
         return number
 
     def _write_chunks(self, contents: Sequence[bytes]) -> range:
@@ -383,12 +387,12 @@ class Tables:
         def change(entry: Any) -> None:
             entry.head.version += 1
 
-        self._change_service(_SERVICE_KEY.pack(ip(vip), port, proto), change)
+        self._change_service(service_key(vip, port, proto), change)
 
     def exchange_service(self, vip: str, port: int, proto: int, other: str, *, head: bool = True) -> None:
         """Puts the entry of the service at `other` in its place, or all but the head, as if the kernel had used its
         memory again."""
-        key, source = _SERVICE_KEY.pack(ip(vip), port, proto), _SERVICE_KEY.pack(ip(other), port, proto)
+        key, source = service_key(vip, port, proto), service_key(other, port, proto)
         kept = 0 if head else abi.size("service_head")
         self._write("services", key, self._service(key)[:kept] + self._service(source)[kept:])
 
@@ -399,20 +403,20 @@ class Tables:
             entry.head.version += 1
             entry.head.check = head_check(service_hash(key, entry.head.version), entry.head)
 
-        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        key = service_key(vip, port, proto)
         self._change_service(key, change)
         self._erase(range(0))
 
     def half_write(self, vip: str, port: int, proto: int, before: bytes, written: int) -> None:
         """Leaves what the kernel has there while it writes the entry over `before`, an earlier one of the service:
         the head and the first `written` backends. A copy of the datapath finds it that looks for it (Way.WRITING)."""
-        key = _SERVICE_KEY.pack(ip(vip), port, proto)
+        key = service_key(vip, port, proto)
         done = abi.size("service_head") + written * abi.size("backend")
         self._write("services", key[:7] + b"\1", self.entry(vip, port, proto)[:done] + before[done:])
 
     def entry(self, vip: str, port: int, proto: int) -> bytes:
         """The service's entry."""
-        return self._service(_SERVICE_KEY.pack(ip(vip), port, proto))
+        return self._service(service_key(vip, port, proto))
 
     def _change_service(self, key: bytes, change: Callable[[Any], None]) -> None:
         entry = abi.struct("service").from_buffer_copy(self._service(key))
@@ -426,19 +430,21 @@ class Tables:
 
     def exchange_chunks(self, vip: str, port: int, proto: int, other: str) -> None:
         """Puts the chunks of the service at `other` in its place, as if the kernel had used their memory again."""
-        numbers, sources = (self._segments[_SERVICE_KEY.pack(ip(at), port, proto)] for at in (vip, other))
+        numbers, sources = (self._segments[service_key(at, port, proto)] for at in (vip, other))
         for number, source in zip(numbers, sources, strict=True):
             content = bpf.lookup(self.datapath.maps["chunks"], struct.pack("=I", source), CHUNK_BYTES)
             assert content is not None
             self._write("chunks", struct.pack("=I", number), content)
 
     def erase_chunks(self, vip: str, port: int, proto: int) -> None:
-        self._erase(self._segments[_SERVICE_KEY.pack(ip(vip), port, proto)])
+        self._erase(self._segments[service_key(vip, port, proto)])
 
     def set_rewrite(self, ranges: tuple[str, str, str] | None) -> None:
         """Network, mask, new network; None switches it off."""
         value = (
-            _REWRITE.pack(ip(ranges[0]), ip(ranges[2]), ip(ranges[1]), 1) if ranges else bytes(_REWRITE.size)
+            abi.pack("src_ip_rewrite", net=ranges[0], new_net=ranges[2], mask=ranges[1], enabled=1)
+            if ranges
+            else bytes(abi.size("src_ip_rewrite"))
         )
         self._write("src_ip_rewrite", bytes(4), value)
 
@@ -498,7 +504,7 @@ class Tables:
     def tear_sessions(self, table: str) -> None:
         """Half of each entry is another session's by now: the half that its packets do not look like."""
         for entry in self._changed(table, "session"):
-            if entry.flags & abi.CONSTANTS["SESSION_FROM_SERVER"]:
+            if entry.flags & abi.CONSTANTS["SESSION_FLAG_FROM_SERVER"]:
                 entry.front.client ^= 1
             else:
                 entry.back.server ^= 1

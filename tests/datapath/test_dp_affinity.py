@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections import Counter
 from collections.abc import Sequence
 
@@ -22,6 +21,7 @@ from tests.datapath.lab import (
     assert_dropped,
 )
 from tests.datapath.packets import CLIENT, PLAIN, SERVER_PORT, UNREACHABLE, VIP, VIP_PORT, quote
+from tests.datapath.tables import service_key
 
 SERVERS = [(f"10.1.0.{number}", SERVER_PORT) for number in range(1, 13)]
 TIMEOUT = 10_800
@@ -202,9 +202,8 @@ def test_an_entry_of_another_client(lab: Lab) -> None:
 
 def key_of(client: str) -> bytes:
     """struct affinity_key of a client of the TCP service."""
-    return struct.pack(
-        "!4sHBx4s", socket.inet_aton(VIP), VIP_PORT, socket.IPPROTO_TCP, socket.inet_aton(client)
-    )
+    service = abi.struct("service_key").from_buffer_copy(service_key(VIP, VIP_PORT, socket.IPPROTO_TCP))
+    return abi.pack("affinity_key", service=service, client=client)
 
 
 def test_only_sessions_are_remembered(lab: Lab) -> None:

@@ -15,8 +15,17 @@ from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
 from tests.datapath import talk
 from tests.datapath.harness import Datapath
-from tests.datapath.lab import CLIENT_IF, EXCHANGES, SERVER_IF, Exchange, Lab, assert_dropped, assert_out
-from tests.datapath.packets import CLIENT, PLAIN, SERVER, SERVER_PORT, VIP, VIP_PORT
+from tests.datapath.lab import (
+    CLIENT_IF,
+    EXCHANGES,
+    SERVER_IF,
+    UDP_EXCHANGE,
+    Exchange,
+    Lab,
+    assert_dropped,
+    assert_out,
+)
+from tests.datapath.packets import CLIENT, LONG, PLAIN, SERVER, SERVER_PORT, VIP, VIP_PORT, fragments
 from tests.datapath.tables import Tables
 
 pytestmark = pytest.mark.root
@@ -88,6 +97,16 @@ def flows(small: Make, hook: Hook, multi: bool) -> Small:
     return small("flows", hook, multi)
 
 
+@pytest.fixture
+def notes(small: Make, hook: Hook, multi: bool) -> Small:
+    return small("fragments", hook, multi)
+
+
+@pytest.fixture
+def affinities(small: Make, hook: Hook, multi: bool) -> Small:
+    return small("affinities", hook, multi)
+
+
 @each_exchange
 def test_no_room_for_a_new_session(openings: Small, exchange: Exchange) -> None:
     openings.fill()
@@ -129,3 +148,29 @@ def test_no_room_for_the_answers_of_a_session(flows: Small, exchange: Exchange) 
     )
     answer = exchange.answer(SERVER, "10.9.8.7", PLAIN)
     assert_out(lab.from_server(answer), CLIENT_IF, exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT))
+
+
+def test_no_room_for_the_note_of_a_datagram(notes: Small) -> None:
+    """Fragments that come before the first one would be held for nothing: no note would release them."""
+    lab = notes.lab
+    first, *later = fragments(UDP_EXCHANGE.request(CLIENT, VIP, PLAIN, payload=LONG))
+    seen = fragments(UDP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT, payload=LONG))
+    notes.fill()
+    assert_dropped(lab.from_client(later[0]))
+    assert lab.tables.events() == {"table_busy": 1}
+    assert_out(lab.from_client(first), SERVER_IF, seen[0])
+    assert lab.tables.events() == {"table_busy": 2, "new_session": 1}
+    notes.make_room()
+    for sent, expected in zip((first, *later), seen, strict=True):
+        assert_out(lab.from_client(sent), SERVER_IF, expected)
+    assert lab.tables.events() == {"table_busy": 2, "new_session": 1}
+
+
+@each_exchange
+def test_no_room_for_what_a_client_had_last(affinities: Small, exchange: Exchange) -> None:
+    """The session begins all the same."""
+    affinities.lab.serve((SERVER, SERVER_PORT), affinity=60)
+    affinities.fill()
+    talk.request(affinities.lab, VIP, SERVER, "S", exchange=exchange)
+    assert affinities.lab.tables.events() == {"table_busy": 1, "new_session": 1}
+    talk.answer(affinities.lab, VIP, SERVER, "SA", exchange=exchange)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from k8slbrp import abi
 from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Lab
 from tests.datapath.packets import CLIENT, CLIENT_PORT, PLAIN, SERVER, SERVER_PORT, VIP
 from tests.datapath.talk import answer, request
@@ -43,6 +44,31 @@ def test_a_client_that_resets_does_not(lab: Lab) -> None:
     answer(lab, VIP, SERVER, "SA")
     request(lab, VIP, SERVER, "R")
     assert places(lab) == (1, 0)
+
+
+@pytest.mark.parametrize("flags", ["", "P", "F"])
+def test_a_segment_without_ack_says_nothing(lab: Lab, flags: str) -> None:
+    """A server drops it without an answer, so a forged one is never found out."""
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    request(lab, VIP, SERVER, flags)
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
+    assert places(lab) == (0, 1)
+    answer(lab, VIP, SERVER, flags)
+    request(lab, VIP, SERVER, flags)
+    session = lab.tables.session(TCP_EXCHANGE.forward_flow())
+    assert session and session.state == abi.CONSTANTS["SESSION_ESTABLISHED"]
+
+
+@pytest.mark.parametrize("flags", [("FA",), ("A", "FA")], ids=["with its FIN", "in the middle"])
+def test_a_half_closed_session_gets_one_with_an_answer(lab: Lab, flags: tuple[str, ...]) -> None:
+    """Found so late. The server may send for a long time, and the client has no more to say."""
+    for one in flags:
+        request(lab, VIP, SERVER, one)
+    assert places(lab) == (1, 0)
+    answer(lab, VIP, SERVER, "PA")
+    assert places(lab) == (0, 1)
 
 
 @pytest.mark.parametrize(("flags", "gets_one"), [("A", True), ("R", False), ("RA", False)])

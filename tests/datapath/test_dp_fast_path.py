@@ -54,7 +54,7 @@ def contents(datapath: Datapath) -> dict[str, dict[bytes, bytes | None]]:
 def but_for_chance(value: bytes) -> bytes:
     """A session that is not confirmed has a number, which is a random one."""
     session = abi.struct("session").from_buffer_copy(value)
-    session.unconfirmed = session.unconfirmed != 0
+    session.place_number = session.place_number != 0
     return bytes(session)
 
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 from scapy.layers.inet import ICMP
 
+from tests.datapath import maps
 from tests.datapath.harness import Verdict
 from tests.datapath.lab import (
     CLIENT_IF,
@@ -42,6 +43,7 @@ from tests.datapath.packets import (
     quote,
     tcp,
 )
+from tests.datapath.tables import SESSION_TABLES
 
 KINDS = (
     UNREACHABLE,
@@ -82,6 +84,26 @@ def test_error_about_an_answer(lab: Lab, exchange: Exchange, kind: IcmpError, se
     sent = quote(exchange.answer(SERVER, CLIENT, PLAIN))
     outcome = lab.from_client(kind.quoting(seen, sender, VIP))
     assert_out(outcome, SERVER_IF, kind.quoting(sent, sender, SERVER))
+
+
+@each_exchange
+@each_kind
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_an_error_touches_no_session(
+    lab: Lab, exchange: Exchange, kind: IcmpError, from_client: bool
+) -> None:
+    """It neither ends nor prolongs one."""
+    open_session(lab, exchange)
+    lab.tables.age(20)
+    tables = [lab.datapath.maps[name] for name in SESSION_TABLES]
+    before = [maps.contents(fd) for fd in tables]
+    if from_client:
+        about = quote(exchange.answer(VIP, CLIENT, PLAIN, sport=VIP_PORT))
+        assert lab.from_client(kind.quoting(about, CLIENT, VIP)).out == SERVER_IF
+    else:
+        about = quote(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
+        assert lab.from_server(kind.quoting(about, SERVER, CLIENT)).out == CLIENT_IF
+    assert [maps.contents(fd) for fd in tables] == before
 
 
 @each_exchange

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pcnhost.engine.source import Hook
 from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
@@ -41,12 +42,13 @@ def test_no_backend_port(lab: Lab) -> None:
     assert lab.tables.events() == {"no_port": 1}
 
 
-def test_output_port_without_peer(lab: Lab) -> None:
+def test_output_port_without_peer(lab: Lab, hook: Hook) -> None:
     """Dropped by the host's wrapper; in particular not left to the stack of the host."""
     lab.serve((SERVER, SERVER_PORT))
     lab.datapath.disconnect(SERVER_IF)
     assert_dropped(lab.from_client(frame(CLIENT, STRANGER, tcp(1, 2))))
     assert_dropped(lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN)))
+    assert lab.count("no_peer") == (2 if hook is Hook.XDP else 0)
 
 
 @in_multi_mode

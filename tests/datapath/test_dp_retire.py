@@ -122,6 +122,17 @@ def test_stray_packets_keep_no_session_that_is_over(lab: Lab, exchange: Exchange
     assert lab.tables.session(exchange.forward_flow()) is None
 
 
+def test_forged_packets_that_servers_reset_take_no_turn(lab: Lab) -> None:
+    """Sessions without a place in `clients` need none in the FIFO: those that are over would leave it too early."""
+    use(lab, TCP_EXCHANGE, CLIENT_PORT)
+    for sport in range(FIRST_PORT, FIRST_PORT + RETIRED_ENTRIES):
+        request(lab, VIP, SERVER, "A", sport=sport)
+        answer(lab, VIP, SERVER, "R", sport=sport)
+    lab.tables.age(2)
+    use_many(lab, TCP_EXCHANGE)
+    assert lab.tables.session(TCP_EXCHANGE.forward_flow()) is None
+
+
 def test_reset_session_has_four_minutes(lab: Lab) -> None:
     """RFC 7857, section 2.2: the RST may have been forged."""
     for flags in ("S", "A"):

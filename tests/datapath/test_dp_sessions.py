@@ -133,6 +133,36 @@ def test_rst_of_either_side_resets(lab: Lab, flags: str, from_client: bool) -> N
     assert state(lab, TCP_EXCHANGE) == RESET
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["reset", "closed"])
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_repeated_resets_keep_no_session(lab: Lab, from_client: bool, closed: bool) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    for side in (request, answer):
+        side(lab, TCP_EXCHANGE, SERVER, "FA" if closed else "R")
+    for _ in range(6):
+        lab.tables.age(40)
+        (request if from_client else answer)(lab, TCP_EXCHANGE, SERVER, "R")
+    lab.tables.age(1)
+    assert_dropped(lab.from_server(TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="R")))
+    assert lab.count("no_session") == 1
+
+
+@pytest.mark.parametrize("server_first", [False, True], ids=["client first", "server first"])
+def test_both_sides_open_at_once(lab: Lab, server_first: bool) -> None:
+    """RFC 9293, figure 7: two SYNs cross each other, and each side answers the other one's."""
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, TCP_EXCHANGE, SERVER, "S")
+    answer(lab, TCP_EXCHANGE, SERVER, "S")
+    sides = (answer, request) if server_first else (request, answer)
+    for side in sides:
+        side(lab, TCP_EXCHANGE, SERVER, "SA")
+    for side in sides:
+        side(lab, TCP_EXCHANGE, SERVER, "A")
+    assert state(lab, TCP_EXCHANGE) == ESTABLISHED
+    assert lab.tables.sessions("clients") == lab.tables.sessions() == 1
+
+
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
 def test_traffic_of_both_sides_outlives_an_rst(lab: Lab, from_client: bool) -> None:
     """An RST that is not exactly in sequence is ignored by both ends (RFC 5961, section 3.2)."""
@@ -158,6 +188,17 @@ def test_a_fin_after_an_rst_closes_nothing(lab: Lab, from_client: bool) -> None:
     first(lab, TCP_EXCHANGE, SERVER, "R")
     second(lab, TCP_EXCHANGE, SERVER, "FA")
     assert state(lab, TCP_EXCHANGE) in (RESET_CLIENT, RESET_SERVER)
+
+
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_a_connection_that_closes_after_an_rst_is_not_established(lab: Lab, from_client: bool) -> None:
+    """The FIN that shows that both sides have gone on is the last packet of its side."""
+    lab.serve((SERVER, SERVER_PORT))
+    establish(lab, TCP_EXCHANGE, SERVER)
+    first, second = (request, answer) if from_client else (answer, request)
+    for side, flags in ((first, "R"), (first, "FA"), (second, "FA"), (first, "A")):
+        side(lab, TCP_EXCHANGE, SERVER, flags)
+    assert state(lab, TCP_EXCHANGE) == (SERVER_CLOSED if from_client else CLIENT_CLOSED)
 
 
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
@@ -370,6 +411,7 @@ idle_sessions = pytest.mark.parametrize(
         (TCP_EXCHANGE, "SA", 240),
         (TCP_EXCHANGE, "A", 86400),
         (TCP_EXCHANGE, "FA", 3600),
+        (TCP_EXCHANGE, "both FA", 240),
         (TCP_EXCHANGE, "R", 240),
         (UDP_EXCHANGE, "S", 120),
         (UDP_EXCHANGE, "SA", 120),
@@ -383,6 +425,7 @@ idle_sessions = pytest.mark.parametrize(
         "tcp-answered",
         "tcp-established",
         "tcp-half-closed",
+        "tcp-closed",
         "tcp-reset",
         "udp-unanswered",
         "udp-answered",
@@ -402,7 +445,8 @@ def idle(lab: Lab, exchange: Exchange, last: str, ticks: int) -> None:
             answer(lab, exchange, SERVER)
     else:
         establish(lab, exchange, SERVER)
-        request(lab, exchange, SERVER, last)
+        for side in (request, answer) if last == "both FA" else (request,):
+            side(lab, exchange, SERVER, last.removeprefix("both "))
     lab.tables.age(ticks)
 
 

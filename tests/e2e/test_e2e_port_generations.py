@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from k8slbrp import abi
 from k8slbrp.maps import entries, pins
 from testbed.api import Api, ApiError
 from testbed.host import SERVICE_LIBRARY, start_host
@@ -24,10 +25,15 @@ MAX_PORTS = 128
 OTHER_IP = "10.10.1.77"
 
 
+def _role(raw: bytes) -> tuple[int, ...]:
+    port = abi.struct("port").from_buffer_copy(raw)
+    return port.side, port.multi, port.out, port.generation
+
+
 def roles(lab: Lab, cube: str = "lb1") -> dict[int, tuple[int, ...]]:
     """Side, mode, way out and generation of each port that has a role, by index."""
     found = entries(pins(lab.state_dir, cube) / "ports")
-    return {struct.unpack("=I", index)[0]: struct.unpack("=BBHI", role) for index, role in found if role[0]}
+    return {struct.unpack("=I", index)[0]: _role(role) for index, role in found if role[0]}
 
 
 def indexes(lab: Lab, cube: str = "lb1") -> dict[str, int]:

@@ -133,7 +133,7 @@ def test_what_cannot_be_compared(place: Place, own_host: OwnHost) -> None:
 
 
 def key_of(vip: str, port: int, proto: int) -> bytes:
-    return struct.pack("!4sHBx", socket.inet_aton(vip), port, proto)
+    return abi.pack("service_key", vip=vip, vport=port, proto=proto)
 
 
 def service(place: Place, port: int, at: str, value: object) -> None:
@@ -153,7 +153,16 @@ def set_of(place: Place, port: int) -> bytes:
     """What keys of `source_ranges` say of a service and the set that it uses."""
     key = key_of(VIP, port, 6)
     entry = dict(entries(pins(place.root, CUBE) / "services"))[key]
-    return key[:7] + bytes([abi.struct("service").from_buffer_copy(entry).head.sources])
+    service = abi.struct("service_key").from_buffer_copy(key)
+    service.pad = abi.struct("service").from_buffer_copy(entry).head.sources
+    return bytes(service)
+
+
+def source_range(place: Place, port: int, network: str, length: int) -> bytes:
+    """The key of a range in the set that the service uses."""
+    service = abi.struct("service_key").from_buffer_copy(set_of(place, port))
+    bits = abi.CONSTANTS["SERVICE_KEY_BITS"] + length
+    return abi.pack("source_range", prefix_length=bits, service=service, ip=network)
 
 
 def backend(place: Place, index: int, **members: int) -> None:
@@ -249,9 +258,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         "is configured, but not in the map source_ranges",
     ),
     "source range too many": (
-        lambda p: p.write(
-            "source_ranges", struct.pack("=I", 80) + set_of(p, 22) + bytes([8, 8, 0, 0]), u32(1)
-        ),
+        lambda p: p.write("source_ranges", source_range(p, 22, "8.8.0.0", 16), u32(1)),
         f"source range of service {VIP}:22/tcp 8.8.0.0/16 is in the map source_ranges, but not configured",
     ),
     "service gone": (

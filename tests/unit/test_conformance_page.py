@@ -32,3 +32,11 @@ def test_every_row_has_a_verdict_and_a_reason() -> None:
         assert len(row) == 3, row
         assert row[1].startswith(_VERDICTS), row
         assert len(row[2]) > 10, row
+
+
+def test_what_is_kept_is_tested() -> None:
+    """By a test of its own, or as another requirement."""
+    for line in PAGE.splitlines():
+        requirement, _, rest = line.removeprefix("| ").partition(" | ")
+        if rest.startswith("kept"):
+            assert re.search(r"`test_\w+`|\| As (for|RFC|REQ)", rest), requirement
