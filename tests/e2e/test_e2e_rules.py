@@ -11,7 +11,8 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.packet import Packet, Raw
 
 from bench import kernel
+from k8slbrp import abi
+from pcnhost.engine import bpf
 from testbed import topology
 from testbed.api import Api
 from testbed.lab import Lab
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.root
 VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
 CUBE = "k8slbrp/rules"
 BACKEND_PORT = 8080
+ETH_P_IP = 0x0800
 KINDS = [("MULTI", "TC"), ("SINGLE", "TC"), ("MULTI", "XDP_DRV"), ("SINGLE", "XDP_DRV")]
 SHORT = {
     "tcp-closed": 1,
@@ -78,6 +82,13 @@ class Scene:
         made.settimeout(5)
         return self.sockets.enter_context(made)
 
+    def wire(self, namespace: str) -> socket.socket:
+        """The IPv4 packets that come into a namespace."""
+        with inside(namespace):
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
+        made.settimeout(5)
+        return self.sockets.enter_context(made)
+
     def listener(self, number: int = 0, port: int = BACKEND_PORT) -> socket.socket:
         listening = self.open(self.cube.network.servers[number], socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,12 +116,28 @@ class Scene:
         for packet in packets:
             raw.sendto(bytes(packet), (packet[IP].dst, 0))
 
+    def state_of(self, port: int) -> int:
+        """The state of the session of a client port."""
+        key = abi.pack("client_key", ip=self.client_ip, port=port, proto=socket.IPPROTO_TCP)
+        fd = kernel.open_map(self.maps / "clients")
+        entry = bpf.lookup(fd, key, abi.size("session"))
+        os.close(fd)
+        assert entry
+        return int(abi.struct("session").from_buffer_copy(entry).state)
+
     def forget_sessions(self) -> None:
         """Evicts all sessions, as the kernel may when there is no room."""
         for name in ("clients", "openings", "flows"):
             fd = kernel.open_map(self.maps / name)
             maps.clear(fd)
             os.close(fd)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not reached():
+        assert time.monotonic() < end, "the forged packet has not come"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids="-".join)
@@ -180,6 +207,7 @@ def test_a_forged_rst_does_not_end_a_session(scene: Scene, of: str) -> None:
             sport=BACKEND_PORT, dport=peer[1], flags="R", seq=1
         )
         scene.forge(scene.cube.network.servers[0], rst)
+    wait_until(lambda: scene.state_of(client_port) == abi.CONSTANTS["SESSION_RESET"])
     exchange(client, server)
     time.sleep(3)
     exchange(server, client)
@@ -195,9 +223,11 @@ def test_a_forged_syn_does_not_move_a_session(scene: Scene) -> None:
     server, _ = scene.accept(listening)
     exchange(client, server)
     scene.prefer_second_server(path)
+    seen = scene.open(scene.cube.network.servers[0], socket.SOCK_RAW, socket.IPPROTO_TCP)
     syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client.getsockname()[1], dport=80, flags="S", seq=77)
     scene.forge(scene.client, syn)
-    time.sleep(0.2)
+    while IP(seen.recv(100))[TCP].seq != 77:
+        pass  # until it has come to the session's own server; the socket has a timeout
     exchange(client, server)
 
 
@@ -278,11 +308,14 @@ def test_fragments_in_any_order(scene: Scene, sender: str, order: tuple[int, ...
         namespace, receiver = scene.cube.network.servers[0], client
     pieces = fragment(datagram, 1200)  # type: ignore[no-untyped-call]
     assert len(pieces) == 3
+    wire = scene.wire(scene.cube.network.servers[0] if sender == "client" else scene.client)
     for piece in order:
         scene.forge(namespace, pieces[piece])
         time.sleep(0.02)
     data, peer = receiver.recvfrom(65536)
     assert data == payload
+    arrived = [packet for packet in (IP(wire.recv(2000)) for _ in pieces) if packet.id == number]
+    assert Counter(packet.len for packet in arrived) == Counter(len(piece) for piece in pieces)
     if sender == "server":
         assert peer == (VIP, 80)
 

@@ -1,11 +1,14 @@
 /*
- * What surrounds a cube's program in a race. `enter` writes the next packet of this CPU's script and gives it to the
- * program, as if it came from a port; `leave` takes the place of the neighbour of every port and compares what
- * leaves with what the script expects of that packet. Checksums are not kept: nobody looks at them.
+ * What surrounds a cube's program in a race. `enter` writes the next packet of this CPU's script and gives it
+ * to the program, as if it came from a port; `leave` takes the place of the neighbour of every port and
+ * compares what leaves with what the script expects of that packet. Checksums are not kept: nobody looks at
+ * them.
  */
 #include <bcc/helpers.h>
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/pkt_cls.h>
+
+#define NO_PORT 0xffff
 
 struct pkt_metadata {
   u16 cube_id;
@@ -21,9 +24,9 @@ struct addresses {
   u16 sport, dport;
 };
 
-/* One packet of a script. `serial_mask`: these bits of the source address count how often the script has been sent, so
- * that each time it is of another client. `leaves`: how it has to leave; its destination only under `network`, and a source of 0
- * is the one it came with. */
+/* One packet of a script. `serial_mask`: these bits of the source address count how often the script has been
+ * sent, so that each time it is of another client. `leaves`: how it has to leave; its destination only under
+ * `network`, and a source of 0 is the one it came with. `out_port`: by which port, or NO_PORT for any. */
 struct step {
   struct addresses enters;
   struct addresses leaves;
@@ -33,6 +36,7 @@ struct step {
   u32 tcp_flags;
   u32 proto;
   u32 fragment; /* flags and offset, as in the IPv4 header but in this machine's order */
+  u32 out_port;
 };
 
 /* What a CPU does: `count` steps of the script from `first` on, over and over. */
@@ -44,9 +48,9 @@ struct course {
   u32 step;
 };
 
-/* What has left. */
+/* What has left; of `right`, how many by another port than the script says. */
 struct result {
-  u64 right, wrong;
+  u64 right, wrong, astray;
   u32 wrong_step;
   struct addresses last_wrong;
 };
@@ -55,7 +59,8 @@ BPF_TABLE("array", u32, struct step, script, STEPS);
 BPF_TABLE("percpu_array", u32, struct course, course, 1);
 BPF_TABLE("percpu_array", u32, struct result, result, 1);
 
-static __always_inline struct addresses *addresses_at(void *data, void *end, struct addresses *to, bool write) {
+static __always_inline struct addresses *addresses_at(void *data, void *end, struct addresses *to,
+                                                      bool write) {
   if (data + 48 > end) return 0;
   if (write) {
     *(u32 *)(data + 26) = to->saddr;
@@ -93,7 +98,7 @@ static __always_inline int write_next(void *data, void *end) {
   return step->in_port;
 }
 
-static __always_inline void check(void *data, void *end) {
+static __always_inline void check(void *data, void *end, u32 port) {
   u32 zero = 0;
   struct course *now = course.lookup(&zero);
   struct result *seen = result.lookup(&zero);
@@ -107,6 +112,7 @@ static __always_inline void check(void *data, void *end) {
                (got.daddr & step->network) == step->leaves.daddr;
   if (right) {
     seen->right++;
+    if (step->out_port != NO_PORT && step->out_port != port) seen->astray++;
   } else {
     seen->wrong++;
     seen->wrong_step = now->step;
@@ -129,7 +135,9 @@ int enter(struct xdp_md *ctx) {
 }
 
 int leave(struct xdp_md *ctx) {
-  check((void *)(long)ctx->data, (void *)(long)ctx->data_end);
+  u32 zero = 0;
+  struct pkt_metadata *md = port_md.lookup(&zero);
+  if (md) check((void *)(long)ctx->data, (void *)(long)ctx->data_end, md->in_port);
   return XDP_DROP;
 }
 #else
@@ -144,7 +152,7 @@ int enter(struct __sk_buff *skb) {
 }
 
 int leave(struct __sk_buff *skb) {
-  check((void *)(long)skb->data, (void *)(long)skb->data_end);
+  check((void *)(long)skb->data, (void *)(long)skb->data_end, skb->cb[0] >> 16);
   return TC_ACT_SHOT;
 }
 #endif

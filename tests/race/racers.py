@@ -31,9 +31,9 @@ UPDATES = int(os.environ.get("RACE_UPDATES", "60000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
-_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIIII")
+_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIIIII")
 _COURSE = struct.Struct("=IIII 12x I")
-_RESULT = struct.Struct("=QQI4s4s2s2s")
+_RESULT = struct.Struct("=QQQI4s4s2s2s")
 _RESULT_BYTES = -(-_RESULT.size // 8) * 8
 _COURSE_BYTES = -(-_COURSE.size // 8) * 8
 _FRAME = (
@@ -42,6 +42,7 @@ _FRAME = (
     + struct.pack(">BBHHHBBH8x", 0x45, 0, 40, 1, 0, 64, socket.IPPROTO_TCP, 0)
     + struct.pack(">HHIIBBHHH", 0, 0, 1, 1, 0x50, ACK, 1024, 0, 0)
 )
+_ANY_PORT = 0xFFFF
 _IN_ONE_RUN = 200_000  # packets of one system call; the kernel lets other tasks run between them
 
 
@@ -56,7 +57,7 @@ class Step:
     `to` is the destination it must have, an address or a network ("10.20.0.0/16"), and a port. `source` is the
     source it must have; None: the one it came with. `clients`: of how many clients the packets are, a power
     of two; each time that the script is sent it is the next one, whose address follows `saddr`. `fragment`: the
-    IPv4 header's flags and fragment offset.
+    IPv4 header's flags and fragment offset. `out_port`: by which port it has to leave; None: by any.
     """
 
     saddr: str
@@ -70,6 +71,7 @@ class Step:
     clients: int = 1
     proto: int = socket.IPPROTO_TCP
     fragment: int = 0
+    out_port: int | None = None
 
     def pack(self) -> bytes:
         network, _, bits = self.to[0].partition("/")
@@ -81,17 +83,19 @@ class Step:
             *(socket.inet_aton(source), socket.inet_aton(network)),
             *(_port(sport), _port(self.to[1])),
             *(mask.to_bytes(4, "big"), self.clients - 1, self.in_port, self.flags, self.proto),
-            self.fragment,
+            *(self.fragment, _ANY_PORT if self.out_port is None else self.out_port),
         )
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Packets of one CPU: sent, and those that left as expected or otherwise; the rest was dropped."""
+    """Packets of one CPU: sent, and those that left as expected or otherwise; the rest was dropped. `astray`: of those
+    that left as expected, how many by another port."""
 
     sent: int
     right: int
     wrong: int
+    astray: int
     example: str
 
 
@@ -182,11 +186,12 @@ class Track:
             if done():
                 break
         after = self._result(cpu)
-        saddr, daddr, sport, dport = after[3:]
-        example = f"step {after[2]}: {_text(saddr, sport)} > {_text(daddr, dport)}" if after[1] else ""
-        return Tally(sent, after[0] - before[0], after[1] - before[1], example)
+        counts = [now - then for now, then in zip(after[:3], before[:3], strict=True)]
+        step, saddr, daddr, sport, dport = after[3:]
+        example = f"step {step}: {_text(saddr, sport)} > {_text(daddr, dport)}" if after[1] else ""
+        return Tally(sent, *counts, example)
 
-    def _result(self, cpu: int) -> tuple[int, int, int, bytes, bytes, bytes, bytes]:
+    def _result(self, cpu: int) -> tuple[int, int, int, int, bytes, bytes, bytes, bytes]:
         raw = bpf.lookup(self._module.tables["result"], bpf.u32(0), _RESULT_BYTES * bpf.possible_cpus())
         assert raw is not None
         return _RESULT.unpack_from(raw, cpu * _RESULT_BYTES)

@@ -6,13 +6,12 @@ becomes another service's meanwhile. The updates are those of the control plane,
 
 from __future__ import annotations
 
-import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from socket import IPPROTO_UDP, inet_aton
+from socket import IPPROTO_UDP
 
 import pytest
 
@@ -23,6 +22,7 @@ from k8slbrp.maps import head_check, service_hash
 from pcnhost.engine import bpf
 from tests.datapath import maps
 from tests.datapath.headers import RST, SYN
+from tests.datapath.tables import service_key
 from tests.race.racers import PACKETS, UPDATES, Step, Track
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
@@ -225,7 +225,7 @@ def test_no_live_session_leaves_a_backend_that_stays(host: Host, on_track: Calla
         service = version // 2 % 2  # each twice in a row
         others = backends(service, 2 + version % 7, version)
         host.api.put(f"{paths[service]}/backend", others if service else [*others, {**stays, "weight": 0}])
-        key = struct.pack("!4sHBx", inet_aton(VIPS[service]), 80, IPPROTO_UDP)
+        key = service_key(VIPS[service], 80, IPPROTO_UDP)
         entry = bpf.lookup(services.fd, key, services.value_size)
         assert entry
         written.append((key, entry))
