@@ -27,6 +27,7 @@ ABI_SIZE(service_key, 8);
 ABI_AT(service_key, vip, 0);
 ABI_AT(service_key, vport, 4);
 ABI_AT(service_key, proto, 6);
+ABI_AT(service_key, pad, 7);
 
 ABI_SIZE(port, 8);
 ABI_AT(port, side, 0);
@@ -73,6 +74,7 @@ ABI_AT(affinity_key, client, 8);
 ABI_SIZE(affinity, 16);
 ABI_AT(affinity, ip, 0);
 ABI_AT(affinity, port, 4);
+ABI_AT(affinity, pad, 6);
 ABI_AT(affinity, last_opened, 8);
 ABI_AT(affinity, check, 12);
 
@@ -90,6 +92,7 @@ ABI_SIZE(client_key, 8);
 ABI_AT(client_key, ip, 0);
 ABI_AT(client_key, port, 4);
 ABI_AT(client_key, proto, 6);
+ABI_AT(client_key, pad, 7);
 
 ABI_SIZE(flow_key, 16);
 ABI_AT(flow_key, saddr, 0);
@@ -98,6 +101,7 @@ ABI_AT(flow_key, sport, 8);
 ABI_AT(flow_key, dport, 10);
 ABI_AT(flow_key, proto, 12);
 ABI_AT(flow_key, side, 13);
+ABI_AT(flow_key, pad, 14);
 
 ABI_SIZE(session, 48);
 ABI_AT(session, front, 0);
@@ -131,6 +135,7 @@ ABI_AT(fragment, port, 12);
 ABI_AT(fragment, verdict, 14);
 ABI_AT(fragment, from_client, 15);
 ABI_AT(fragment, counter, 16);
+ABI_AT(fragment, pad, 18);
 ABI_AT(fragment, check, 20);
 ABI_AT(fragment, last_seen, 24);
 
@@ -142,6 +147,7 @@ ABI_AT(settings, reject_unserved, 2052);
 ABI_SIZE(clock, 16);
 ABI_AT(clock, jiffies, 0);
 ABI_AT(clock, tick, 8);
+ABI_AT(clock, pad, 12);
 
 ABI_SIZE(limit, 24);
 ABI_AT(limit, tick, 0);
@@ -163,6 +169,7 @@ ABI_SIZE(removed_traffic, 56);
 ABI_AT(removed_traffic, traffic, 0);
 ABI_AT(removed_traffic, from, 40);
 ABI_AT(removed_traffic, number, 48);
+ABI_AT(removed_traffic, pad, 52);
 
 ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
 ABI_ASSERT(TOTALS == 3 * FATE_COUNT);

@@ -30,8 +30,10 @@ static __always_inline void remove_flow(struct flow_key tuple, const struct sess
   if (is_entry_of(flows.lookup(&tuple), session)) flows.delete(&tuple);
 }
 
+/* For a session that is over, or may be. Others than those in `clients` take no turn: a flood makes them. */
 static __always_inline void retire(const struct session *session, __u8 proto, __u32 now) {
-  if (DRY_RUN) return;
+  struct client_key newest = client_key_of_session(session, proto);
+  if (DRY_RUN || !is_entry_of(clients.lookup(&newest), session)) return;
   __u32 zero = 0;
   __u32 *next = retired_next.lookup(&zero);
   if (!next) return;
@@ -40,7 +42,6 @@ static __always_inline void retire(const struct session *session, __u8 proto, __
   struct client_key *place = retired.lookup(&index);
   if (!place) return;
   struct client_key oldest = *place;
-  struct client_key newest = client_key_of_session(session, proto);
   *place = newest;
   struct session *entry = clients.lookup(&oldest);
   struct session candidate;

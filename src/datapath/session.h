@@ -92,8 +92,9 @@ static __always_inline __u32 session_check(const struct session *session) {
 }
 
 /*
- * Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. The check says
- * that both flows belong together; that it is the same after the copy, that so does the rest.
+ * Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. The check
+ * covers both flows. It is read once more at the end: if the kernel had begun to write another session, it
+ * would be another one, so the rest is this session's, too.
  */
 static __always_inline bool copy_session(const struct session *entry, struct session *session) {
   const volatile __u64 *from = (const volatile __u64 *)entry;
@@ -128,7 +129,8 @@ static __always_inline bool expired(const struct session *session, __u8 proto, _
 }
 
 static __always_inline __u8 initial_state(const struct packet *pkt) {
-  if (pkt->tuple.proto != PROTO_TCP || pkt->tcp_flags & TCP_SYN) return SESSION_OPENING;
+  if (pkt->tuple.proto != PROTO_TCP || (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_ACK)
+    return SESSION_OPENING;
   return pkt->tcp_flags & TCP_FIN ? SESSION_CLIENT_CLOSED : SESSION_ESTABLISHED;
 }
 
@@ -136,7 +138,7 @@ static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt,
   __u8 closed = from_client ? SESSION_CLIENT_CLOSED : SESSION_SERVER_CLOSED;
   /* A blind RST is ignored by both ends (RFC 5961): packets of both sides after it show that they go on. */
   if (pkt->tcp_flags & TCP_RST) return state == SESSION_CLOSED ? state : SESSION_RESET;
-  if (!(pkt->tcp_flags & (TCP_SYN | TCP_ACK))) return state; /* its receiver drops it */
+  if (!(pkt->tcp_flags & (TCP_SYN | TCP_ACK))) return state; /* its receiver takes nothing from it */
   if (pkt->tcp_flags & TCP_FIN && !is_reset(state)) {
     __u8 by_other = from_client ? SESSION_SERVER_CLOSED : SESSION_CLIENT_CLOSED;
     return state == by_other || state == SESSION_CLOSED ? SESSION_CLOSED : closed;

@@ -5,11 +5,13 @@
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
  * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
  *           whose client has not gone on after it, because a server answers forged packets, too. (conntrack
- *           calls such connections not ASSURED; its own "unconfirmed" is something else.) Then they move to
- * `clients`, so a flood cannot evict sessions that live. flows     by the packet's own addresses and ports,
- * for the exceptions: both directions of another session of the same client port (one "beside others");
- * answers to a client that the backend sees under another address or port (src-ip-rewrite, hairpin, replaced
- * source port); late answers of a backend that a UDP or ICMP session has left.
+ *           calls such connections not ASSURED; its own "unconfirmed" is something else.) Confirmed sessions
+ *           move to `clients`, so a flood cannot evict them.
+ *
+ * flows     by the packet's own addresses and ports, for the exceptions: both directions of another session
+ *           of the same client port (one "beside others"); answers to a client that the backend sees under
+ *           another address or port (src-ip-rewrite, hairpin, replaced source port); late answers of a
+ *           backend that a UDP or ICMP session has left.
  *
  * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
  * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
@@ -153,7 +155,7 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
 /*
  * Whether this packet shows that both sides know of the session: an answer, in TCP the client's next packet
  * after it. A TCP session found in the middle was somebody's before, so an answer is enough, other than a
- * reset. Without ACK a segment shows nothing: its receiver drops it without a word (RFC 9293, section
+ * reset. Without ACK a segment shows nothing: its receiver takes nothing from it (RFC 9293, section
  * 3.10.7.4). `session` is as it was before the packet.
  */
 static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
@@ -220,7 +222,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool is_known = session->last_seen == now || pkt->tcp_flags & TCP_RST;
   if (is_known && session->state == state && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
-  bool retires = retires_in(state, proto) && session->state != state && found->table != TABLE_OPENINGS;
+  bool retires = retires_in(state, proto) && (session->state != state || promotes);
   session->last_seen = now;
   session->state = state;
   if (found->from_client) {
@@ -232,7 +234,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes |= refresh_partner(session, proto, found->from_client) && confirms;
   if (promotes) promote(session, proto);
-  if (retires || (promotes && retires_in(state, proto))) retire(session, proto, now);
+  if (retires) retire(session, proto, now);
 }
 
 /* --- new sessions --- */

@@ -422,7 +422,7 @@ class Model:
             promotes |= self._refresh_partner(session, found.from_client) and confirms
         if promotes and end not in self.clients:
             self.clients[end] = self.openings.pop(end)
-        if self._retires(session) and (promotes or (before[0] != state and found.table != "openings")):
+        if self._retires(session) and (promotes or before[0] != state):
             self._retire(session)
 
     @staticmethod
@@ -465,6 +465,9 @@ class Model:
 
     def _retire(self, session: Session) -> None:
         """The one whose turn it is goes if nobody needs it."""
+        entry = self.clients.get(client_of(session.request))
+        if entry is None or not entry.is_same(session):
+            return
         index = self._retirements % RETIRED_ENTRIES
         self._retirements += 1
         end = self._retired.get(index)
@@ -508,7 +511,7 @@ class Model:
             self._check_choice(key, service, backend)
             visible = self._visible(client[0], backend[0], vip[0]), client[1]
         state = "opening"
-        if proto == IPPROTO_TCP and not flags & SYN:
+        if proto == IPPROTO_TCP and flags & (SYN | ACK) == ACK:
             state = "client closed" if flags & FIN else "established"
         generation = self.ports[in_port].generation
         session = Session(client, vip, visible, backend, proto, state, self.now, in_port, generation)

@@ -13,7 +13,7 @@ import pytest
 
 from pcnhost.engine import bpf
 from pcnhost.engine.source import Hook
-from tests.datapath import talk
+from tests.datapath import maps, talk
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
     CLIENT_IF,
@@ -131,6 +131,19 @@ def test_no_room_for_an_answered_session(clients: Small, exchange: Exchange) -> 
     talk.request(clients.lab, VIP, SERVER, exchange=exchange)
     assert clients.lab.tables.events() == {"not_promoted": 1, "new_session": 1}
     assert len(list(bpf.keys(clients.fd))) == 1
+
+
+def test_answers_without_room_take_no_turns(clients: Small) -> None:
+    """In the FIFO of sessions that are over, where this one has no place before it stands in `clients`."""
+    clients.fill()
+    talk.request(clients.lab, VIP, SERVER, "S", exchange=UDP_EXCHANGE)
+    for _ in range(3):
+        talk.answer(clients.lab, VIP, SERVER, "SA", exchange=UDP_EXCHANGE)
+    retired = clients.lab.datapath.maps["retired"]
+    assert not any(any(value or b"") for value in maps.contents(retired).values())
+    clients.make_room()
+    talk.answer(clients.lab, VIP, SERVER, "SA", exchange=UDP_EXCHANGE)
+    assert sum(any(value or b"") for value in maps.contents(retired).values()) == 1
 
 
 @each_exchange

@@ -48,7 +48,7 @@ def test_a_client_that_resets_does_not(lab: Lab) -> None:
 
 @pytest.mark.parametrize("flags", ["", "P", "F"])
 def test_a_segment_without_ack_says_nothing(lab: Lab, flags: str) -> None:
-    """A server drops it without an answer, so a forged one is never found out."""
+    """No server takes anything from it, so a forged one need not be found out."""
     request(lab, VIP, SERVER, "S")
     answer(lab, VIP, SERVER, "SA")
     request(lab, VIP, SERVER, flags)
@@ -59,6 +59,17 @@ def test_a_segment_without_ack_says_nothing(lab: Lab, flags: str) -> None:
     request(lab, VIP, SERVER, flags)
     session = lab.tables.session(TCP_EXCHANGE.forward_flow())
     assert session and session.state == abi.CONSTANTS["SESSION_ESTABLISHED"]
+
+
+def test_what_begins_with_a_segment_without_ack_is_a_handshake(lab: Lab) -> None:
+    """Else the server's ACKs, which answer the forged packets, would be taken for the answers of a connection."""
+    for flags in ("", "S"):
+        request(lab, VIP, SERVER, flags)
+    for flags in ("SA", "A"):
+        answer(lab, VIP, SERVER, flags)
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
+    assert places(lab) == (0, 1)
 
 
 @pytest.mark.parametrize("flags", [("FA",), ("A", "FA")], ids=["with its FIN", "in the middle"])

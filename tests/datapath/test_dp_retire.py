@@ -22,7 +22,7 @@ from tests.datapath.packets import (
 )
 from tests.datapath.talk import answer, request
 
-FIRST_PORT = 2000
+FIRST_PORT, FORGED = 2000, 10_000
 each_exchange = pytest.mark.parametrize("exchange", [TCP_EXCHANGE, UDP_EXCHANGE], ids=str)
 
 
@@ -122,12 +122,17 @@ def test_stray_packets_keep_no_session_that_is_over(lab: Lab, exchange: Exchange
     assert lab.tables.session(exchange.forward_flow()) is None
 
 
-def test_forged_packets_that_servers_reset_take_no_turn(lab: Lab) -> None:
+@pytest.mark.parametrize("seen", [CLIENT, "10.9.8.7"], ids=["", "rewritten"])
+def test_forged_packets_that_servers_reset_take_no_turn(lab: Lab, seen: str) -> None:
     """Sessions without a place in `clients` need none in the FIFO: those that are over would leave it too early."""
     use(lab, TCP_EXCHANGE, CLIENT_PORT)
-    for sport in range(FIRST_PORT, FIRST_PORT + RETIRED_ENTRIES):
-        request(lab, VIP, SERVER, "A", sport=sport)
-        answer(lab, VIP, SERVER, "R", sport=sport)
+    if seen != CLIENT:
+        lab.tables.set_rewrite((CLIENT, "255.255.255.255", seen))
+    for sport in range(FORGED, FORGED + RETIRED_ENTRIES):
+        assert lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, sport)).out == SERVER_IF
+        reset = TCP_EXCHANGE.answer(SERVER, seen, PLAIN, dport=sport, flags="R")
+        assert lab.from_server(reset).out == CLIENT_IF
+    lab.tables.set_rewrite(None)
     lab.tables.age(2)
     use_many(lab, TCP_EXCHANGE)
     assert lab.tables.session(TCP_EXCHANGE.forward_flow()) is None

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -207,7 +207,7 @@ def test_a_forged_rst_does_not_end_a_session(scene: Scene, of: str) -> None:
             sport=BACKEND_PORT, dport=peer[1], flags="R", seq=1
         )
         scene.forge(scene.cube.network.servers[0], rst)
-    wait_until(lambda: scene.state_of(client_port) == abi.CONSTANTS["SESSION_RESET"])
+    wait_until(lambda: scene.state_of(client_port) >= abi.CONSTANTS["SESSION_RESET"])
     exchange(client, server)
     time.sleep(3)
     exchange(server, client)
@@ -314,8 +314,13 @@ def test_fragments_in_any_order(scene: Scene, sender: str, order: tuple[int, ...
         time.sleep(0.02)
     data, peer = receiver.recvfrom(65536)
     assert data == payload
-    arrived = [packet for packet in (IP(wire.recv(2000)) for _ in pieces) if packet.id == number]
-    assert Counter(packet.len for packet in arrived) == Counter(len(piece) for piece in pieces)
+    arrived: Counter[int] = Counter()
+    wire.settimeout(0.3)  # until nothing comes any more
+    with suppress(TimeoutError):
+        while True:
+            packet = IP(wire.recv(2000))
+            arrived[packet.len] += packet.id == number
+    assert +arrived == Counter(len(piece) for piece in pieces)
     if sender == "server":
         assert peer == (VIP, 80)
 
