@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 CLIENT_IF = 1
 SERVICE = "k8slbrp/race/service/10.96.0.1/80/TCP"
-FLOWS = 4_000_000
+FLOWS = 3_000_000
 # Of a share, as promised; four standard deviations of chance are allowed besides, less than that.
 PRECISION = 0.01
 
 
 @pytest.mark.parametrize(
     "weights",
-    [(13, 1), (5, *[1] * 12), (1,) * 20],
+    [(13, 1), (1,) * 20],
     ids=lambda weights: str(len(weights)),
 )
 def test_each_backend_gets_its_share(
