@@ -10,7 +10,6 @@ from bench import datapath, kernel
 from bench.driver import load_text
 from pcnhost.engine.source import Hook
 
-POLYCUBED = "polycubed"
 _CLOCK_MONOTONIC_COARSE = 6  # moves once a jiffy, and says so
 # All that an established packet counts, and one that passes. The full path stays as it is, or the verifier may have
 # more to follow than it is willing to.
@@ -32,7 +31,7 @@ def programs(hook: Hook, cube: Path, metadata_fd: int, max_sessions: int) -> dic
         return {
             "counted": load_text(text, hook, given)[0],
             "uncounted": load_text(_without_counters(text), hook, given)[0],
-            POLYCUBED: load_text(text, hook, given, change_flags=datapath.as_in_polycubed)[0],
+            "polycubed": load_text(text, hook, given, change_flags=datapath.as_in_polycubed)[0],
         }
     finally:
         for fd in maps.values():

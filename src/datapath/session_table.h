@@ -143,10 +143,14 @@ static __always_inline int add_opening(struct client_key *key, struct session *s
   return failed;
 }
 
+static __always_inline __u8 flags_of_entry(__u8 flags, bool from_client) {
+  return from_client ? flags & ~SESSION_FLAG_FROM_SERVER : flags | SESSION_FLAG_FROM_SERVER;
+}
+
 /* Stores or renews the entry of one direction. */
 static __always_inline void store_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
-  session->flags = from_client ? flags & ~SESSION_FLAG_FROM_SERVER : flags | SESSION_FLAG_FROM_SERVER;
+  session->flags = flags_of_entry(flags, from_client);
   hint_flow(tuple, session->last_seen);
   flows.update(tuple, session);
   session->flags = flags;
@@ -169,7 +173,7 @@ static __always_inline bool confirms_session(const struct session *session, cons
 /* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
 static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
-  session->flags &= ~SESSION_FLAG_FROM_SERVER;
+  session->flags = flags_of_entry(session->flags, true);
   int failed = clients.insert(&key, session);
   if (!failed) {
     count_change(CHANGE_CLIENT_ADDED);
@@ -220,9 +224,9 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool promotes = found->table == TABLE_OPENINGS && confirms;
   bool leaves_place = session->place_number && confirms;
   bool is_known = session->last_seen == now || pkt->tcp_flags & TCP_RST;
-  if (is_known && session->state == state && !promotes && !leaves_place) return;
+  bool changes = session->state != state;
+  if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
-  bool retires = retires_in(state, proto) && (session->state != state || promotes);
   session->last_seen = now;
   session->state = state;
   if (found->from_client) {
@@ -234,7 +238,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes |= refresh_partner(session, proto, found->from_client) && confirms;
   if (promotes) promote(session, proto);
-  if (retires) retire(session, proto, now);
+  if (retires_in(state, proto) && (changes || promotes)) retire(session, proto, now);
 }
 
 /* --- new sessions --- */
@@ -325,7 +329,7 @@ static __always_inline enum client_entry store_client_entry(struct session *sess
  * no room. */
 static __always_inline int claim_flow(struct flow_key *tuple, struct session *session, bool from_client) {
   __u8 flags = session->flags;
-  session->flags = from_client ? flags & ~SESSION_FLAG_FROM_SERVER : flags | SESSION_FLAG_FROM_SERVER;
+  session->flags = flags_of_entry(flags, from_client);
   hint_flow(tuple, session->last_seen);
   struct session *old = flows.lookup(tuple);
   int failed = old && is_replaceable(old, session, tuple->proto, true) ? flows.update(tuple, session)

@@ -90,8 +90,9 @@ def test_more_connections_than_there_are_places(lab: Lab) -> None:
         assert whole_connection(lab, 2000 + number), f"the one after {number}"
 
 
-def test_an_older_session_does_not_take_the_answers_of_a_newer_one_along(lab: Lab) -> None:
-    """The newer one has got the source port that the older one had."""
+def source_port_of_a_closed_session(lab: Lab) -> int:
+    """Its session with OTHER_VIP stands in `clients` and has another port than its client's own: this one, which has
+    become free for others."""
     assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S")
     assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)
     older = lab.tables.session(TCP_EXCHANGE.forward_flow(vip=OTHER_VIP))
@@ -108,9 +109,13 @@ def test_an_older_session_does_not_take_the_answers_of_a_newer_one_along(lab: La
             ask(lab, TCP_EXCHANGE, CLIENT_PORT, flags, OTHER_VIP)
         tell(lab, TCP_EXCHANGE, port, "FA")
     lab.datapath.set_clock(1300)
-    assert ask(lab, TCP_EXCHANGE, port, "S")
-    assert tell(lab, TCP_EXCHANGE, port, "SA")
-    assert ask(lab, TCP_EXCHANGE, port, "A")
+    return port
+
+
+def test_an_older_session_does_not_take_the_answers_of_a_newer_one_along(lab: Lab) -> None:
+    """The newer one has got the source port that the older one had."""
+    port = source_port_of_a_closed_session(lab)
+    assert opens(lab, TCP_EXCHANGE, port)
     for number in range(SESSIONS):
         whole_connection(lab, 2000 + number)
         assert tell(lab, TCP_EXCHANGE, port, "A"), f"after {number} more have ended"
@@ -118,22 +123,7 @@ def test_an_older_session_does_not_take_the_answers_of_a_newer_one_along(lab: La
 
 def test_a_session_that_leaves_its_backend_takes_no_other_answers_along(lab: Lab) -> None:
     """Another session has got the source port that the older one had, and the backend of that one's service changes."""
-    assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S")
-    assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)
-    older = lab.tables.session(TCP_EXCHANGE.forward_flow(vip=OTHER_VIP))
-    assert older
-    port = older.source_port
-    assert port != CLIENT_PORT
-    for flags in ("SA", "FA"):
-        tell(lab, TCP_EXCHANGE, CLIENT_PORT, flags)
-        ask(lab, TCP_EXCHANGE, CLIENT_PORT, "FA")
-    for _ in range(2):  # the second time it has the place of the first in `clients`
-        ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)
-        tell(lab, TCP_EXCHANGE, port, "SA")
-        for flags in ("A", "FA"):
-            ask(lab, TCP_EXCHANGE, CLIENT_PORT, flags, OTHER_VIP)
-        tell(lab, TCP_EXCHANGE, port, "FA")
-    lab.datapath.set_clock(1300)
+    port = source_port_of_a_closed_session(lab)
     assert opens(lab, TCP_EXCHANGE, port)
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
     assert ask(lab, TCP_EXCHANGE, CLIENT_PORT, "S", OTHER_VIP)

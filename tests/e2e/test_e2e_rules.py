@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from testbed.lab import Lab
 from testbed.netns import inside
 from testbed.topology import ConnectedCube
 from tests.datapath import maps
+from tests.engine.support import eventually
 
 pytestmark = pytest.mark.root
 
@@ -133,13 +134,6 @@ class Scene:
             os.close(fd)
 
 
-def wait_until(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not reached():
-        assert time.monotonic() < end, "the forged packet has not come"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module", params=KINDS, ids="-".join)
 def connected(request: pytest.FixtureRequest, api: Api) -> Iterator[ConnectedCube]:
     mode, cube_type = request.param
@@ -207,7 +201,8 @@ def test_a_forged_rst_does_not_end_a_session(scene: Scene, of: str) -> None:
             sport=BACKEND_PORT, dport=peer[1], flags="R", seq=1
         )
         scene.forge(scene.cube.network.servers[0], rst)
-    wait_until(lambda: scene.state_of(client_port) >= abi.CONSTANTS["SESSION_RESET"])
+    reset = abi.CONSTANTS["SESSION_RESET"]
+    assert eventually(lambda: scene.state_of(client_port) >= reset, seconds=5), "it has not come"
     exchange(client, server)
     time.sleep(3)
     exchange(server, client)

@@ -21,6 +21,7 @@ from pcnhost.engine import bpf, bpf_link, state
 from pcnhost.engine.panel import ingress_node
 from testbed.api import Api
 from testbed.lab import Lab
+from tests.datapath.tables import service_key
 from tests.rest.conftest import CUBE, OwnHost
 
 pytestmark = pytest.mark.root
@@ -132,10 +133,6 @@ def test_what_cannot_be_compared(place: Place, own_host: OwnHost) -> None:
     )
 
 
-def key_of(vip: str, port: int, proto: int) -> bytes:
-    return abi.pack("service_key", vip=vip, vport=port, proto=proto)
-
-
 def service(place: Place, port: int, at: str, value: object) -> None:
     """Changes a member of the entry of a service."""
 
@@ -145,22 +142,16 @@ def service(place: Place, port: int, at: str, value: object) -> None:
         if at != "check":
             entry.head.check = head_check(service_hash(key, entry.head.version), entry.head)
 
-    key = key_of(VIP, port, 6)
+    key = service_key(VIP, port, 6)
     place.change("services", key, change)
-
-
-def set_of(place: Place, port: int) -> bytes:
-    """What keys of `source_ranges` say of a service and the set that it uses."""
-    key = key_of(VIP, port, 6)
-    entry = dict(entries(pins(place.root, CUBE) / "services"))[key]
-    service = abi.struct("service_key").from_buffer_copy(key)
-    service.pad = abi.struct("service").from_buffer_copy(entry).head.sources
-    return bytes(service)
 
 
 def source_range(place: Place, port: int, network: str, length: int) -> bytes:
     """The key of a range in the set that the service uses."""
-    service = abi.struct("service_key").from_buffer_copy(set_of(place, port))
+    key = service_key(VIP, port, 6)
+    entry = dict(entries(pins(place.root, CUBE) / "services"))[key]
+    service = abi.struct("service_key").from_buffer_copy(key)
+    service.pad = abi.struct("service").from_buffer_copy(entry).head.sources
     bits = abi.CONSTANTS["SERVICE_KEY_BITS"] + length
     return abi.pack("source_range", prefix_length=bits, service=service, ip=network)
 
@@ -177,7 +168,7 @@ def backend(place: Place, index: int, **members: int) -> None:
         if "check" not in members:
             one.check = backend_check(service_hash(key, entry.head.version), one)
 
-    key = key_of(VIP, 80, 6)
+    key = service_key(VIP, 80, 6)
     place.change("services", key, change)
 
 
@@ -185,7 +176,7 @@ def slots_of_entry(place: Place, first: bytes) -> None:
     """Changes the first slots that stand in the entry of the service of port 80."""
     at = abi.struct("service").words.offset
     place.change(
-        "services", key_of(VIP, 80, 6), lambda raw: raw.__setitem__(slice(at, at + len(first)), first)
+        "services", service_key(VIP, 80, 6), lambda raw: raw.__setitem__(slice(at, at + len(first)), first)
     )
 
 
@@ -262,11 +253,11 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         f"source range of service {VIP}:22/tcp 8.8.0.0/16 is in the map source_ranges, but not configured",
     ),
     "service gone": (
-        lambda p: p.write("services", key_of(VIP, 80, 6), None),
+        lambda p: p.write("services", service_key(VIP, 80, 6), None),
         f"service {VIP}:80/tcp is configured, but not in the map",
     ),
     "service too many": (
-        lambda p: p.write("services", key_of(VIP, 81, 6), p.first("services")[1]),
+        lambda p: p.write("services", service_key(VIP, 81, 6), p.first("services")[1]),
         f"service {VIP}:81/tcp is in the map, but not configured",
     ),
     "torn entry": (lambda p: service(p, 80, "check", 1), PORT_80 + "its entry is not whole"),
@@ -340,11 +331,11 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
         "VIP 10.9.9.9 is in the map vips, but not configured",
     ),
     "endpoint gone": (
-        lambda p: p.write("endpoints", key_of("10.1.0.1", 80, 6), None),
+        lambda p: p.write("endpoints", service_key("10.1.0.1", 80, 6), None),
         "backend 10.1.0.1:80/tcp is configured, but not in the map endpoints",
     ),
     "stale endpoint": (
-        lambda p: p.write("endpoints", key_of("10.1.9.9", 80, 6), u32(1)),
+        lambda p: p.write("endpoints", service_key("10.1.9.9", 80, 6), u32(1)),
         "backend 10.1.9.9:80/tcp is in the map endpoints, but not configured",
     ),
     "no bit for a service": (lambda p: clear_bit(p, VIP, 80, 6), f"has no bit for {VIP}:80, protocol 6"),
