@@ -62,6 +62,9 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   /* Without this, the verifier walks the rest of the program once for each protocol. */
   tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto; /* the same value, as hidden */
+  __u32 hash = flow_hash(&tuple);
+  struct service *service = 0;
+  if (!is_error && in->side == SIDE_FRONTEND && may_open(pkt)) service = prefetch_service(&tuple, hash);
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
   find_session(&tuple, now, session, &found);
@@ -91,8 +94,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       /* assign_backend() overwrites `session`; this is what open_session() needs of an older one. */
       struct flow old = session->back;
       found.counter = session->counter;
-      __u32 hash = flow_hash(&tuple);
-      outcome = assign_backend(&tuple, hash, now, &pkt->scratch->head, session);
+      outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }
     if (is_error && outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;

@@ -11,10 +11,11 @@ enum open_result {
 };
 
 /* Fills both flows of a session for requests like `tuple`. */
-static __always_inline enum open_result assign_backend(struct flow_key *tuple, __u32 hash, __u32 now,
-                                                       struct service_head *head, struct session *session) {
+static __always_inline enum open_result assign_backend(struct flow_key *tuple, struct service *prefetched,
+                                                       __u32 hash, __u32 now, struct service_head *head,
+                                                       struct session *session) {
   struct chosen chosen = {};
-  enum choice choice = select_backend(tuple, hash, head, &chosen);
+  enum choice choice = select_backend(tuple, prefetched, hash, head, &chosen);
   if (choice == CHOICE_NO_SERVICE) {
     decided(NO_SERVICE, tuple->daddr, tuple->dport);
     return NOT_A_SERVICE;

@@ -33,8 +33,20 @@ static __always_inline struct service *find_service(const struct service_key *ke
   return service;
 }
 
-/* Loads a member once, like the kernel's READ_ONCE(): what is checked is what is used. */
-#define LOAD_ONCE(member) (*(const volatile typeof(member) *)&(member))
+static __always_inline __u32 inline_slot(__u32 hash) { return ((__u64)hash * INLINE_SLOTS) >> 32; }
+
+/* The service of a packet that may begin a session, with all that select_backend() may read of it asked for.
+ * Null proves nothing. */
+static __always_inline struct service *prefetch_service(const struct flow_key *tuple, __u32 hash) {
+  struct service_key key = service_key_of(tuple);
+  if (!may_be_known(key.vip, key.vport, key.proto)) return 0;
+  struct service *service = services.lookup(&key);
+  if (!service) return 0;
+  prefetch(&service->words[inline_slot(hash) / 4]);
+#pragma unroll
+  for (int at = 0; at < ABI_OFFSET(service, words); at += CACHE_LINE) prefetch((void *)service + at);
+  return service;
+}
 
 /* Copies the head of an entry. False when its memory was used again meanwhile. */
 static __always_inline bool copy_head(const struct service *service, const struct service_key *key,
@@ -68,7 +80,7 @@ static __always_inline struct service *find_version(const struct service_key *ke
 static __always_inline bool read_slot(const struct service *service, const struct service_head *head,
                                       __u32 hash, __u32 *index) {
   if (has_inline_slots(head)) {
-    __u32 slot = ((__u64)hash * INLINE_SLOTS) >> 32;
+    __u32 slot = inline_slot(hash);
     *index = service->words[slot / 4] >> slot % 4 * 4 & 15;
     return true;
   }
@@ -156,10 +168,11 @@ struct chosen {
   __u32 affinity; /* the service's */
 };
 
-static __always_inline enum choice try_select_backend(const struct flow_key *tuple, __u32 hash,
-                                                      struct service_head *head, struct chosen *chosen) {
+static __always_inline enum choice try_select_backend(const struct flow_key *tuple, struct service *service,
+                                                      __u32 hash, struct service_head *head,
+                                                      struct chosen *chosen) {
   struct service_key key = service_key_of(tuple);
-  struct service *service = find_service(&key);
+  if (!service) service = find_service(&key);
   if (!service) return CHOICE_NO_SERVICE;
   if (!copy_head(service, &key, head)) return CHOICE_CHANGED;
   if (head->sources && !serves_source(&key, head->sources, tuple->saddr))
@@ -179,11 +192,15 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
   return CHOSEN;
 }
 
-/* CHOICE_CHANGED when the control plane has changed the service during each of three attempts. */
-static __always_inline enum choice select_backend(const struct flow_key *tuple, __u32 hash,
-                                                  struct service_head *head, struct chosen *chosen) {
+/* `prefetched`: of prefetch_service(), or null. CHOICE_CHANGED when the control plane has changed the service
+ * during each of three attempts. */
+static __always_inline enum choice select_backend(const struct flow_key *tuple, struct service *prefetched,
+                                                  __u32 hash, struct service_head *head,
+                                                  struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
-  LOOP for (int attempt = 0; attempt < 3 && choice == CHOICE_CHANGED; attempt++) choice =
-      try_select_backend(tuple, hash, head, chosen);
+  LOOP for (int attempt = 0; attempt < 3 && choice == CHOICE_CHANGED; attempt++) {
+    choice = try_select_backend(tuple, prefetched, hash, head, chosen);
+    prefetched = 0;
+  }
   return choice;
 }

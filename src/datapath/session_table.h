@@ -13,6 +13,9 @@
  *           another address or port (src-ip-rewrite, hairpin, replaced source port); late answers of a
  *           backend that a UDP or ICMP session has left.
  *
+ * promote() adds to `clients`, then removes from `openings`. So whoever looks in both begins with `openings`:
+ * a session that is moved meanwhile is found.
+ *
  * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
  * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
  */
@@ -26,7 +29,7 @@ enum table { TABLE_NONE, TABLE_CLIENTS, TABLE_OPENINGS, TABLE_FLOWS };
 /* The result of a lookup. The session itself is copied out of the entry. */
 struct lookup {
   struct session *entry; /* null: there is none */
-  __u8 table;            /* enum table; without entry, the last one searched */
+  __u8 table;            /* enum table, of the entry */
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session has this client port, for certain */
   bool expired;          /* filled in by the caller */
@@ -77,12 +80,9 @@ static __always_inline void hint_flow(const struct flow_key *tuple, __u32 now) {
 /* Whether there may be a service or backend at the server's end: the destination of a packet from a FRONTEND
  * port, the source of one from the BACKEND port. */
 static __always_inline bool may_involve_server(struct flow_key *tuple) {
-  __be32 ip = tuple->saddr;
-  __be16 port = tuple->sport;
-  if (tuple->side == SIDE_FRONTEND) {
-    ip = tuple->daddr;
-    port = tuple->dport;
-  }
+  bool is_frontend = tuple->side == SIDE_FRONTEND;
+  __be32 ip = is_frontend ? hide_from_compiler(tuple->daddr) : hide_from_compiler(tuple->saddr);
+  __be16 port = is_frontend ? hide_from_compiler(tuple->dport) : hide_from_compiler(tuple->sport);
   return may_be_known(ip, port, tuple->proto);
 }
 
@@ -92,6 +92,7 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
   struct client_key key = client_key_of(tuple);
   bool is_frontend = tuple->side == SIDE_FRONTEND;
   found->from_client = is_frontend;
+  struct session *opening = may_involve_server(tuple) ? openings.lookup(&key) : 0;
   found->table = TABLE_CLIENTS;
   found->entry = clients.lookup(&key);
   found->client_port_free = !found->entry;
@@ -112,10 +113,9 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
   }
   found->from_client = is_frontend;
   found->entry = 0;
-  if (!may_involve_server(tuple)) return;
+  if (!opening) return;
   found->table = TABLE_OPENINGS;
-  found->entry = openings.lookup(&key);
-  if (!found->entry) return;
+  found->entry = opening;
   found->client_port_free = false;
   found->changed = !copy_session(found->entry, session);
   if (!found->changed && !matches(session, tuple, is_frontend)) found->entry = 0;
@@ -191,9 +191,10 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
   struct client_key key = client_key_of_session(session, proto);
   bool is_in_openings = false;
+  struct session *opening = from_client ? 0 : openings.lookup(&key);
   struct session *entry = from_client ? 0 : clients.lookup(&key);
   if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
-    entry = openings.lookup(&key);
+    entry = opening;
     is_in_openings = is_entry_of(entry, session);
   }
   if (!entry || !same_flow(&entry->front, &session->front)) {
@@ -254,8 +255,8 @@ static __always_inline bool is_replaceable(const struct session *old, const stru
 /* Removes all entries of a session, and none of another one. */
 static __always_inline void remove_session(const struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
-  if (is_entry_of(clients.lookup(&key), session)) remove_client(&key);
   if (is_entry_of(openings.lookup(&key), session)) remove_opening(&key);
+  if (is_entry_of(clients.lookup(&key), session)) remove_client(&key);
   remove_flow(request_of(session, proto), session);
   remove_flow(answer_of(session, proto), session);
 }
@@ -280,15 +281,15 @@ static __always_inline bool collides(const struct session *old, struct flow_key 
  * way would take them; its other entry stays until it times out. */
 static __always_inline bool make_way(struct flow_key *answer, const struct session *session, bool last) {
   struct client_key key = client_key_of(answer);
-  struct session *old = clients.lookup(&key);
-  if (collides(old, answer, session)) {
-    if (!is_replaceable(old, session, answer->proto, last)) return false;
-    remove_client(&key);
-  }
-  old = openings.lookup(&key);
+  struct session *old = openings.lookup(&key);
   if (collides(old, answer, session)) {
     if (!is_replaceable(old, session, answer->proto, last)) return false;
     remove_opening(&key);
+  }
+  old = clients.lookup(&key);
+  if (collides(old, answer, session)) {
+    if (!is_replaceable(old, session, answer->proto, last)) return false;
+    remove_client(&key);
   }
   old = flows.lookup(answer);
   if (!old || same_flow(&old->front, &session->front)) return true;
@@ -304,8 +305,8 @@ static __always_inline bool is_with_server(const struct session *old, const stru
 /* False when a session has this port with this server. Not exact for hairpin: make_way() decides. */
 static __always_inline bool is_unused(struct flow_key *answer) {
   struct client_key key = client_key_of(answer);
-  return !flows.lookup(answer) && !is_with_server(clients.lookup(&key), answer) &&
-         !is_with_server(openings.lookup(&key), answer);
+  return !flows.lookup(answer) && !is_with_server(openings.lookup(&key), answer) &&
+         !is_with_server(clients.lookup(&key), answer);
 }
 
 enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
@@ -313,9 +314,9 @@ enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_U
 /* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced. */
 static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
-  struct session *old = clients.lookup(&key);
+  struct session *opening = openings.lookup(&key), *old = clients.lookup(&key);
   bool replaces = old != 0;
-  if (!old) old = openings.lookup(&key);
+  if (!old) old = opening;
   if (old && !is_replaceable(old, session, proto, true)) return CLIENT_ENTRY_IN_USE;
   int failed = replaces ? clients.update(&key, session)
                : old    ? openings.update(&key, session)

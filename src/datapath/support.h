@@ -18,6 +18,18 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
   return value;
 }
 
+/* Loads a member once, like the kernel's READ_ONCE(): what is checked is what is used. */
+#define LOAD_ONCE(member) (*(const volatile typeof(member) *)&(member))
+
+#define CACHE_LINE 64
+
+/*
+ * Asks for memory long before its content is needed. Beside thousands of services and sessions, no cache has
+ * what a new session needs, and each answer of the memory takes as long as a packet of a session. A CPU goes
+ * on while it waits, for some 250 instructions: what is asked for within these comes at once.
+ */
+static __always_inline void prefetch(const void *memory) { (void)*(const volatile __u8 *)memory; }
+
 /*
  * Ticks of about a second: all that session timeouts need. Asking the kernel for the time costs much more
  * than reading its jiffies, which is a plain load. Where the control plane knows their frequency, a

@@ -110,6 +110,25 @@ static __always_inline struct service *lookup_while_written(struct service_key *
 """
 
 
+# What another CPU may do while a packet looks for its session: after each lookup, the session is moved to `clients`.
+_MOVING = """
+static __always_inline void move_opening(struct client_key *key) {
+  struct session *entry = openings.lookup(key);
+  if (!entry) return;
+  clients.insert(key, entry);
+  openings.delete(key);
+}
+"""
+
+_LOOKUP_AND_MOVE = """
+static __always_inline struct session *TABLE_lookup_and_move(struct client_key *key) {
+  struct session *entry = TABLE.lookup(key);
+  move_opening(key);
+  return entry;
+}
+"""
+
+
 _FIRST_FRAGMENT = """
   struct fragment first = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_PASS};
   store_note(key, &first, true);
@@ -124,6 +143,7 @@ class Way(Enum):
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and five of six lookups of a service miss it
     WRITING = "writing"  # both, and the first lookup of a service finds what Tables.half_write() has left
+    MOVING = "moving"  # both, and while the full path looks for a session, it is moved to `clients`
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
 
 
@@ -149,6 +169,13 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
         before, services, after = re.split(r"(.*, services, .*\n)", text)
         assert "services.lookup(" in after
         text = before + services + code + after.replace("services.lookup(", f"{name}(")
+    if way is Way.MOVING:
+        before, after = re.split(r"(?=static __always_inline void find_session)", text)
+        lookup = r"(?<!struct session \*entry = )\b(clients|openings)\.lookup\("  # not that of the fast path
+        after, lookups = re.subn(lookup, r"\1_lookup_and_move(", after)
+        assert lookups > 2
+        tables = (_LOOKUP_AND_MOVE.replace("TABLE", table) for table in ("clients", "openings"))
+        text = "".join((before, _MOVING, *tables, after))
     if way is Way.OVERTAKEN:
         held = "return store_note(key, &note, replaces);"
         text = _replaced(text, held, _FIRST_FRAGMENT + held)
