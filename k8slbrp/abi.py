@@ -16,7 +16,8 @@ HEADER = next(
 )
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}(.*?);", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"(?:struct )?(\w+)\s+(\w+)\s*((?:\[\w+\])*)(?:\s*:\s*(\d+))?")
-_ENUM = re.compile(r"^enum \w+ \{(.*?)\};", re.MULTILINE | re.DOTALL)
+_ENUM = re.compile(r"^enum (\w+) \{(.*?)\};", re.MULTILINE | re.DOTALL)
+_MEMBER = re.compile(r"(\w+)\s*=\s*(\d+)")
 _NUMBERS: dict[str, Any] = {
     "__u8": ctypes.c_uint8,
     "__u16": ctypes.c_uint16,
@@ -29,14 +30,15 @@ _NUMBERS: dict[str, Any] = {
 
 def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
     """The constants and the structures of a header. A field that is not understood raises ValueError, because all
-    after it would be read from the wrong place. Structures with a union are left out."""
+    after it would be read from the wrong place; so does a member of an enum without a number. Structures with a union
+    are left out."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     constants: dict[str, int] = {}
     for name, value in re.findall(r"^#define (\w+) (\(?[\w <*/]+\)?)$", text, re.MULTILINE):
         if re.fullmatch(r"[\w <*/()]+", value):
             constants[name] = int(eval(value.replace("/", "//"), {}, dict(constants)))
-    for body in _ENUM.findall(text):
-        constants |= {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", body)}
+    for name, body in _ENUM.findall(text):
+        constants |= dict(_member(name, member.strip()) for member in body.split(",") if member.strip())
     types = dict(_NUMBERS)
     for name, body, attributes in _STRUCT.findall(text):
         if re.search(r"\bunion\b", body):
@@ -47,6 +49,13 @@ def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
             members["_pack_"] = 1
         types[name] = type(name, (ctypes.Structure,), members)
     return constants, {name: kind for name, kind in types.items() if name not in _NUMBERS}
+
+
+def _member(enum: str, text: str) -> tuple[str, int]:
+    match = _MEMBER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"enum {enum}: cannot read '{text}' (k8slbrp/abi.py says what it can)")
+    return match[1], int(match[2])
 
 
 def _field(

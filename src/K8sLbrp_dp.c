@@ -64,7 +64,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto; /* the same value, as hidden */
   __u32 hash = flow_hash(&tuple);
   struct service *service = 0;
-  if (!is_error && in->side == SIDE_FRONTEND && may_open(pkt)) service = prefetch_service(&tuple, hash);
+  if (in->side == SIDE_FRONTEND && is_syn(pkt)) service = prefetch_service(&tuple, hash);
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
   find_session(&tuple, now, session, &found);
@@ -77,6 +77,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   if (found.expired) decided(SESSION_OVER);
   bool lives = found.entry && !found.expired;
   if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
+  if (found.entry) service = 0; /* a session that loses its backend must not get it again */
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {
       decided(SESSION_ENDED);

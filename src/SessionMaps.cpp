@@ -43,7 +43,8 @@ void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
   if (entry.map == SessionMap::Openings) visit_if_there(SessionMap::Openings, openings_, client);
-  if (entry.map == SessionMap::Clients) visit_if_there(SessionMap::Clients, clients_, client);
+  if (entry.map != SessionMap::Flows)  // the datapath may have moved it meanwhile
+    visit_if_there(SessionMap::Clients, clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
   for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)})
@@ -85,14 +86,14 @@ std::optional<SessionMaps::Found> SessionMaps::find(const abi::flow_key &packet)
   const bool is_frontend = packet.side == abi::SIDE_FRONTEND;
   const abi::client_key client = is_frontend ? abi::client_key{packet.saddr, packet.sport, packet.proto, 0}
                                              : abi::client_key{packet.daddr, packet.dport, packet.proto, 0};
+  const auto opening = openings_.find(client);  // first, because the datapath moves sessions to `clients`
   if (const auto session = clients_.find(client); session && matches(*session, packet, is_frontend))
     return Found{*session, is_frontend};
   if (const auto session = flows_.find(packet)) {
     const bool from_client = !(session->flags & SESSION_FLAG_FROM_SERVER);
     if (matches(*session, packet, from_client)) return Found{*session, from_client};
   }
-  if (const auto session = openings_.find(client); session && matches(*session, packet, is_frontend))
-    return Found{*session, is_frontend};
+  if (opening && matches(*opening, packet, is_frontend)) return Found{*opening, is_frontend};
   return std::nullopt;
 }
 

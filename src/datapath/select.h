@@ -35,8 +35,8 @@ static __always_inline struct service *find_service(const struct service_key *ke
 
 static __always_inline __u32 inline_slot(__u32 hash) { return ((__u64)hash * INLINE_SLOTS) >> 32; }
 
-/* The service of a packet that may begin a session, with all that select_backend() may read of it asked for.
- * Null proves nothing. */
+/* The service of a packet that begins a session, with all that select_backend() may read in its entry asked
+ * for. Null proves nothing. */
 static __always_inline struct service *prefetch_service(const struct flow_key *tuple, __u32 hash) {
   struct service_key key = service_key_of(tuple);
   if (!may_be_known(key.vip, key.vport, key.proto)) return 0;
@@ -193,12 +193,12 @@ static __always_inline enum choice try_select_backend(const struct flow_key *tup
 }
 
 /* `prefetched`: of prefetch_service(), or null. CHOICE_CHANGED when the control plane has changed the service
- * during each of three attempts. */
+ * since then, and during each of three attempts. */
 static __always_inline enum choice select_backend(const struct flow_key *tuple, struct service *prefetched,
                                                   __u32 hash, struct service_head *head,
                                                   struct chosen *chosen) {
   enum choice choice = CHOICE_CHANGED;
-  LOOP for (int attempt = 0; attempt < 3 && choice == CHOICE_CHANGED; attempt++) {
+  LOOP for (int attempt = prefetched ? -1 : 0; attempt < 3 && choice == CHOICE_CHANGED; attempt++) {
     choice = try_select_backend(tuple, prefetched, hash, head, chosen);
     prefetched = 0;
   }

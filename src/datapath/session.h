@@ -116,11 +116,6 @@ static __always_inline bool is_syn(const struct packet *pkt) {
   return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-/* Whether a client's packet gets a session if it has none; others of TCP do as well, but hardly ever. */
-static __always_inline bool may_open(const struct packet *pkt) {
-  return (pkt->tuple.proto != PROTO_TCP || is_syn(pkt));
-}
-
 /* After an RST, whoever has gone on since, and sessions that an operator has ended. */
 static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 

@@ -23,11 +23,8 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
 
 #define CACHE_LINE 64
 
-/*
- * Asks for memory long before its content is needed. Beside thousands of services and sessions, no cache has
- * what a new session needs, and each answer of the memory takes as long as a packet of a session. A CPU goes
- * on while it waits, for some 250 instructions: what is asked for within these comes at once.
- */
+/* Asks for memory long before its content is needed: a CPU goes on while it waits, for some 250
+ * instructions, and what is asked for within these comes at once. */
 static __always_inline void prefetch(const void *memory) { (void)*(const volatile __u8 *)memory; }
 
 /*

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -88,7 +88,7 @@ static __always_inline void count_fast_path(void) {
 # What the kernel's hash tables may do while an entry is replaced. Five of six times, so that a test needs no luck.
 _MISSING = """
 BPF_ARRAY(test_lookups, u32, 1);
-static __always_inline struct service *lookup_that_misses(struct service_key *key) {
+static __always_inline struct service *services_lookup(struct service_key *key) {
   u32 zero = 0;
   u32 *count = test_lookups.lookup(&zero);
   return count && (*count)++ % 6 != 5 ? 0 : services.lookup(key);
@@ -96,16 +96,16 @@ static __always_inline struct service *lookup_that_misses(struct service_key *ke
 """
 
 
-# What a lookup may find while an entry is written: Tables.half_write() puts it under a key with another pad.
+# What a lookup may find while an entry is written: what Tables.put_beside() puts under a key with another pad.
 _WRITING = """
 BPF_ARRAY(test_lookups, u32, 1);
-static __always_inline struct service *lookup_while_written(struct service_key *key) {
+static __always_inline struct service *services_lookup(struct service_key *key) {
   u32 zero = 0;
   u32 *count = test_lookups.lookup(&zero);
   struct service_key other = *key;
   other.pad = 1;
-  struct service *half = count && (*count)++ == 0 ? services.lookup(&other) : 0;
-  return half ? half : services.lookup(key);
+  struct service *beside = count && (*count)++ == 0 ? services.lookup(&other) : 0;
+  return beside ? beside : services.lookup(key);
 }
 """
 
@@ -118,11 +118,13 @@ static __always_inline void move_opening(struct client_key *key) {
   clients.insert(key, entry);
   openings.delete(key);
 }
-"""
-
-_LOOKUP_AND_MOVE = """
-static __always_inline struct session *TABLE_lookup_and_move(struct client_key *key) {
-  struct session *entry = TABLE.lookup(key);
+static __always_inline struct session *clients_lookup(struct client_key *key) {
+  struct session *entry = clients.lookup(key);
+  move_opening(key);
+  return entry;
+}
+static __always_inline struct session *openings_lookup(struct client_key *key) {
+  struct session *entry = openings.lookup(key);
   move_opening(key);
   return entry;
 }
@@ -142,14 +144,22 @@ class Way(Enum):
     FULL = "full"
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and five of six lookups of a service miss it
-    WRITING = "writing"  # both, and the first lookup of a service finds what Tables.half_write() has left
-    MOVING = "moving"  # both, and while the full path looks for a session, it is moved to `clients`
+    WRITING = "writing"  # both, and the first lookup of a service finds what Tables.put_beside() has left
+    PREFETCHED = "prefetched"  # the same of the lookup before that of the session
+    MOVING = "moving"  # both, and while a packet looks for its session, that is moved to `clients`
+    MOVING_LATER = "moving later"  # the same of later lookups of sessions
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
 
 
-_LOOKUPS = {
-    Way.MISSING: ("lookup_that_misses", _MISSING),
-    Way.WRITING: ("lookup_while_written", _WRITING),
+_OTHER_LOOKUPS = {  # of the functions, what stands before the first of them
+    Way.MISSING: (_MISSING, ("find_service",)),
+    Way.WRITING: (_WRITING, ("find_service",)),
+    Way.PREFETCHED: (_WRITING, ("prefetch_service",)),
+    Way.MOVING: (_MOVING, ("find_session",)),
+    Way.MOVING_LATER: (
+        _MOVING,
+        ("refresh_partner", "remove_session", "make_way", "is_unused", "store_client_entry"),
+    ),
 }
 
 
@@ -164,22 +174,24 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
     if way is Way.COUNTED:
         handle_rx = "if (out != NO_FAST_PATH) return send_out(ctx, md, out);"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
-    if way in _LOOKUPS:
-        name, code = _LOOKUPS[way]
-        before, services, after = re.split(r"(.*, services, .*\n)", text)
-        assert "services.lookup(" in after
-        text = before + services + code + after.replace("services.lookup(", f"{name}(")
-    if way is Way.MOVING:
-        before, after = re.split(r"(?=static __always_inline void find_session)", text)
-        lookup = r"(?<!struct session \*entry = )\b(clients|openings)\.lookup\("  # not that of the fast path
-        after, lookups = re.subn(lookup, r"\1_lookup_and_move(", after)
-        assert lookups > 2
-        tables = (_LOOKUP_AND_MOVE.replace("TABLE", table) for table in ("clients", "openings"))
-        text = "".join((before, _MOVING, *tables, after))
+    if way in _OTHER_LOOKUPS:
+        code, functions = _OTHER_LOOKUPS[way]
+        text = _with_other_lookups(text, code, functions)
     if way is Way.OVERTAKEN:
         held = "return store_note(key, &note, replaces);"
         text = _replaced(text, held, _FIRST_FRAGMENT + held)
     return _CLOCK + text if own_clock else text
+
+
+def _with_other_lookups(text: str, code: str, functions: Sequence[str]) -> str:
+    """In these functions, `table.lookup()` becomes `table_lookup()`, which `code` brings."""
+    for index, name in enumerate(functions):
+        function = re.compile(rf"^static __always_inline [^\n]*\b{name}\(.*?^\}}$", re.MULTILINE | re.DOTALL)
+        (found,) = function.finditer(text)
+        body, lookups = re.subn(r"\b(services|clients|openings)\.lookup\(", r"\1_lookup(", found[0])
+        assert lookups
+        text = text[: found.start()] + ("" if index else code) + body + text[found.end() :]
+    return text
 
 
 def _replaced(text: str, what: str, by: str) -> str:

@@ -409,10 +409,13 @@ class Tables:
 
     def half_write(self, vip: str, port: int, proto: int, before: bytes, written: int) -> None:
         """Leaves what the kernel has there while it writes the entry over `before`, an earlier one of the service:
-        the head and the first `written` backends. A copy of the datapath finds it that looks for it (Way.WRITING)."""
-        key = service_key(vip, port, proto)
+        the head and the first `written` backends."""
         done = abi.size("service_head") + written * abi.size("backend")
-        self._write("services", key[:7] + b"\1", self.entry(vip, port, proto)[:done] + before[done:])
+        self.put_beside(vip, port, proto, self.entry(vip, port, proto)[:done] + before[done:])
+
+    def put_beside(self, vip: str, port: int, proto: int, entry: bytes) -> None:
+        """Leaves an entry of the service where a lookup of the datapath finds it once (Way.WRITING)."""
+        self._write("services", service_key(vip, port, proto)[:7] + b"\1", entry)
 
     def entry(self, vip: str, port: int, proto: int) -> bytes:
         """The service's entry."""

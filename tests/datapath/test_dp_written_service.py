@@ -4,6 +4,7 @@ both must not mislead it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from socket import IPPROTO_TCP
 
 import pytest
 
@@ -11,18 +12,23 @@ from pcnhost.engine.source import Hook
 from tests.datapath import talk
 from tests.datapath.harness import Datapath, Way, copies
 from tests.datapath.lab import PING_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
-from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP
+from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP, VIP_PORT
 
 THIRD_SERVER = "10.1.0.3"
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
 
 
+later = pytest.mark.parametrize("datapaths", [Way.WRITING], ids=["later"], indirect=True)
+prefetched = pytest.mark.parametrize("datapaths", [Way.PREFETCHED], ids=["prefetched"], indirect=True)
+
+
 @pytest.fixture(scope="module")
-def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    with copies(lambda hook: Datapath(hook, way=Way.WRITING)) as copy:
+def datapaths(request: pytest.FixtureRequest) -> Iterator[Callable[[Hook], Datapath]]:
+    with copies(lambda hook: Datapath(hook, way=request.param)) as copy:
         yield copy
 
 
+@later
 @without_handshake
 @pytest.mark.parametrize("written", [0, 1, 2])
 def test_a_session_stays_with_a_backend_that_changes_its_place(
@@ -37,3 +43,29 @@ def test_a_session_stays_with_a_backend_that_changes_its_place(
     lab.tables.half_write(*service, before, written)
     lab.datapath.forget_lookups()
     talk.request(lab, VIP, SERVER, exchange=exchange)
+
+
+@prefetched
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_new_session_looks_again_for_its_backend(lab: Lab, written: int) -> None:
+    lab.serve((OTHER_SERVER, SERVER_PORT), (THIRD_SERVER, SERVER_PORT))
+    before = lab.tables.entry(VIP, VIP_PORT, IPPROTO_TCP)
+    lab.serve((SERVER, SERVER_PORT))
+    lab.tables.half_write(VIP, VIP_PORT, IPPROTO_TCP, before, written)
+    lab.datapath.forget_lookups()
+    talk.request(lab, VIP, SERVER, "S")
+
+
+@prefetched
+def test_a_session_that_leaves_its_backend_does_not_get_it_again(lab: Lab) -> None:
+    """A SYN after an RST asks for a backend that takes sessions: the entry from before it was drained says it does."""
+    lab.serve((SERVER, SERVER_PORT))
+    talk.request(lab, VIP, SERVER, "S")
+    talk.answer(lab, VIP, SERVER, "SA")
+    talk.request(lab, VIP, SERVER, "A")
+    talk.answer(lab, VIP, SERVER, "R")
+    before = lab.tables.entry(VIP, VIP_PORT, IPPROTO_TCP)
+    lab.serve((OTHER_SERVER, SERVER_PORT), drained=[(SERVER, SERVER_PORT)])
+    lab.tables.put_beside(VIP, VIP_PORT, IPPROTO_TCP, before)
+    lab.datapath.forget_lookups()
+    talk.request(lab, VIP, OTHER_SERVER, "S")

@@ -36,7 +36,7 @@ def answer(client: str, sport: int) -> Step:
 def send(track: Track, *scripts: list[Step]) -> None:
     """Each script at least once, on a CPU of its own; all packets have to leave."""
     for tally in track.race(scripts, lambda sent: True, in_one_run=len(PORTS)):
-        assert tally.right == tally.sent, f"{tally.sent - tally.right} of {tally.sent} packets did not"
+        assert tally.right == tally.sent, f"{tally.sent - tally.right} of {tally.sent} packets did not leave"
 
 
 def test_an_answer_finds_a_session_that_another_one_confirms(

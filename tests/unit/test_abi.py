@@ -11,8 +11,10 @@ import pytest
 
 from k8slbrp import abi
 
-# As the header itself has the compiler check them.
-SIZES = dict(re.findall(r"sizeof\(struct (\w+)\) == (\d+)", abi.HEADER.read_text()))
+# As the compiler checks it.
+LAYOUT = abi.HEADER.with_name("abi_layout.h").read_text()
+SIZES = dict(re.findall(r"^ABI_SIZE\((\w+), (\d+)\);", LAYOUT, re.MULTILINE))
+OFFSETS = re.findall(r"^ABI_AT\((?!chunk)(\w+), (\w+), (\d+)\);", LAYOUT, re.MULTILINE)  # it is a union
 
 
 def fields(text: str) -> dict[str, int]:
@@ -29,6 +31,22 @@ def test_structures_have_their_sizes(name: str) -> None:
             abi.struct(name)
     else:
         assert abi.size(name) == int(SIZES[name])
+
+
+@pytest.mark.parametrize(("name", "member", "offset"), OFFSETS)
+def test_members_have_their_offsets(name: str, member: str, offset: str) -> None:
+    assert getattr(abi.struct(name), member).offset == int(offset)
+
+
+@pytest.mark.parametrize("text", ["A", "A = 1, B", "A = B", "A = 1 << 2"])
+def test_a_member_of_an_enum_without_a_number(text: str) -> None:
+    with pytest.raises(ValueError, match="enum odd: "):
+        abi.read(f"enum odd {{ {text} }};\n")
+
+
+def test_a_member_of_an_enum_in_two_lines() -> None:
+    constants, _ = abi.read("enum even {\n  FIRST = 1, /* one */\n  SECOND =\n      2,\n};\n")
+    assert constants == {"FIRST": 1, "SECOND": 2}
 
 
 def test_arrays_and_structures_within() -> None:
