@@ -63,11 +63,11 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto; /* the same value, as hidden */
   __u32 hash = flow_hash(&tuple);
-  struct service *service = 0;
-  if (in->side == SIDE_FRONTEND && is_syn(pkt)) service = prefetch_service(&tuple, hash);
+  bool begins = in->side == SIDE_FRONTEND && is_syn(pkt);
+  struct service *service = begins ? prefetch_service(&tuple, hash) : 0;
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
-  find_session(&tuple, now, session, &found);
+  find_session(&tuple, begins, now, session, &found);
   if (found.changed) return drop(EVENT_DROP_TABLE_CHANGED);
   if (found.entry)
     decided(SESSION, found.table, session->state, now - session->last_seen);

@@ -13,8 +13,8 @@
  *           another address or port (src-ip-rewrite, hairpin, replaced source port); late answers of a
  *           backend that a UDP or ICMP session has left.
  *
- * promote() adds to `clients`, then removes from `openings`. So whoever looks in both begins with `openings`:
- * a session that is moved meanwhile is found.
+ * promote() adds to `clients`, then removes from `openings`. So whoever looks in both begins with `openings`,
+ * or looks in `clients` again: a session that is moved meanwhile is found.
  *
  * The kernel evicts from `openings` alone. In the others, sessions that are over (retire.h) or not confirmed
  * (unconfirmed.h) make room for others, and the control plane makes room (SessionReaper.h).
@@ -86,13 +86,13 @@ static __always_inline bool may_involve_server(struct flow_key *tuple) {
   return may_be_known(ip, port, tuple->proto);
 }
 
-/* Looks for the session of a packet and copies it to `session`. */
-static __always_inline void find_session(struct flow_key *tuple, __u32 now, struct session *session,
-                                         struct lookup *found) {
+/* Looks for the session of a packet and copies it to `session`. `begins`: most likely there is none yet. */
+static __always_inline void find_session(struct flow_key *tuple, bool begins, __u32 now,
+                                         struct session *session, struct lookup *found) {
   struct client_key key = client_key_of(tuple);
   bool is_frontend = tuple->side == SIDE_FRONTEND;
   found->from_client = is_frontend;
-  struct session *opening = may_involve_server(tuple) ? openings.lookup(&key) : 0;
+  struct session *opening = begins && may_involve_server(tuple) ? openings.lookup(&key) : 0;
   found->table = TABLE_CLIENTS;
   found->entry = clients.lookup(&key);
   found->client_port_free = !found->entry;
@@ -112,10 +112,16 @@ static __always_inline void find_session(struct flow_key *tuple, __u32 now, stru
     }
   }
   found->from_client = is_frontend;
-  found->entry = 0;
-  if (!opening) return;
   found->table = TABLE_OPENINGS;
   found->entry = opening;
+  if (!begins && may_involve_server(tuple)) {
+    found->entry = openings.lookup(&key);
+    if (!found->entry) {
+      found->table = TABLE_CLIENTS;
+      found->entry = clients.lookup(&key);
+    }
+  }
+  if (!found->entry) return;
   found->client_port_free = false;
   found->changed = !copy_session(found->entry, session);
   if (!found->changed && !matches(session, tuple, is_frontend)) found->entry = 0;
@@ -191,11 +197,11 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
   struct client_key key = client_key_of_session(session, proto);
   bool is_in_openings = false;
-  struct session *opening = from_client ? 0 : openings.lookup(&key);
   struct session *entry = from_client ? 0 : clients.lookup(&key);
   if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
-    entry = opening;
+    entry = openings.lookup(&key);
     is_in_openings = is_entry_of(entry, session);
+    if (!entry) entry = clients.lookup(&key);
   }
   if (!entry || !same_flow(&entry->front, &session->front)) {
     entry = flows.lookup(&other);
