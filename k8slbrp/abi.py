@@ -54,7 +54,7 @@ def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
 def _member(enum: str, text: str) -> tuple[str, int]:
     match = _MEMBER.fullmatch(text)
     if match is None:
-        raise ValueError(f"enum {enum}: cannot read '{text}' (k8slbrp/abi.py says what it can)")
+        raise ValueError(f"enum {enum}: cannot read '{text}', which must be NAME = NUMBER")
     return match[1], int(match[2])
 
 

@@ -63,7 +63,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   tuple.proto = hide_from_verifier(tuple.proto, now);
   pkt->tuple.proto = is_error ? pkt->tuple.proto : tuple.proto; /* the same value, as hidden */
   __u32 hash = flow_hash(&tuple);
-  bool begins = in->side == SIDE_FRONTEND && is_syn(pkt);
+  bool begins = in->side == SIDE_FRONTEND && is_syn(pkt) && may_involve_server(&tuple);
   struct service *service = begins ? prefetch_service(&tuple, hash) : 0;
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
@@ -77,7 +77,6 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   if (found.expired) decided(SESSION_OVER);
   bool lives = found.entry && !found.expired;
   if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
-  if (found.entry) service = 0; /* a session that loses its backend must not get it again */
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {
       decided(SESSION_ENDED);
@@ -95,6 +94,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       /* assign_backend() overwrites `session`; this is what open_session() needs of an older one. */
       struct flow old = session->back;
       found.counter = session->counter;
+      if (found.entry) service = 0; /* a session that loses its backend must not get it again */
       outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }

@@ -68,7 +68,7 @@ EntryCounts SessionMaps::remove_if_unseen(const SessionEntry &entry) {
   for_each_entry(entry, remove_unseen);
   if (entry.map == SessionMap::Flows) {  // one that is left alone would have no answers
     SessionEntry of_client = entry;
-    of_client.map = SessionMap::Clients;
+    of_client.map = SessionMap::Openings;  // and then `clients`
     for_each_entry(of_client, remove_unseen);
   }
   return removed;

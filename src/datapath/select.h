@@ -35,11 +35,10 @@ static __always_inline struct service *find_service(const struct service_key *ke
 
 static __always_inline __u32 inline_slot(__u32 hash) { return ((__u64)hash * INLINE_SLOTS) >> 32; }
 
-/* The service of a packet that begins a session, with all that select_backend() may read in its entry asked
- * for. Null proves nothing. */
+/* The service of a packet that begins a session; asks for what select_backend() may read in its entry. Null
+ * proves nothing. */
 static __always_inline struct service *prefetch_service(const struct flow_key *tuple, __u32 hash) {
   struct service_key key = service_key_of(tuple);
-  if (!may_be_known(key.vip, key.vport, key.proto)) return 0;
   struct service *service = services.lookup(&key);
   if (!service) return 0;
   prefetch(&service->words[inline_slot(hash) / 4]);

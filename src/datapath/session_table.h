@@ -86,13 +86,14 @@ static __always_inline bool may_involve_server(struct flow_key *tuple) {
   return may_be_known(ip, port, tuple->proto);
 }
 
-/* Looks for the session of a packet and copies it to `session`. `begins`: most likely there is none yet. */
+/* Looks for the session of a packet and copies it to `session`. `begins`: most likely there is none yet,
+ * so both tables by client are looked into anyhow. */
 static __always_inline void find_session(struct flow_key *tuple, bool begins, __u32 now,
                                          struct session *session, struct lookup *found) {
   struct client_key key = client_key_of(tuple);
   bool is_frontend = tuple->side == SIDE_FRONTEND;
   found->from_client = is_frontend;
-  struct session *opening = begins && may_involve_server(tuple) ? openings.lookup(&key) : 0;
+  struct session *opening = begins ? openings.lookup(&key) : 0;
   found->table = TABLE_CLIENTS;
   found->entry = clients.lookup(&key);
   found->client_port_free = !found->entry;

@@ -24,7 +24,7 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
 #define CACHE_LINE 64
 
 /* Asks for memory long before its content is needed: a CPU goes on while it waits, for some 250
- * instructions, and what is asked for within these comes at once. */
+ * instructions, and what is asked for within these comes at the same time. */
 static __always_inline void prefetch(const void *memory) { (void)*(const volatile __u8 *)memory; }
 
 /*

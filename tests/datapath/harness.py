@@ -145,13 +145,13 @@ class Way(Enum):
     COUNTED = "counted"  # both, and test_fast_path counts the packets of the fast path
     MISSING = "missing"  # both, and five of six lookups of a service miss it
     WRITING = "writing"  # both, and the first lookup of a service finds what Tables.put_beside() has left
-    PREFETCHED = "prefetched"  # the same of the lookup before that of the session
-    MOVING = "moving"  # both, and while a packet looks for its session, that is moved to `clients`
-    MOVING_LATER = "moving later"  # the same of later lookups of sessions
+    PREFETCHED = "prefetched"  # both, and prefetch_service() finds that
+    MOVING = "moving"  # both, and find_session() has the session moved to `clients` after its first lookup
+    MOVING_LATER = "moving later"  # both, and the functions that look in the tables later do
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
 
 
-_OTHER_LOOKUPS = {  # of the functions, what stands before the first of them
+_OTHER_LOOKUPS = {  # code, and the functions whose lookups it replaces; it is put before the first one
     Way.MISSING: (_MISSING, ("find_service",)),
     Way.WRITING: (_WRITING, ("find_service",)),
     Way.PREFETCHED: (_WRITING, ("prefetch_service",)),

@@ -414,7 +414,7 @@ class Tables:
         self.put_beside(vip, port, proto, self.entry(vip, port, proto)[:done] + before[done:])
 
     def put_beside(self, vip: str, port: int, proto: int, entry: bytes) -> None:
-        """Leaves an entry of the service where a lookup of the datapath finds it once (Way.WRITING)."""
+        """Leaves an entry of the service where a lookup of the datapath finds it once (Way.WRITING, Way.PREFETCHED)."""
         self._write("services", service_key(vip, port, proto)[:7] + b"\1", entry)
 
     def entry(self, vip: str, port: int, proto: int) -> bytes:

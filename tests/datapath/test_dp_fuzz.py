@@ -36,6 +36,6 @@ def test_model_and_datapath_agree(
             print(f"\nFUZZ_SEED={seed} ", end="")
     fuzzer.run(PACKETS)
     share = {fate: count / PACKETS for fate, count in fuzzer.kinds.items()}
-    assert share["translated"] > (0.2 if seed == FIXED_SEED else 0.1)
+    assert share["translated"] > (0.2 if seed == FIXED_SEED else 0.1)  # a seed in some hundred has 0.15
     assert share["dropped"] > 0.02
     assert share["punted"] > 0.01

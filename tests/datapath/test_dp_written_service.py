@@ -58,7 +58,7 @@ def test_a_new_session_looks_again_for_its_backend(lab: Lab, written: int) -> No
 
 @prefetched
 def test_a_session_that_leaves_its_backend_does_not_get_it_again(lab: Lab) -> None:
-    """A SYN after an RST asks for a backend that takes sessions: the entry from before it was drained says it does."""
+    """A SYN after an RST asks for a backend that takes sessions. The old entry still says that this one does."""
     lab.serve((SERVER, SERVER_PORT))
     talk.request(lab, VIP, SERVER, "S")
     talk.answer(lab, VIP, SERVER, "SA")

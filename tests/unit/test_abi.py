@@ -14,7 +14,7 @@ from k8slbrp import abi
 # As the compiler checks it.
 LAYOUT = abi.HEADER.with_name("abi_layout.h").read_text()
 SIZES = dict(re.findall(r"^ABI_SIZE\((\w+), (\d+)\);", LAYOUT, re.MULTILINE))
-OFFSETS = re.findall(r"^ABI_AT\((?!chunk)(\w+), (\w+), (\d+)\);", LAYOUT, re.MULTILINE)  # it is a union
+OFFSETS = re.findall(r"^ABI_AT\((?!chunk)(\w+), (\w+), (\d+)\);", LAYOUT, re.MULTILINE)  # chunk has a union
 
 
 def fields(text: str) -> dict[str, int]:
