@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,3 +154,29 @@ def test_flows_get_room_again(host: Host, race: Track) -> None:
     assert (fresh.right, fresh.wrong) == (fresh.sent, 0)
     beside = once(race, [*opening(VIP, range(2380, 2400), UDP), *opening(OTHER_VIP, range(2380, 2400), UDP)])
     assert (beside.right, beside.wrong) == (beside.sent, 0)
+
+
+def test_what_loses_its_answers_loses_the_rest_as_well(host: Host, race: Track) -> None:
+    """Answers to clients with a virtual address stand in `flows`. First those go that nobody has answered."""
+    host.api.patch("k8slbrp/race/src-ip-rewrite", {"ip-range": "10.10.1.0/24", "new_ip_range": "10.9.8.0/24"})
+    (server, port), virtual = SERVERS[VIP], "10.9.8.1"
+
+    def asked(sport: int) -> Step:
+        return replace(request(VIP, sport, UDP), source=(virtual, sport))
+
+    def answered(sport: int) -> Step:
+        step = Step(server, virtual, port, sport, SERVERS_IF, (CLIENT, sport), (VIP, 80), proto=UDP)
+        return replace(step, out_port=CLIENT_IF)
+
+    alone = [asked(sport) for sport in range(2000, 2100)]
+    (sent,) = race.race([alone], lambda sent: True, in_one_run=len(alone))
+    assert (sent.right, sent.wrong) == (len(alone), 0), sent.example
+    time.sleep(2.1)  # none goes that was seen in this second or the last
+    answers = [step for sport in range(3000, 3440) for step in (asked(sport), answered(sport))]
+    (sent,) = race.race([answers], lambda sent: True, in_one_run=len(answers))
+    assert (sent.right, sent.wrong) == (len(answers), 0), sent.example
+    wait_for(lambda: has_room(host, "flows"))
+    time.sleep(1.1)  # statistics are kept for a second
+    left = {name: table(host, name)["entries"] for name in ("flows", "clients", "openings")}
+    assert left["openings"] < len(alone)
+    assert left["flows"] == left["clients"] + left["openings"], left
