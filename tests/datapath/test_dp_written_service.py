@@ -16,8 +16,6 @@ from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP, VIP_P
 
 THIRD_SERVER = "10.1.0.3"
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
-
-
 later = pytest.mark.parametrize("datapaths", [Way.WRITING], ids=["later"], indirect=True)
 prefetched = pytest.mark.parametrize("datapaths", [Way.PREFETCHED], ids=["prefetched"], indirect=True)
 

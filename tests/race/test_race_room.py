@@ -165,8 +165,8 @@ def test_what_loses_its_answers_loses_the_rest_as_well(host: Host, race: Track) 
         return replace(request(VIP, sport, UDP), source=(virtual, sport))
 
     def answered(sport: int) -> Step:
-        step = Step(server, virtual, port, sport, SERVERS_IF, (CLIENT, sport), (VIP, 80), proto=UDP)
-        return replace(step, out_port=CLIENT_IF)
+        ends = (server, virtual, port, sport)
+        return Step(*ends, SERVERS_IF, (CLIENT, sport), (VIP, 80), proto=UDP, out_port=CLIENT_IF)
 
     alone = [asked(sport) for sport in range(2000, 2100)]
     (sent,) = race.race([alone], lambda sent: True, in_one_run=len(alone))
