@@ -15,11 +15,11 @@ from k8slbrp.maps import (
     Endpoint,
     Key,
     Served,
-    address,
     entries,
     known_bit,
     named,
     pins,
+    rewrite_check,
     served,
     service_key,
     source_ranges,
@@ -273,12 +273,14 @@ def _role(side: int) -> str:
 def _rewrite(wanted: Tree, directory: Path) -> Iterator[str]:
     with _opened(directory / "src_ip_rewrite") as table:
         found = abi.struct("src_ip_rewrite").from_buffer_copy(table.value(0))
-    expected: tuple[object, ...] = (0, "0.0.0.0", "0.0.0.0", "0.0.0.0")
+    expected = abi.struct("src_ip_rewrite")()
     if wanted["ip-range"] and wanted["new_ip_range"]:
         before = ipaddress.IPv4Network(wanted["ip-range"], strict=False)
         after = ipaddress.IPv4Network(wanted["new_ip_range"], strict=False)
-        expected = (1, *(str(one) for one in (before.network_address, before.netmask, after.network_address)))
-    if (found.enabled, *(address(one) for one in (found.net, found.mask, found.new_net))) != expected:
+        expected.net, expected.mask = int(before.network_address), int(before.netmask)
+        expected.new_net = int(after.network_address)
+        expected.check = rewrite_check(expected)
+    if bytes(found) != bytes(expected):
         yield "src-ip-rewrite in the datapath is another one than is configured"
 
 

@@ -208,6 +208,12 @@ def backend_check(checks: int, backend: Any) -> int:
     return _mix_word(checks, ip << 32 | port << 16 | backend.flags)
 
 
+def rewrite_check(rewrite: Any) -> int:
+    """Of a `struct src_ip_rewrite`."""
+    net, new_net, mask = (_raw(address(one), 0)[0] for one in (rewrite.net, rewrite.new_net, rewrite.mask))
+    return _mix_word(_mix_word(0, net << 32 | new_net), mask) >> 32 | 1
+
+
 def _buckets(endpoint: Endpoint, buckets: int) -> tuple[int, int]:
     """The two buckets in which packets look for a backend."""
     ip, port = _raw(*endpoint)

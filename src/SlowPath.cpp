@@ -83,7 +83,7 @@ void reject(Ports &in, const std::vector<uint8_t> &packet) {
 // A client answered for its own address; the BACKEND side may have asked for the virtual one that stands for
 // it.
 void repeat_arp_reply(const SlowPathView &view, const std::vector<uint8_t> &packet) {
-  if (!view.backend || !view.rewrite.enabled) return;
+  if (!view.backend || view.rewrite.check == 0) return;
   EthernetII frame(packet.data(), static_cast<uint32_t>(packet.size()));
   auto *arp = frame.find_pdu<Tins::ARP>();
   if (!arp) return;

@@ -34,7 +34,9 @@ abi::src_ip_rewrite SrcIpRewrite::for_kernel() const {
   if (from.length != to.length)
     throw bad_value("new_ip_range: " + new_ip_range + " and ip-range " + ip_range +
                     " must have the same prefix length");
-  return {from.net, to.net, from.mask, 1};
+  abi::src_ip_rewrite rewrite{from.net, to.net, from.mask, 0};
+  rewrite.check = abi::rewrite_check(&rewrite);
+  return rewrite;
 }
 
 }  // namespace k8slbrp

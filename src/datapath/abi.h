@@ -132,13 +132,12 @@ struct port {
   __u32 generation; /* no two ports have the same: sessions of a deleted one do not fit the next one here */
 };
 
-/* src_ip_rewrite[0]: clients in net/mask appear to backends with the network part new_net. mask 0 and enabled
- * 0: off. */
+/* src_ip_rewrite[0]: clients in net/mask appear to backends with the network part new_net. */
 struct src_ip_rewrite {
   __be32 net;
   __be32 new_net;
   __be32 mask;
-  __u32 enabled;
+  __u32 check; /* rewrite_check(), so that nobody acts on half of a change; 0: off */
 };
 
 /*
@@ -193,6 +192,11 @@ static inline int has_inline_slots(const struct service_head *head) {
  * splitmix64. */
 static inline __u64 mix_word(__u64 hash, __u64 word) {
   return (hash ^ hash >> 32 ^ word) * 0x9e3779b97f4a7c15ULL;
+}
+
+static inline __u32 rewrite_check(const struct src_ip_rewrite *rewrite) {
+  __u64 hash = mix_word(mix_word(0, (__u64)rewrite->net << 32 | rewrite->new_net), rewrite->mask);
+  return (__u32)(hash >> 32) | 1;
 }
 
 /* What the checks of one version of a service have in common. */

@@ -39,7 +39,7 @@ ABI_SIZE(src_ip_rewrite, 16);
 ABI_AT(src_ip_rewrite, net, 0);
 ABI_AT(src_ip_rewrite, new_net, 4);
 ABI_AT(src_ip_rewrite, mask, 8);
-ABI_AT(src_ip_rewrite, enabled, 12);
+ABI_AT(src_ip_rewrite, check, 12);
 
 ABI_SIZE(service_head, 24);
 ABI_AT(service_head, version, 0);

@@ -38,9 +38,9 @@ static __always_inline action_t arp_from_frontend(struct CTXTYPE *ctx, const str
   struct arp_packet *arp = arp_of(ctx, pkt);
   if (!arp) return drop(EVENT_DROP_MALFORMED);
   decided(ARP, load_ip(arp->target_ip));
-  struct src_ip_rewrite *rewrite = active_rewrite();
-  if (rewrite && arp->operation == bpf_htons(ARP_REPLY) &&
-      (load_ip(arp->sender_ip) & rewrite->mask) == rewrite->net)
+  struct src_ip_rewrite rewrite;
+  if (arp->operation == bpf_htons(ARP_REPLY) && copy_rewrite(&rewrite) == REWRITE_ON &&
+      (load_ip(arp->sender_ip) & rewrite.mask) == rewrite.net)
     return copy(REASON_ARP_REPLY, in->out);
   return in->out;
 }
@@ -52,9 +52,9 @@ static __always_inline action_t arp_from_backend(struct CTXTYPE *ctx, const stru
   struct arp_packet *arp = arp_of(ctx, pkt);
   if (!arp) return drop(EVENT_DROP_MALFORMED);
   __be32 target = load_ip(arp->target_ip);
-  struct src_ip_rewrite *rewrite = active_rewrite();
-  if (rewrite && (target & rewrite->mask) == rewrite->new_net) {
-    target = rewrite->net | (target & ~rewrite->mask);
+  struct src_ip_rewrite rewrite;
+  if (copy_rewrite(&rewrite) == REWRITE_ON && (target & rewrite.mask) == rewrite.new_net) {
+    target = rewrite.net | (target & ~rewrite.mask);
     store_ip(arp->target_ip, target);
   }
   decided(ARP, target);

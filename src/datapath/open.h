@@ -36,7 +36,7 @@ static __always_inline enum open_result assign_backend(struct flow_key *tuple, s
   if (chosen.affinity &&
       recall_backend(session, tuple->proto, chosen.affinity, now, head) == MEMBERSHIP_CHANGED)
     return TABLE_CHANGED;
-  session->back.client = visible_source(session->front.client, session->back.server, session->front.server);
+  if (!show_client(session)) return TABLE_CHANGED;
   session->back.client_port = session->front.client_port;
   session->flags = chosen.affinity ? SESSION_FLAG_AFFINITY : 0;
   return OPENED;

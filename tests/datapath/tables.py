@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from k8slbrp import abi
-from k8slbrp.maps import backend_check, head_check, service_hash
+from k8slbrp.maps import backend_check, head_check, rewrite_check, service_hash
 from pcnhost.engine import bpf
 from tests.datapath import maps
 
@@ -123,6 +123,7 @@ def _text(address: int) -> str:
 
 
 Endpoint = tuple[str, int]
+Ranges = tuple[str, str, str]  # of src-ip-rewrite: network, mask, new network
 
 
 def _packed(endpoint: Endpoint, accepts: bool, counter: int, checks: int) -> bytes:
@@ -131,6 +132,15 @@ def _packed(endpoint: Endpoint, accepts: bool, counter: int, checks: int) -> byt
     backend = abi.struct("backend")(ip=int.from_bytes(ip(endpoint[0])), port=endpoint[1], flags=flags)
     backend.check = backend_check(checks, backend)
     return bytes(backend)
+
+
+def _rewrite(ranges: Ranges | None) -> bytes:
+    """struct src_ip_rewrite; None: off."""
+    rewrite = abi.struct("src_ip_rewrite")()
+    if ranges:
+        rewrite.net, rewrite.mask, rewrite.new_net = (int.from_bytes(ip(one)) for one in ranges)
+        rewrite.check = rewrite_check(rewrite)
+    return bytes(rewrite)
 
 
 def _hash_of(endpoint: Endpoint) -> int:
@@ -442,14 +452,14 @@ class Tables:
     def erase_chunks(self, vip: str, port: int, proto: int) -> None:
         self._erase(self._segments[service_key(vip, port, proto)])
 
-    def set_rewrite(self, ranges: tuple[str, str, str] | None) -> None:
-        """Network, mask, new network; None switches it off."""
-        value = (
-            abi.pack("src_ip_rewrite", net=ranges[0], new_net=ranges[2], mask=ranges[1], enabled=1)
-            if ranges
-            else bytes(abi.size("src_ip_rewrite"))
-        )
-        self._write("src_ip_rewrite", bytes(4), value)
+    def set_rewrite(self, ranges: Ranges | None) -> None:
+        """None switches it off."""
+        self._write("src_ip_rewrite", bytes(4), _rewrite(ranges))
+
+    def half_write_rewrite(self, before: Ranges | None, after: Ranges | None, written: int) -> None:
+        """Leaves what is there while the kernel writes one setting over another: so many words are written."""
+        done = 4 * written
+        self._write("src_ip_rewrite", bytes(4), _rewrite(after)[:done] + _rewrite(before)[done:])
 
     def session(self, flow: Flow) -> Session | None:
         """What packets of this flow find."""

@@ -15,6 +15,7 @@ from tests.datapath.lab import (
     UDP_EXCHANGE,
     Exchange,
     Lab,
+    assert_dropped,
     assert_out,
 )
 from tests.datapath.packets import (
@@ -37,9 +38,10 @@ from tests.datapath.packets import (
     quote,
     tcp,
 )
-from tests.datapath.tables import SHORT_TIMEOUTS
+from tests.datapath.tables import SHORT_TIMEOUTS, Ranges
 
 RANGES = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
+OTHER_RANGES = (CLIENT, "255.255.255.255", "10.7.0.9")
 VIRTUAL_CLIENT = "10.9.8.1"
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -101,6 +103,35 @@ def test_changed_range_is_for_new_sessions(lab: Lab, exchange: Exchange) -> None
     lab.tables.set_rewrite(None)
     request = exchange.request(CLIENT, VIP, PLAIN, sport=6)
     expected = exchange.request(CLIENT, SERVER, PLAIN, sport=6, dport=SERVER_PORT)
+    assert_out(lab.from_client(request), SERVER_IF, expected)
+
+
+@pytest.mark.parametrize("written", [1, 2, 3], ids="{} of 4 words".format)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(RANGES, OTHER_RANGES), (OTHER_RANGES, RANGES), (RANGES, None)],
+    ids=["one", "other", "off"],
+)
+def test_half_of_a_setting_is_for_nobody(
+    lab: Lab, before: Ranges, after: Ranges | None, written: int
+) -> None:
+    """While the kernel writes the setting, a new session could get one network's part of it and the other one's."""
+    lab.serve((SERVER, SERVER_PORT))
+    lab.tables.set_rewrite(RANGES)
+    session = UDP_EXCHANGE.request(CLIENT, VIP, PLAIN)
+    expected = UDP_EXCHANGE.request(VIRTUAL_CLIENT, SERVER, PLAIN, dport=SERVER_PORT)
+    assert_out(lab.from_client(session), SERVER_IF, expected)
+    lab.tables.half_write_rewrite(before, after, written)
+    assert_dropped(lab.from_client(UDP_EXCHANGE.request(CLIENT, VIP, PLAIN, sport=5)))
+    assert lab.count("table_changed") == 1
+    assert_out(lab.from_client(session), SERVER_IF, expected)
+
+
+def test_a_setting_whose_first_words_are_written_is_not_in_force(lab: Lab) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.tables.half_write_rewrite(None, RANGES, 3)
+    request = UDP_EXCHANGE.request(CLIENT, VIP, PLAIN)
+    expected = UDP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)
     assert_out(lab.from_client(request), SERVER_IF, expected)
 
 
