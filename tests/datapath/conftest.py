@@ -11,7 +11,7 @@ from pcnhost.engine.compile import keep_results
 from pcnhost.engine.compiled import Cache
 from pcnhost.engine.source import Hook
 from testbed.host import COMPILE_CACHE
-from tests.datapath.harness import Datapath, copies, timeless_copies
+from tests.datapath.harness import Datapath, Way, copies, timeless_copies
 from tests.datapath.lab import Lab
 from tests.datapath.tables import Tables
 
@@ -31,9 +31,10 @@ def kept_programs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    """Compiles each program once, and only when a test wants it."""
-    with copies(Datapath) as copy:
+def datapaths(request: pytest.FixtureRequest) -> Iterator[Callable[[Hook], Datapath]]:
+    """Compiles each program once, and only when a test wants it; another copy for tests marked with through()."""
+    way = getattr(request, "param", Way.BOTH)
+    with copies(lambda hook: Datapath(hook, way=way)) as copy:
         yield copy
 
 

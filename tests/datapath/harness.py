@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+import pytest
+
 from codegen.datapath import join
 from pcnhost.engine import bpf, source
 from pcnhost.engine.compile import Module, compile_text
@@ -149,6 +151,11 @@ class Way(Enum):
     MOVING = "moving"  # both, and find_session() has the session moved to `clients` after its first lookup
     MOVING_LATER = "moving later"  # both, and the functions that look in the tables later do
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
+
+
+def through(way: Way) -> pytest.MarkDecorator:
+    """For tests whose `lab` has another copy of the program than usual."""
+    return pytest.mark.parametrize("datapaths", [way], ids=[way.value], indirect=True)
 
 
 _OTHER_LOOKUPS = {  # code, and the functions whose lookups it replaces; it is put before the first one

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from pcnhost.engine.source import Hook
 from tests.datapath import talk
-from tests.datapath.harness import Datapath, Way, copies
+from tests.datapath.harness import Way, through
 from tests.datapath.lab import EXCHANGES, PING_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
 from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP
 
 THIRD_SERVER = "10.1.0.3"
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
+pytestmark = through(Way.MISSING)
 
 
-@pytest.fixture(scope="module")
-def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    with copies(lambda hook: Datapath(hook, way=Way.MISSING)) as copy:
-
-        def fresh(hook: Hook) -> Datapath:
-            datapath = copy(hook)
-            datapath.forget_lookups()
-            return datapath
-
-        yield fresh
+@pytest.fixture
+def lab(lab: Lab) -> Lab:
+    lab.datapath.forget_lookups()
+    return lab
 
 
 def request(lab: Lab, exchange: Exchange, flags: str = "A", sport: int = 40_000) -> None:

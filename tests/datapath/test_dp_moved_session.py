@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from pcnhost.engine.source import Hook
 from tests.datapath import talk
-from tests.datapath.harness import Datapath, Way, copies
+from tests.datapath.harness import Way, through
 from tests.datapath.lab import CLIENT_IF, EXCHANGES, SERVER_IF, TCP_EXCHANGE, Exchange, Lab, assert_out
 from tests.datapath.packets import CLIENT, OTHER_VIP, PLAIN, SERVER, SERVER_PORT, VIP, VIP_PORT
 from tests.datapath.test_dp_rewrite import RANGES, VIRTUAL_CLIENT
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
-while_looking = pytest.mark.parametrize("datapaths", [Way.MOVING], ids=["found"], indirect=True)
-afterwards = pytest.mark.parametrize("datapaths", [Way.MOVING_LATER], ids=["later"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def datapaths(request: pytest.FixtureRequest) -> Iterator[Callable[[Hook], Datapath]]:
-    with copies(lambda hook: Datapath(hook, way=request.param)) as copy:
-        yield copy
+while_looking = through(Way.MOVING)
+afterwards = through(Way.MOVING_LATER)
 
 
 @while_looking

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from pcnhost.engine.source import Hook
-from tests.datapath.harness import Datapath, Way, copies
+from tests.datapath.harness import Way, through
 from tests.datapath.lab import SERVER_IF, Lab, assert_out
 from tests.datapath.packets import (
     CLIENT,
@@ -23,12 +18,7 @@ from tests.datapath.packets import (
 )
 
 
-@pytest.fixture(scope="module")
-def datapaths() -> Iterator[Callable[[Hook], Datapath]]:
-    with copies(lambda hook: Datapath(hook, way=Way.OVERTAKEN)) as copy:
-        yield copy
-
-
+@through(Way.OVERTAKEN)
 def test_a_fragment_that_the_first_one_overtakes_follows_it(lab: Lab) -> None:
     """Held, it would wait for somebody to release it until it is given up, and so would those after it."""
     lab.serve((SERVER, SERVER_PORT))

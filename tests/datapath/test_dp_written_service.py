@@ -3,27 +3,19 @@ both must not mislead it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from socket import IPPROTO_TCP
 
 import pytest
 
-from pcnhost.engine.source import Hook
 from tests.datapath import talk
-from tests.datapath.harness import Datapath, Way, copies
+from tests.datapath.harness import Way, through
 from tests.datapath.lab import PING_EXCHANGE, UDP_EXCHANGE, Exchange, Lab
 from tests.datapath.packets import OTHER_SERVER, SERVER, SERVER_PORT, VIP, VIP_PORT
 
 THIRD_SERVER = "10.1.0.3"
 without_handshake = pytest.mark.parametrize("exchange", [UDP_EXCHANGE, PING_EXCHANGE], ids=str)
-later = pytest.mark.parametrize("datapaths", [Way.WRITING], ids=["later"], indirect=True)
-prefetched = pytest.mark.parametrize("datapaths", [Way.PREFETCHED], ids=["prefetched"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def datapaths(request: pytest.FixtureRequest) -> Iterator[Callable[[Hook], Datapath]]:
-    with copies(lambda hook: Datapath(hook, way=request.param)) as copy:
-        yield copy
+later = through(Way.WRITING)
+prefetched = through(Way.PREFETCHED)
 
 
 @later
