@@ -144,16 +144,18 @@ static __always_inline action_t handle_packet(struct CTXTYPE *ctx, struct packet
 static __always_inline int handle_rx(struct CTXTYPE *ctx, struct pkt_metadata *md) {
   __u32 index = md->in_port;
   struct packet pkt = {};
-  struct port *in = ports.lookup(&index);
-  if (!in || in->side == SIDE_NONE) {
+  struct port role = port_at(index);
+  if (role.side == SIDE_NONE) {
     decided(NO_ROLE, index);
     return carry_out(ctx, md, &pkt, drop(EVENT_DROP_PORT_NOT_READY), false);
   }
 
-  __u32 out = take_fast_path(ctx, in);
+  __u32 out = take_fast_path(ctx, &role);
   if (out != NO_FAST_PATH) return send_out(ctx, md, out);
   pkt.scratch = clean_scratch();
   if (!pkt.scratch) return RX_DROP; /* for the verifier: it is always there */
+  struct port *in = &pkt.scratch->in;
+  *in = role;
   pkt.tuple.side = in->side;
   action_t action = handle_packet(ctx, &pkt, in, index);
   if (pkt.first_fragment) note_first_fragment(&pkt, action);

@@ -160,26 +160,31 @@ PortTable::Roles PortTable::roles_of(const PortSet &wanted) const {
 }
 
 // Roles end before others begin, and nobody gets one while a packet under way may still act on those that
-// ended: it would leave by an index that is another port's now.
+// ended: it would leave by an index that is another port's now. A port that only gets another way out stays
+// the same port for its sessions, also if this process ends in between.
 void PortTable::publish(const Roles &roles) {
   PortMaps maps(cube_);
   bool ended = false;
   for (uint32_t index = 0; index < MAX_PORTS; ++index) {
     const auto old = maps.ports.get(index);
     const auto &wanted = roles.ports[index];
-    const bool same = old.side == wanted.side && old.out == wanted.out && old.generation == wanted.generation;
-    if (old.side == abi::SIDE_NONE || same) continue;
-    maps.ports.set(index, abi::port{});
+    const bool stays = old.side == wanted.side && old.generation == wanted.generation;
+    if (old.side == abi::SIDE_NONE || (stays && old.out == wanted.out)) continue;
+    maps.ports.set(index, stays ? abi::port{old.side, old.multi, NO_PORT, old.generation} : abi::port{});
     ended = true;
   }
+  auto missing = roles.frontends;
   for (const auto &[ip, index] : maps.frontends.get_all()) {
-    const auto found = roles.frontends.find(ip);
-    if (found != roles.frontends.end() && found->second == index) continue;
+    const auto found = missing.find(ip);
+    if (found != missing.end() && found->second == index) {
+      missing.erase(found);  // writing it again could hide it from a packet, as with services
+      continue;
+    }
     maps.frontends.remove(ip);
     ended = true;
   }
   if (ended) wait_for_packets();
-  for (const auto &[ip, index] : roles.frontends) maps.frontends.set(ip, index);
+  for (const auto &[ip, index] : missing) maps.frontends.set(ip, index);
   for (uint32_t index = 0; index < MAX_PORTS; ++index) maps.ports.set(index, roles.ports[index]);
 }
 

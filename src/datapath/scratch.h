@@ -22,6 +22,7 @@ struct egress {
 };
 
 struct scratch {
+  struct port in; /* where the packet came in */
   struct session session;
   struct service_head head; /* of the service that was looked at last */
   struct fragment note;

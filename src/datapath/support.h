@@ -73,6 +73,17 @@ static __always_inline bool is_backend(__be32 ip, __be16 port, __u8 proto) {
 /* Whether some service has this address. */
 static __always_inline bool is_vip(__be32 address) { return vips.lookup(&address) != 0; }
 
+/* What the port with this index is at one moment: read at once, because it may change while the packet is
+ * under way. Without role (SIDE_NONE) if there is none. */
+static __always_inline struct port port_at(__u32 index) {
+  struct port *entry = ports.lookup(&index);
+  union {
+    __u64 word;
+    struct port port;
+  } copy = {.word = entry ? LOAD_ONCE(*(__u64 *)entry) : 0};
+  return copy.port;
+}
+
 /* The FRONTEND port of a local client, for packets that no session sends elsewhere. */
 static __always_inline __u32 frontend_port_of(__be32 ip) {
   __u16 *index = frontends.lookup(&ip);

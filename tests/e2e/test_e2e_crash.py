@@ -251,9 +251,12 @@ def test_a_kill_loses_nothing(lab: Lab, tmp_path: Path) -> None:
     assert host.answers()
     topology.create_multi(host.api, "lb1", network)
     backends = [{"ip": ip, "port": topology.SERVER_PORT} for ip in network.server_ips]
-    host.api.post(f"{CUBE}/service/{VIP}/80/TCP", {"backend": backends})
-    static = _found(host.api)
+    path = f"{CUBE}/service/{VIP}/80/TCP"
+    host.api.post(path, {"backend": backends})
     holder = Holder(lab, network.clients[0], VIP, 80, CONNECTIONS)
+    # Its connections stay; one whose session is forgotten goes to the other server, which refuses it.
+    host.api.patch(f"{path}/backend/{network.server_ips[0]}/weight", 0)
+    static = _found(host.api)
 
     pause = threading.Event()
     writers = [Writer(host, n, pause, lab.link(f"w{n}", lab.namespace(f"w{n}"))) for n in range(1, 4)]

@@ -406,7 +406,8 @@ def test_no_connection_waits_for_a_source_port(scene: Scene) -> None:
                 accepted.append(scene.accept(listening)[0])
         return longest
 
-    connect_all(VIP, range(20000, 24000))
-    longest = connect_all(OTHER_VIP, range(20000, 20400))
-    assert len(accepted) == 4400
+    # Half of the ports below 1024 are in use then: of 100 connections, about 15 would get none with two attempts.
+    connect_all(VIP, range(500, 1000))
+    longest = connect_all(OTHER_VIP, range(500, 600))
+    assert len(accepted) == 600
     assert longest < 0.9, "a SYN was lost, and sent again after a second"

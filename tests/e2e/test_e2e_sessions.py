@@ -116,7 +116,7 @@ def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
     assert lost == []
 
 
-# Uploads over one connection until standard input ends, then says how many.
+# Uploads over one connection until standard input ends; says when the first one is done, and how many at the end.
 UPLOADS = f"""
 import http.client, select, sys
 connection = http.client.HTTPConnection("{VIP}", 80, timeout=10)
@@ -125,6 +125,8 @@ while not select.select([sys.stdin], [], [], 0)[0]:
     connection.request("PUT", "/", body=bytes(3_000_000))
     assert len(connection.getresponse().read()) == 64
     count += 1
+    if count == 1:
+        print("begun", flush=True)
 print(count)
 """
 
@@ -138,8 +140,13 @@ def test_a_transfer_survives_a_syn_flood(tmp_path: Path) -> None:
         topology.create_multi(api, "lb1", network)
         backends = [{"ip": ip, "port": topology.SERVER_PORT} for ip in network.server_ips]
         api.post(TCP_PATH, {"backend": backends})
+        first, second = (f"{TCP_PATH}/backend/{server}/weight" for server in network.server_ips)
+        api.patch(second, 0)
         send = sender(first_program(lab.state_dir), in_port=1)
         transfer = lab.start([sys.executable, "-c", UPLOADS], network.clients[0])
+        assert transfer.stdout and transfer.stdout.readline() == "begun\n"
+        api.patch(second, 1)
+        api.patch(first, 0)  # without its session, the transfer would go to the second one
         for number in range(1_000_000):
             send(flow(number, prefix="10.12"), SYN)
         assert transfer.poll() is None, "the transfer broke"

@@ -120,11 +120,14 @@ class Track:
         self._enter = self._load("enter", hook, maps)
         leave = self._load("leave", hook, maps)
         bpf.update(nodes, bpf.u32(_LEAVE_NODE), bpf.u32(leave))
-        peers = kernel.open_map(directory / "_POLYCUBE_peers")
+        self._peers = kernel.open_map(directory / "_POLYCUBE_peers")
+        self.connect_ports()
+        self._fds = [self._enter, leave, self._peers, *set(maps.values())]
+
+    def connect_ports(self) -> None:
+        """Makes `leave` the neighbour of every port; once more after ports were removed or added."""
         for port in range(8):
-            peer = struct.pack("=II8x", 0, target(port, _LEAVE_NODE))
-            bpf.update(peers, bpf.u32(port), peer)
-        self._fds = [self._enter, leave, peers, *set(maps.values())]
+            bpf.update(self._peers, bpf.u32(port), struct.pack("=II8x", 0, target(port, _LEAVE_NODE)))
 
     def _load(self, name: str, hook: Hook, maps: dict[str, int]) -> int:
         return bpf.load_program(PROGRAM_TYPES[hook], name, self._module.linked(name, maps))
