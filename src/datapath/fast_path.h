@@ -37,10 +37,11 @@ static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt)
 }
 
 /* Whether the session's entry stays as it is. The first packet of a tick renews `last_seen`, on the full
- * path. */
-static __always_inline bool is_steady(const struct session *session, __u8 proto, bool from_client,
-                                      __u32 now) {
+ * path; one that comes in elsewhere may note another port there. */
+static __always_inline bool is_steady(const struct session *session, __u8 proto, const struct port *in,
+                                      bool from_client, __u32 now) {
   if (session->last_seen != now) return false;
+  if (from_client && session->port_generation != in->generation) return false;
   if (proto == PROTO_TCP) return session->state == SESSION_ESTABLISHED;
   if (session->state != SESSION_ANSWERED && session->state != SESSION_ESTABLISHED) return false;
   if (!from_client || session->flags & SESSION_FLAG_DIRECT) return true;
@@ -76,7 +77,7 @@ static __always_inline __u32 take_fast_path(struct CTXTYPE *ctx, const struct po
     return out;
   }
   if (!copy_session(entry, &session) || !matches(&session, &pkt.tuple, from_client)) return NO_FAST_PATH;
-  if (!is_steady(&session, pkt.tuple.proto, from_client, now)) return NO_FAST_PATH;
+  if (!is_steady(&session, pkt.tuple.proto, in, from_client, now)) return NO_FAST_PATH;
   struct translation to = translation_of(&session, from_client);
   struct egress egress = {
       .daddr = to.daddr, .port_generation = session.port_generation, .port = session.port};

@@ -176,8 +176,7 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, session);
   if (outcome != OPENED) return outcome;
   session->last_seen = now;
-  session->port = in_index;
-  session->port_generation = in->generation;
+  locate_client(session, in, in_index);
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks whether the backend is still there */
   session->place_number = 0;

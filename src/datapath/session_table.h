@@ -219,9 +219,24 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
 }
 
 /*
- * Notes that the session lives, and where its client is. Writes once a tick, when the state changes, and when
- * the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1). The entry's memory may
- * be another session's by now, after lookups in other tables: nothing is written there then.
+ * Notes where the client is: at the port that has its address; if none has, where this packet came in. So
+ * nobody draws another client's answers to a port of its own. Returns whether the client was elsewhere.
+ */
+static __always_inline bool locate_client(struct session *session, const struct port *in, __u16 in_index) {
+  __u32 own = in->multi ? frontend_port_of(session->front.client) : NO_PORT;
+  bool is_elsewhere = own != NO_PORT && own != in_index;
+  __u32 generation = is_elsewhere ? port_at(own).generation : in->generation;
+  bool moves = session->port_generation != generation;
+  session->port = is_elsewhere ? own : in_index;
+  session->port_generation = generation;
+  return moves;
+}
+
+/*
+ * Notes that the session lives, and where its client is. Writes once a tick, when the state or the place
+ * changes, and when the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1). The
+ * entry's memory may be another session's by now, after lookups in other tables: nothing is written there
+ * then.
  */
 static __always_inline void refresh(struct session *session, const struct lookup *found,
                                     const struct packet *pkt, __u32 now, const struct port *in,
@@ -231,16 +246,14 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool confirms = confirms_session(session, pkt, found->from_client);
   bool promotes = found->table == TABLE_OPENINGS && confirms;
   bool leaves_place = session->place_number && confirms;
-  bool is_known = session->last_seen == now || pkt->tcp_flags & TCP_RST;
+  bool moves = found->from_client && session->port_generation != in->generation &&
+               locate_client(session, in, in_index);
+  bool is_known = (session->last_seen == now && !moves) || pkt->tcp_flags & TCP_RST;
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
   session->last_seen = now;
   session->state = state;
-  if (found->from_client) {
-    session->port = in_index;
-    session->port_generation = in->generation;
-  }
   if (is_entry_of(found->entry, session)) write_state(found->entry, session);
   if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))

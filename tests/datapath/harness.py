@@ -177,7 +177,7 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
         text = re.sub(r"(#define RETIRED_ENTRIES) .*", rf"\1 {RETIRED_ENTRIES}", text)
         text = re.sub(r"(#define UNCONFIRMED_ENTRIES) .*", rf"\1 {UNCONFIRMED_ENTRIES}", text)
     if way is Way.FULL:
-        text = _replaced(text, "= take_fast_path(ctx, in);", "= NO_FAST_PATH;")
+        text = _replaced(text, "= take_fast_path(ctx, &role);", "= NO_FAST_PATH;")
     if way is Way.COUNTED:
         handle_rx = "if (out != NO_FAST_PATH) return send_out(ctx, md, out);"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))

@@ -411,12 +411,15 @@ class Model:
         end = client_of(session.request)
         opening = self.openings.get(end)
         confirms_now = confirms and opening is not None and opening.request == session.request
+        way_back = session.port, session.generation
+        if found.from_client and session.generation != self.ports[in_port].generation:
+            way_back = self._way_back(session.client[0], in_port)
+        moves = way_back[1] != session.generation
         repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
-        if repeats or (before == (state, self.now) and not confirms_now):
+        if repeats or (before == (state, self.now) and not confirms_now and not moves):
             return
         session.state, session.seen = state, self.now
-        if found.from_client:
-            session.port, session.generation = in_port, self.ports[in_port].generation
+        session.port, session.generation = way_back
         promotes = confirms and found.table == "openings"
         if found.table == "flows" or not session.is_plain:
             promotes |= self._refresh_partner(session, found.from_client) and confirms
@@ -513,8 +516,8 @@ class Model:
         state = "opening"
         if proto == IPPROTO_TCP and flags & (SYN | ACK) == ACK:
             state = "client closed" if flags & FIN else "established"
-        generation = self.ports[in_port].generation
-        session = Session(client, vip, visible, backend, proto, state, self.now, in_port, generation)
+        way_back = self._way_back(client[0], in_port)
+        session = Session(client, vip, visible, backend, proto, state, self.now, *way_back)
         session.direct = service is None
         if not flags & RST:
             self._take_source_port(session, made.ports[0], found)
@@ -614,6 +617,11 @@ class Model:
             return client
         _, mask, new_network = self.rewrite
         return (new_network | int.from_bytes(client) & ~mask).to_bytes(4)
+
+    def _way_back(self, client: Address, in_port: int) -> tuple[int, int]:
+        """The port of a client, and its generation: the one with its address, or where its packet came in."""
+        port = self.frontends.get(client, in_port) if self.multi else in_port
+        return port, self.ports[port].generation
 
     def _egress(self, port: Port, out: int, generation: int, client: Address) -> int | None:
         if port.side == FRONTEND:

@@ -8,6 +8,7 @@ from pcnhost.engine.source import Hook
 from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
+    OTHER_CLIENT_IF,
     SERVER_IF,
     TCP_EXCHANGE,
     Exchange,
@@ -102,3 +103,51 @@ def test_client_with_an_address_of_no_port(lab: Lab, exchange: Exchange) -> None
     lab.from_other_client(exchange.request(STRANGER, VIP, PLAIN))
     expected = exchange.answer(VIP, STRANGER, PLAIN, sport=VIP_PORT)
     assert_out(lab.from_server(exchange.answer(SERVER, STRANGER, PLAIN)), lab.other_client_if, expected)
+
+
+def request(lab: Lab, exchange: Exchange, port: int, client: str = CLIENT, flags: str = "A") -> None:
+    packet = exchange.request(client, VIP, PLAIN, flags=flags)
+    expected = exchange.request(client, SERVER, PLAIN, dport=SERVER_PORT, flags=flags)
+    assert_out(lab.datapath.send(port, packet), SERVER_IF, expected)
+
+
+@in_multi_mode
+@each_exchange
+@pytest.mark.parametrize("forged", ["FA", "R", "S", "A", ""], ids=["fin", "rst", "syn", "ack", "nothing"])
+def test_a_forged_packet_by_another_port_takes_no_answers_away(
+    lab: Lab, exchange: Exchange, forged: str
+) -> None:
+    """Whoever sends as a client that has a port of its own, in a later tick than the client."""
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, exchange, CLIENT_IF, flags="S")
+    answered(lab, exchange, CLIENT_IF)
+    request(lab, exchange, CLIENT_IF)
+    lab.tables.age(1)
+    request(lab, exchange, OTHER_CLIENT_IF, flags=forged)
+    answered(lab, exchange, CLIENT_IF)
+
+
+@in_multi_mode
+@each_exchange
+def test_a_session_that_a_forged_packet_opens_answers_the_client(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    request(lab, exchange, OTHER_CLIENT_IF, flags="S")
+    answered(lab, exchange, CLIENT_IF)
+
+
+@in_multi_mode
+@each_exchange
+def test_a_client_behind_a_router_is_where_it_has_sent_last(lab: Lab, exchange: Exchange) -> None:
+    """Also when its packet is not the first one of a tick."""
+    lab.serve((SERVER, SERVER_PORT))
+
+    def answer(port: int) -> None:
+        expected = exchange.answer(VIP, STRANGER, PLAIN, sport=VIP_PORT)
+        assert_out(lab.from_server(exchange.answer(SERVER, STRANGER, PLAIN)), port, expected)
+
+    request(lab, exchange, OTHER_CLIENT_IF, STRANGER, "S")
+    answer(OTHER_CLIENT_IF)
+    request(lab, exchange, OTHER_CLIENT_IF, STRANGER)
+    answer(OTHER_CLIENT_IF)
+    request(lab, exchange, CLIENT_IF, STRANGER)
+    answer(CLIENT_IF)
