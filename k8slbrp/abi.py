@@ -15,6 +15,7 @@ HEADER = next(
     path for path in (_HERE / "abi.h", _HERE.parent / "src" / "datapath" / "abi.h") if path.exists()
 )
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}(.*?);", re.MULTILINE | re.DOTALL)
+_UNION = re.compile(r"^  union \{(.*?)^  \};", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"(?:struct )?(\w+)\s+(\w+)\s*((?:\[\w+\])*)(?:\s*:\s*(\d+))?")
 _ENUM = re.compile(r"^enum (\w+) \{(.*?)\};", re.MULTILINE | re.DOTALL)
 _MEMBER = re.compile(r"(\w+)\s*=\s*(\d+)")
@@ -30,8 +31,8 @@ _NUMBERS: dict[str, Any] = {
 
 def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
     """The constants and the structures of a header. A field that is not understood raises ValueError, because all
-    after it would be read from the wrong place; so does a member of an enum without a number. Structures with a union
-    are left out."""
+    after it would be read from the wrong place; so does a member of an enum without a number. Members of a union
+    are members of its structure."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     constants: dict[str, int] = {}
     for name, value in re.findall(r"^#define (\w+) (\(?[\w <*/]+\)?)$", text, re.MULTILINE):
@@ -41,14 +42,23 @@ def read(text: str) -> tuple[dict[str, int], dict[str, Any]]:
         constants |= dict(_member(name, member.strip()) for member in body.split(",") if member.strip())
     types = dict(_NUMBERS)
     for name, body, attributes in _STRUCT.findall(text):
-        if re.search(r"\bunion\b", body):
-            continue
-        lines = [line.strip() for line in body.split(";") if line.strip()]
-        members: dict[str, Any] = {"_fields_": [_field(name, line, constants, types) for line in lines]}
+        members: dict[str, Any] = {"_anonymous_": []}
+        for union in _UNION.findall(body):
+            fields = [_field(name, line, constants, types) for line in _lines(union)]
+            anonymous = f"union{len(members['_anonymous_'])}"
+            members["_anonymous_"].append(anonymous)
+            types[anonymous] = type(anonymous, (ctypes.Union,), {"_fields_": fields})
+            body = _UNION.sub(f"{anonymous} {anonymous};", body, count=1)
+        members["_fields_"] = [_field(name, line, constants, types) for line in _lines(body)]
         if "packed" in attributes:
             members["_pack_"] = 1
         types[name] = type(name, (ctypes.Structure,), members)
-    return constants, {name: kind for name, kind in types.items() if name not in _NUMBERS}
+    structures = {name: kind for name, kind in types.items() if isinstance(kind, type(ctypes.Structure))}
+    return constants, structures
+
+
+def _lines(body: str) -> list[str]:
+    return [line.strip() for line in body.split(";") if line.strip()]
 
 
 def _member(enum: str, text: str) -> tuple[str, int]:

@@ -358,12 +358,15 @@ struct session {
   __u32 check;           /* hash of front and back */
   __u32 last_seen;       /* tick */
   __u32 port_generation; /* of port */
-  __u32 removals;        /* removals[0] when the backend was last found to be there */
-  __u16 port;            /* FRONTEND port of the client */
-  __u8 state;            /* enum session_state */
-  __u8 flags;            /* SESSION_FLAG_* */
-  __u16 counter;         /* in `traffic` */
-  __u16 place_number;    /* 0: it has no place in `unconfirmed`; else a random one, which the place repeats */
+  union {
+    __u32 removals;        /* UDP, ICMP: removals[0] when the backend was last found to be there */
+    __u32 server_sequence; /* TCP, until it is confirmed: of the server's last segment; 0: none yet */
+  };
+  __u16 port;         /* FRONTEND port of the client */
+  __u8 state;         /* enum session_state */
+  __u8 flags;         /* SESSION_FLAG_* */
+  __u16 counter;      /* in `traffic` */
+  __u16 place_number; /* 0: it has no place in `unconfirmed`; else a random one, which the place repeats */
 };
 
 /* unconfirmed: the places of sessions in `flows` that are not confirmed. */

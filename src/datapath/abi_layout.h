@@ -110,6 +110,7 @@ ABI_AT(session, check, 24);
 ABI_AT(session, last_seen, 28);
 ABI_AT(session, port_generation, 32);
 ABI_AT(session, removals, 36);
+ABI_AT(session, server_sequence, 36);
 ABI_AT(session, port, 40);
 ABI_AT(session, state, 42);
 ABI_AT(session, flags, 43);

@@ -40,7 +40,7 @@ static __always_inline bool parse_plain(struct CTXTYPE *ctx, struct packet *pkt)
  * path; one that comes in elsewhere may note another port there. */
 static __always_inline bool is_steady(const struct session *session, __u8 proto, const struct port *in,
                                       bool from_client, __u32 now) {
-  if (session->last_seen != now) return false;
+  if (session->last_seen != now || session->place_number) return false; /* the packet may confirm it */
   if (from_client && session->port_generation != in->generation) return false;
   if (proto == PROTO_TCP) return session->state == SESSION_ESTABLISHED;
   if (session->state != SESSION_ANSWERED && session->state != SESSION_ESTABLISHED) return false;

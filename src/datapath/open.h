@@ -103,14 +103,26 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
+  /* Another CPU may have stored a session with such answers since find_source_port(), by client or in
+   * `flows`. Both look after they have stored, so at least one sees the other. */
+  int failed = 0;
   if (by_client && backend_sees_client(session)) {
-    flows.delete(&answer);
-    return OPENED;
+    struct session *old = flows.lookup(&answer);
+    if (!old || same_flow(&old->front, &session->front)) {
+      flows.delete(&answer);
+      return OPENED;
+    }
+    failed = -EEXIST;
+  } else {
+    session->place_number = number;
+    take_place(session, &answer);
+    failed = claim_flow(&answer, session, false);
+    if (!failed && is_taken_by_client(&answer, session)) {
+      remove_flow(answer, session);
+      failed = -EEXIST;
+    }
+    if (!failed && !by_client) failed = claim_flow(&request, session, true);
   }
-  session->place_number = number;
-  take_place(session, &answer);
-  int failed = claim_flow(&answer, session, false);
-  if (!failed && !by_client) failed = claim_flow(&request, session, true);
   if (failed && by_client) { /* else the next packet would find a session without answers */
     struct client_key key = client_key_of_session(session, proto);
     entry == CLIENT_ENTRY_ADDED ? remove_opening(&key) : remove_client(&key);
@@ -178,7 +190,7 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   session->last_seen = now;
   locate_client(session, in, in_index);
   session->state = initial_state(pkt);
-  session->removals = 0; /* its next packet asks whether the backend is still there */
+  session->removals = 0; /* its next packet asks for the backend; in TCP: no server_sequence yet */
   session->place_number = 0;
   if (pkt->tcp_flags & TCP_RST) return OPENED; /* not stored: it ends a session that is unknown */
   outcome = store_session(session, found, old, proto, hash);

@@ -51,6 +51,8 @@ struct icmp_echo {
 #define TCP_HEADER 20
 #define UDP_HEADER 8
 #define ICMP_HEADER 8
+#define TCP_SEQUENCE_OFFSET 4
+#define TCP_ACKNOWLEDGED_OFFSET 8
 #define TCP_FLAGS_OFFSET 13
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -121,6 +123,8 @@ static __always_inline enum packet_class parse_l4(struct CTXTYPE *ctx, struct pa
     pkt->tuple.sport = ports_field->source;
     pkt->tuple.dport = ports_field->dest;
     pkt->tcp_flags = *(__u8 *)(l4 + TCP_FLAGS_OFFSET);
+    pkt->scratch->numbers.sequence = bpf_ntohl(*(__be32 *)(l4 + TCP_SEQUENCE_OFFSET));
+    pkt->scratch->numbers.acknowledged = bpf_ntohl(*(__be32 *)(l4 + TCP_ACKNOWLEDGED_OFFSET));
     return PACKET_FLOW;
   }
   if (proto != PROTO_UDP && proto != PROTO_ICMP) return PACKET_OTHER_IP;

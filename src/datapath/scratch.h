@@ -21,8 +21,15 @@ struct egress {
   bool from_client;
 };
 
+/* Of a TCP segment. A SYN has a number of its own: what follows it has the next one. */
+struct tcp_numbers {
+  __u32 sequence;
+  __u32 acknowledged;
+};
+
 struct scratch {
   struct port in; /* where the packet came in */
+  struct tcp_numbers numbers;
   struct session session;
   struct service_head head; /* of the service that was looked at last */
   struct fragment note;

@@ -193,12 +193,12 @@ static __always_inline bool continues_session(struct session *session, const str
   __u32 *count = removals.lookup(&zero);
   if (!count) return false;
   __u32 removed = *count; /* read before looking: what goes meanwhile is noticed next time */
-  if (!must_accept && session->removals == removed) return true;
+  if (!opens && session->removals == removed) return true;
   enum membership membership = backend_membership(session, proto, &pkt->scratch->head);
   if (membership == NOT_A_MEMBER || (must_accept && membership == MEMBER_DRAINING)) {
     decided(BACKEND_GONE, session->back.server, session->back.server_port);
     return false;
   }
-  if (membership != MEMBERSHIP_CHANGED) session->removals = removed; /* else ask again next time */
+  if (!opens && membership != MEMBERSHIP_CHANGED) session->removals = removed; /* else ask again next time */
   return true;
 }

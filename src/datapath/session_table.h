@@ -4,7 +4,7 @@
  * clients   by client (address, port, protocol): one entry serves both directions, because requests come from
  *           there and answers go there. An established packet costs one lookup of an 8-byte key.
  * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
- *           whose client has not gone on after it, because a server answers forged packets, too. (conntrack
+ *           whose client has not acknowledged it, because a server answers forged packets, too. (conntrack
  *           calls such connections not ASSURED; its own "unconfirmed" is something else.) Confirmed sessions
  *           move to `clients`, so a flood cannot evict them.
  *
@@ -133,7 +133,7 @@ static __always_inline void find_session(struct flow_key *tuple, bool begins, __
 static __always_inline void write_state(struct session *entry, const struct session *session) {
   if (DRY_RUN) return;
   entry->last_seen = session->last_seen;
-  entry->removals = session->removals;
+  entry->removals = session->removals; /* or its server_sequence */
   entry->port_generation = session->port_generation;
   entry->port = session->port;
   entry->state = session->state;
@@ -163,18 +163,33 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
   session->flags = flags;
 }
 
+/* How far a client's acknowledgement may be from the server's last segment: behind it, when segments overtake
+ * each other; ahead, by the data of that segment. Of forged ones, one in 16,384 fits. */
+#define ACK_WINDOW (1 << 17)
+
 /*
- * Whether this packet shows that both sides know of the session: an answer, in TCP the client's next packet
- * after it. A TCP session found in the middle was somebody's before, so an answer is enough, other than a
- * reset. Without ACK a segment shows nothing: its receiver takes nothing from it (RFC 9293, section
- * 3.10.7.4). `session` is as it was before the packet.
+ * Whether this packet shows that both sides know of the session: an answer; in TCP, that the client has seen
+ * one. Servers answer forged packets as well, but whoever forges the next one must know where the server's
+ * sequence numbers are. Without ACK a segment shows nothing: its receiver takes nothing from it (RFC 9293,
+ * section 3.10.7.4). `session` is as it was before the packet.
  */
 static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
                                              bool from_client) {
   if (pkt->tuple.proto != PROTO_TCP) return !from_client;
-  if ((pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK) return false;
-  if (!from_client) return session->state == SESSION_ESTABLISHED || session->state == SESSION_CLIENT_CLOSED;
-  return session->state == SESSION_ANSWERED || session->state == SESSION_SERVER_CLOSED;
+  if (!from_client || (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK) return false;
+  __u32 ahead = pkt->scratch->numbers.acknowledged - session->server_sequence;
+  return session->server_sequence && ahead + ACK_WINDOW < 2 * ACK_WINDOW;
+}
+
+/* Notes where the server's sequence numbers are, until the session is confirmed. Returns whether it did. */
+static __always_inline bool hear_server(struct session *session, const struct lookup *found,
+                                        const struct packet *pkt) {
+  bool is_confirmed = found->table != TABLE_OPENINGS && !session->place_number;
+  if (pkt->tuple.proto != PROTO_TCP || found->from_client || is_confirmed || pkt->tcp_flags & TCP_RST)
+    return false;
+  __u32 sequence = pkt->scratch->numbers.sequence + !!(pkt->tcp_flags & TCP_SYN);
+  session->server_sequence = sequence ? sequence : 1;
+  return true;
 }
 
 /* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
@@ -248,7 +263,8 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool leaves_place = session->place_number && confirms;
   bool moves = found->from_client && session->port_generation != in->generation &&
                locate_client(session, in, in_index);
-  bool is_known = (session->last_seen == now && !moves) || pkt->tcp_flags & TCP_RST;
+  bool hears = hear_server(session, found, pkt);
+  bool is_known = (session->last_seen == now && !moves && !hears) || pkt->tcp_flags & TCP_RST;
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
@@ -316,6 +332,12 @@ static __always_inline bool make_way(struct flow_key *answer, const struct sessi
   if (!is_replaceable(old, session, answer->proto, last)) return false;
   flows.delete(answer);
   return true;
+}
+
+/* Whether another session has an entry by client that takes packets like `answer`. */
+static __always_inline bool is_taken_by_client(struct flow_key *answer, const struct session *session) {
+  struct client_key key = client_key_of(answer);
+  return collides(openings.lookup(&key), answer, session) || collides(clients.lookup(&key), answer, session);
 }
 
 static __always_inline bool is_with_server(const struct session *old, const struct flow_key *answer) {

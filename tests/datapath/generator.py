@@ -104,7 +104,7 @@ class Generator:
         ports = sport.to_bytes(2) + dport.to_bytes(2)
         if proto == IPPROTO_TCP:
             flags = rng.choice(TCP_FLAGS)
-            body = bytearray(ports + rng.randbytes(8) + bytes((0x50, flags)) + bytes(6) + payload)
+            body = bytearray(ports + self._numbers() + bytes((0x50, flags)) + bytes(6) + payload)
         else:
             body = bytearray(ports + (8 + size).to_bytes(2) + bytes(2) + payload)
             if rng.random() < 0.2:
@@ -116,6 +116,13 @@ class Generator:
         if proto == IPPROTO_UDP and body[at : at + 2] == b"\0\0":
             body[at : at + 2] = b"\xff\xff"
         return bytes(body)
+
+    def _numbers(self) -> bytes:
+        """Of sequence and acknowledgement; most often such that one end may have seen what the other one has sent."""
+        rng = self._rng
+        return b"".join(
+            rng.randbytes(4) if rng.random() < 0.2 else rng.randrange(100_000).to_bytes(4) for _ in range(2)
+        )
 
     def _make_sum_zero(self, body: bytearray, src: bytes, dst: bytes, answer: bool) -> None:
         """Chooses the data of a UDP datagram so that its checksum, or what is to become of it, is 0."""

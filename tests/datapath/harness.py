@@ -133,9 +133,17 @@ static __always_inline struct session *openings_lookup(struct client_key *key) {
 """
 
 
+# What fragments of one datagram may do on another CPU.
 _FIRST_FRAGMENT = """
   struct fragment first = {.last_seen = now, .port = NO_PORT, .verdict = FRAGMENT_PASS};
   store_note(key, &first, true);
+"""
+_LATER_FRAGMENT = """
+static __always_inline bool fragments_store(struct fragment_key *key, struct fragment *note, bool replaces) {
+  struct fragment held = {.last_seen = note->last_seen, .port = NO_PORT, .verdict = FRAGMENT_HELD};
+  store_note(key, &held, false);
+  return store_note(key, note, replaces);
+}
 """
 
 
@@ -151,6 +159,7 @@ class Way(Enum):
     MOVING = "moving"  # both, and find_session() has the session moved to `clients` after its first lookup
     MOVING_LATER = "moving later"  # both, and the functions that look in the tables later do
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
+    HELD = "held"  # both; before the first fragment leaves a note, a later one leaves its own
 
 
 def through(way: Way) -> pytest.MarkDecorator:
@@ -158,7 +167,7 @@ def through(way: Way) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("datapaths", [way], ids=[way.value], indirect=True)
 
 
-_OTHER_LOOKUPS = {  # code, and the functions whose lookups it replaces; it is put before the first one
+_OTHER_CALLS = {  # code, and the functions whose lookups, or notes, it replaces; it is put before the first one
     Way.MISSING: (_MISSING, ("find_service",)),
     Way.WRITING: (_WRITING, ("find_service",)),
     Way.PREFETCHED: (_WRITING, ("prefetch_service",)),
@@ -167,6 +176,7 @@ _OTHER_LOOKUPS = {  # code, and the functions whose lookups it replaces; it is p
         _MOVING,
         ("refresh_partner", "remove_session", "make_way", "is_unused", "store_client_entry"),
     ),
+    Way.HELD: (_LATER_FRAGMENT, ("note_first_fragment",)),
 }
 
 
@@ -181,22 +191,24 @@ def _program_text(own_clock: bool, way: Way, sessions: int | None) -> str:
     if way is Way.COUNTED:
         handle_rx = "if (out != NO_FAST_PATH) return send_out(ctx, md, out);"
         text = _COUNTER + _replaced(text, handle_rx, handle_rx.replace("return", "return count_fast_path(),"))
-    if way in _OTHER_LOOKUPS:
-        code, functions = _OTHER_LOOKUPS[way]
-        text = _with_other_lookups(text, code, functions)
+    if way in _OTHER_CALLS:
+        code, functions = _OTHER_CALLS[way]
+        text = _with_other_calls(text, code, functions)
     if way is Way.OVERTAKEN:
         held = "return store_note(key, &note, replaces);"
         text = _replaced(text, held, _FIRST_FRAGMENT + held)
     return _CLOCK + text if own_clock else text
 
 
-def _with_other_lookups(text: str, code: str, functions: Sequence[str]) -> str:
-    """In these functions, `table.lookup()` becomes `table_lookup()`, which `code` brings."""
+def _with_other_calls(text: str, code: str, functions: Sequence[str]) -> str:
+    """In these functions, `table.lookup()` becomes `table_lookup()`, and store_note() fragments_store(): which `code`
+    brings."""
     for index, name in enumerate(functions):
         function = re.compile(rf"^static __always_inline [^\n]*\b{name}\(.*?^\}}$", re.MULTILINE | re.DOTALL)
         (found,) = function.finditer(text)
         body, lookups = re.subn(r"\b(services|clients|openings)\.lookup\(", r"\1_lookup(", found[0])
-        assert lookups
+        body, notes = re.subn(r"\bstore_note\(", "fragments_store(", body)
+        assert lookups or notes
         text = text[: found.start()] + ("" if index else code) + body + text[found.end() :]
     return text
 

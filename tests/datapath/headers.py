@@ -79,6 +79,14 @@ class Datagram:
         return self.data[self.l4 + 13]
 
     @property
+    def sequence(self) -> int:
+        return int.from_bytes(self.data[self.l4 + 4 : self.l4 + 8])
+
+    @property
+    def acknowledged(self) -> int:
+        return int.from_bytes(self.data[self.l4 + 8 : self.l4 + 12])
+
+    @property
     def ports(self) -> tuple[int, int]:
         """Source and destination port. In an echo, the identifier is the asking side's port; the other is 0."""
         if self.proto != IPPROTO_ICMP:

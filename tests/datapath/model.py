@@ -31,6 +31,7 @@ from tests.datapath.model_service import Address, Affinities, Endpoint, Service,
 from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRAGMENT_HOLD, FRAGMENT_RELEASE, FRONTEND, REJECT
 
 SLOW_PATH_BUDGET = 256
+ACK_WINDOW = 1 << 17
 FRAGMENT_TIMEOUT = 30
 STRAGGLER_TICKS = 2
 RESET_TICKS = 240
@@ -75,6 +76,8 @@ class Session:
     port: int
     generation: int
     direct: bool = False
+    confirmed: bool = False
+    server_sequence: int = 0  # of the server's last segment, until the session is confirmed; 0: none
 
     @property
     def request(self) -> FlowKey:
@@ -107,12 +110,8 @@ class Session:
         return (self.request, self.visible, self.backend) == (other.request, other.visible, other.backend)
 
     def take_state(self, other: Session) -> None:
-        self.state, self.seen, self.port, self.generation = (
-            other.state,
-            other.seen,
-            other.port,
-            other.generation,
-        )
+        for name in ("state", "seen", "port", "generation", "confirmed", "server_sequence"):
+            setattr(self, name, getattr(other, name))
 
 
 @dataclass
@@ -408,17 +407,22 @@ class Model:
         session, before = found.session, (found.session.state, found.session.seen)
         state = self._next_state(found, datagram)
         confirms = self._confirms(found, datagram)
+        unconfirmed = not session.confirmed and (found.table != "clients" or not session.is_plain)
+        heard = unconfirmed and self._hear_server(found, datagram)
         end = client_of(session.request)
         opening = self.openings.get(end)
-        confirms_now = confirms and opening is not None and opening.request == session.request
+        confirms_now = confirms and (
+            unconfirmed or (opening is not None and opening.request == session.request)
+        )
         way_back = session.port, session.generation
         if found.from_client and session.generation != self.ports[in_port].generation:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
         repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
-        if repeats or (before == (state, self.now) and not confirms_now and not moves):
+        if repeats or (before == (state, self.now) and not confirms_now and not moves and not heard):
             return
         session.state, session.seen = state, self.now
+        session.confirmed |= confirms
         session.port, session.generation = way_back
         promotes = confirms and found.table == "openings"
         if found.table == "flows" or not session.is_plain:
@@ -429,16 +433,24 @@ class Model:
             self._retire(session)
 
     @staticmethod
+    def _hear_server(found: Found, datagram: Datagram) -> bool:
+        """Notes where the server's sequence numbers are."""
+        if found.session.proto != IPPROTO_TCP or found.from_client or datagram.tcp_flags & RST:
+            return False
+        sequence = datagram.sequence + bool(datagram.tcp_flags & SYN)
+        found.session.server_sequence = sequence % (1 << 32) or 1
+        return True
+
+    @staticmethod
     def _confirms(found: Found, datagram: Datagram) -> bool:
-        """Both sides know of the session: in TCP the client has gone on after an answer."""
+        """Both sides know of the session: in TCP the client has seen what the server has sent."""
         session = found.session
         if session.proto != IPPROTO_TCP:
             return not found.from_client
-        if datagram.tcp_flags & (SYN | ACK | RST) != ACK:
+        if not found.from_client or datagram.tcp_flags & (SYN | ACK | RST) != ACK:
             return False
-        if found.from_client:
-            return session.state in ("answered", "server closed")
-        return session.state in ("established", "client closed")
+        ahead = (datagram.acknowledged - session.server_sequence + ACK_WINDOW) % (1 << 32)
+        return session.server_sequence != 0 and ahead < 2 * ACK_WINDOW
 
     def _refresh_partner(self, session: Session, from_client: bool) -> bool:
         """Whether the partner is an entry in `openings`."""

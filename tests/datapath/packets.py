@@ -59,8 +59,13 @@ def frame(
     return bytes(ether / IP(src=src, dst=dst, options=options, **ip_fields) / l4)
 
 
-def tcp(sport: int, dport: int, flags: str = "A", payload: bytes = PAYLOAD) -> Packet:
-    return TCP(sport=sport, dport=dport, flags=flags, seq=1000, ack=2000) / Raw(payload)
+SEQUENCE = 1000  # of all segments, of clients and servers
+
+
+def tcp(
+    sport: int, dport: int, flags: str = "A", payload: bytes = PAYLOAD, acknowledged: int = SEQUENCE + 1
+) -> Packet:
+    return TCP(sport=sport, dport=dport, flags=flags, seq=SEQUENCE, ack=acknowledged) / Raw(payload)
 
 
 def udp(sport: int, dport: int, payload: bytes = PAYLOAD) -> Packet:

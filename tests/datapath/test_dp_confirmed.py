@@ -6,8 +6,19 @@ from __future__ import annotations
 import pytest
 
 from k8slbrp import abi
-from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Lab
-from tests.datapath.packets import CLIENT, CLIENT_PORT, PLAIN, SERVER, SERVER_PORT, VIP
+from tests.datapath.lab import CLIENT_IF, SERVER_IF, TCP_EXCHANGE, UDP_EXCHANGE, Lab, assert_out
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    PLAIN,
+    SEQUENCE,
+    SERVER,
+    SERVER_PORT,
+    VIP,
+    VIP_PORT,
+    frame,
+    tcp,
+)
 from tests.datapath.talk import answer, request
 
 SEEN = "10.9.8.7"
@@ -73,22 +84,69 @@ def test_what_begins_with_a_segment_without_ack_is_a_handshake(lab: Lab) -> None
 
 
 @pytest.mark.parametrize("flags", [("FA",), ("A", "FA")], ids=["with its FIN", "in the middle"])
-def test_a_half_closed_session_gets_one_with_an_answer(lab: Lab, flags: tuple[str, ...]) -> None:
+def test_a_half_closed_session_gets_one_after_an_answer(lab: Lab, flags: tuple[str, ...]) -> None:
     """Found so late. The server may send for a long time, and the client has no more to say."""
     for one in flags:
         request(lab, VIP, SERVER, one)
-    assert places(lab) == (1, 0)
     answer(lab, VIP, SERVER, "PA")
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
     assert places(lab) == (0, 1)
 
 
 @pytest.mark.parametrize(("flags", "gets_one"), [("A", True), ("R", False), ("RA", False)])
-def test_a_session_found_in_the_middle_gets_one_with_an_answer(lab: Lab, flags: str, gets_one: bool) -> None:
+def test_a_session_found_in_the_middle_gets_one_after_an_answer(lab: Lab, flags: str, gets_one: bool) -> None:
     request(lab, VIP, SERVER, "A")
     request(lab, VIP, SERVER, "A")
-    assert places(lab) == (1, 0)
     answer(lab, VIP, SERVER, flags)
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
     assert places(lab) == ((0, 1) if gets_one else (1, 0))
+
+
+WINDOW = 1 << 17  # bytes, before and after what the server has sent
+
+
+@pytest.mark.parametrize("offset", [-WINDOW - 2, WINDOW, 1 << 31], ids=["before", "after", "far"])
+@pytest.mark.parametrize("flags", ["A", "PA", "FA"])
+def test_who_acknowledges_what_the_server_has_not_sent_has_not_seen_it(
+    lab: Lab, flags: str, offset: int
+) -> None:
+    """Nobody finds out such a forged packet if its checksum is wrong: the server takes no notice of it."""
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    for _ in range(2):
+        acknowledge(lab, offset, flags)
+        answer(lab, VIP, SERVER, "A")  # of whatever the attacker has sent besides
+    assert places(lab) == (1, 0)
+    request(lab, VIP, SERVER, "A")
+    assert places(lab) == (0, 1)
+
+
+@pytest.mark.parametrize("offset", [-WINDOW, 0, WINDOW - 1])
+def test_who_acknowledges_about_what_the_server_has_sent_has_seen_it(lab: Lab, offset: int) -> None:
+    """More, when the server has sent data meanwhile; less, when packets have overtaken each other."""
+    request(lab, VIP, SERVER, "S")
+    answer(lab, VIP, SERVER, "SA")
+    acknowledge(lab, offset)
+    assert places(lab) == (0, 1)
+
+
+@pytest.mark.parametrize("first", ["A", "S"])
+def test_an_acknowledgement_before_the_answer_says_nothing(lab: Lab, first: str) -> None:
+    for flags in (first, "A"):
+        request(lab, VIP, SERVER, flags)
+    for flags in ("SA", "A", "A"):
+        answer(lab, VIP, SERVER, flags)
+    assert places(lab) == (1, 0)
+
+
+def acknowledge(lab: Lab, offset: int, flags: str = "A") -> None:
+    """A packet of the client that acknowledges this much more than the server's SYN."""
+    number = (SEQUENCE + 1 + offset) % (1 << 32)
+    sent = (tcp(CLIENT_PORT, port, flags, acknowledged=number) for port in (VIP_PORT, SERVER_PORT))
+    packet, expected = (frame(CLIENT, to, l4) for to, l4 in zip((VIP, SERVER), sent, strict=True))
+    assert_out(lab.from_client(packet), SERVER_IF, expected)
 
 
 def test_udp_gets_one_with_an_answer(lab: Lab) -> None:

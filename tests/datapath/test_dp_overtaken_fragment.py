@@ -1,4 +1,4 @@
-"""A later fragment is about to be held when the first one passes on another CPU."""
+"""The first fragment of a datagram and a later one at once, on two CPUs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.datapath.packets import (
     frame,
     udp,
 )
+from tests.datapath.tables import FRAGMENT_RELEASE
 
 
 @through(Way.OVERTAKEN)
@@ -26,3 +27,12 @@ def test_a_fragment_that_the_first_one_overtakes_follows_it(lab: Lab) -> None:
     for fragment in (later, last):
         assert_out(lab.from_client(fragment), SERVER_IF, fragment)
     assert lab.count("fragment_held") == 0
+
+
+@through(Way.HELD)
+def test_a_fragment_that_is_held_beside_the_first_one_is_released(lab: Lab) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    first, *_ = fragments(frame(CLIENT, VIP, udp(CLIENT_PORT, VIP_PORT, LONG)))
+    outcome = lab.from_client(first)
+    assert outcome.out == SERVER_IF
+    assert [punt.reason for punt in outcome.punts] == [FRAGMENT_RELEASE]

@@ -99,7 +99,7 @@ MUTANTS = [
     Mutant(
         "flows of datagrams leave a backend that is gone",
         "src/datapath/session.h",
-        "if (!must_accept && session->removals == removed) return true;",
+        "if (!opens && session->removals == removed) return true;",
         "if (!must_accept) return true;",
         (
             "test_a_flow_of_datagrams_moves_to_the_next_server",
