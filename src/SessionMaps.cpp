@@ -42,13 +42,22 @@ void SessionMaps::for_each_entry(const SessionEntry &entry, Visit visit) {
     if (session && session->check == entry.session.check) visit(name, map, key, *session);
   };
   const abi::client_key client{front.client, front.client_port, entry.proto, 0};
-  if (entry.map == SessionMap::Openings) visit_if_there(SessionMap::Openings, openings_, client);
-  if (entry.map != SessionMap::Flows)  // the datapath may have moved it meanwhile
-    visit_if_there(SessionMap::Clients, clients_, client);
+  if (entry.map != SessionMap::Clients) visit_if_there(SessionMap::Openings, openings_, client);
+  // The datapath may have moved it meanwhile; and one whose answers stand in `flows` has an entry here.
+  visit_if_there(SessionMap::Clients, clients_, client);
   const bool sees_client = front.client == back.client && front.client_port == back.client_port;
   if (entry.map != SessionMap::Flows && sees_client) return;
   for (const auto &flow : {flow_of_request(entry), flow_of_answer(entry)})
     visit_if_there(SessionMap::Flows, flows_, flow);
+}
+
+std::optional<SessionEntry> SessionMaps::current(const SessionEntry &entry) {
+  std::optional<SessionEntry> current;
+  for_each_entry(entry, [&](SessionMap name, auto &, const auto &, const abi::session &session) {
+    const SessionEntry found{name, entry.proto, session};
+    if (!current || found.counts()) current = found;
+  });
+  return current;
 }
 
 EntryCounts SessionMaps::remove(const SessionEntry &entry) {
@@ -61,16 +70,10 @@ EntryCounts SessionMaps::remove(const SessionEntry &entry) {
 
 EntryCounts SessionMaps::remove_if_unseen(const SessionEntry &entry) {
   EntryCounts removed{};
-  const auto remove_unseen = [&](SessionMap name, auto &map, const auto &key, const abi::session &session) {
+  for_each_entry(entry, [&](SessionMap name, auto &map, const auto &key, const abi::session &session) {
     if (session.last_seen == entry.session.last_seen)
       removed[static_cast<std::size_t>(name)] += map.remove(key);
-  };
-  for_each_entry(entry, remove_unseen);
-  if (entry.map == SessionMap::Flows) {  // one that is left alone would have no answers
-    SessionEntry of_client = entry;
-    of_client.map = SessionMap::Openings;  // and then `clients`
-    for_each_entry(of_client, remove_unseen);
-  }
+  });
   return removed;
 }
 

@@ -13,6 +13,9 @@ class SessionMaps {
   explicit SessionMaps(const Maps &maps)
       : openings_(maps, "openings"), flows_(maps, "flows"), clients_(maps, "clients") {}
 
+  // What the session is by now; of its entries the one that counts. None: it has gone.
+  std::optional<SessionEntry> current(const SessionEntry &entry);
+
   // All entries of the session. What has come into their places since the walk saw it stays. Returns how many
   // there were.
   EntryCounts remove(const SessionEntry &entry);

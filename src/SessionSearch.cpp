@@ -182,13 +182,18 @@ nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evicti
       SessionMaps maps(cube);
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
-        if (clock.is_past_reset(entry)) removed += maps.remove(entry);
+        if (clock.is_past_reset(entry)) removed += maps.remove_if_unseen(entry);
         if (!selection.fits(entry, clock)) continue;
-        if (reset && can_be_reset(entry))
+        // A packet may have renewed it since the walk has read it, or it was ended by its other entry.
+        const auto current = maps.current(entry);
+        if (!current) continue;
+        clock.at_least(current->session.last_seen);
+        if (!selection.fits(*current, clock)) continue;
+        if (reset && can_be_reset(*current))
           maps.mark(entry, clock.now());
         else
           removed += maps.remove(entry);
-        if (entry.counts()) ++ended;
+        if (current->counts()) ++ended;
       }
     });
   nlohmann::json answer;
