@@ -359,8 +359,13 @@ void ServiceTable::restore(const Wishes &wishes) {
   known_.load(maps);
   const auto found = maps.chunks.get_all();
   const Chunks chunks(found.begin(), found.end());
-  for (const auto &wish : wishes)
-    known_.announce(maps, wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
+  // At once, because what collect() finds announced only it takes for left over.
+  KnownEndpoints::Services services;
+  for (const auto &wish : wishes) {
+    const auto &backends = services[wish.id] = KnownEndpoints::of(wish.id, wish.service->backends);
+    known_.announce(maps, wish.id, backends);
+  }
+  known_.settle(maps, std::move(services), {});
   remove_leftovers(maps, wishes, chunks);
   for (const auto &wish : wishes) {
     TrafficTable::Numbers counters;
@@ -373,10 +378,6 @@ void ServiceTable::restore(const Wishes &wishes) {
   std::set<ServiceId> wanted;
   for (const auto &wish : wishes) wanted.insert(wish.id);
   traffic_.keep_only(wanted);
-  KnownEndpoints::Services services;
-  for (const auto &wish : wishes)
-    services.emplace(wish.id, KnownEndpoints::of(wish.id, wish.service->backends));
-  known_.settle(maps, std::move(services), {});
   known_.drop_leftovers(maps);
   announce_removal(maps);
 }

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from testbed.host import PROJECT, SERVICE_LIBRARY
 
-_PLAN = struct.Struct("=iiiiii")  # struct Plan of preload.cpp: pid, kind, countdown, error, lasting, fired
+_PLAN = struct.Struct(
+    "=iiiiii16s"
+)  # struct Plan of preload.cpp: pid, kind, countdown, error, lasting, fired, map
 _BUILD = PROJECT / "build" / "faults"
 _BRIDGE = PROJECT / "build" / "libpcnhost.so"
 
@@ -29,16 +31,19 @@ ERRORS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """The `number`th operation of a kind from now on fails with `error`, and so do the next ones, `lasting` in all."""
+    """The `number`th operation of a kind from now on fails with `error`, and so do the next ones, `lasting` in all.
+    `map`: only those on the map with this name, if they are on maps."""
 
     kind: int
     number: int
     error: int
     lasting: int = 1
+    map: str = ""
 
 
 class Injector:
-    """`environment` is that of a host whose operations are to fail, once `pid` is set to its process."""
+    """`environment` is that of a host whose operations are to fail, once `pid` is set to its
+    process; until then, of any process with this environment."""
 
     def __init__(self, file: Path) -> None:
         file.write_bytes(bytes(_PLAN.size))
@@ -56,10 +61,11 @@ class Injector:
     @contextmanager
     def armed(self, fault: Fault | None) -> Iterator[None]:
         if fault:
-            self._shared[:] = _PLAN.pack(self.pid, fault.kind, fault.number, fault.error, fault.lasting, 0)
+            plan = (self.pid, fault.kind, fault.number, fault.error, fault.lasting, 0, fault.map.encode())
+            self._shared[:] = _PLAN.pack(*plan)
         yield
-        _, _, countdown, error, lasting, fired = _PLAN.unpack(self._shared[:])
-        self._shared[:] = _PLAN.pack(0, 0, countdown, error, lasting, fired if fault else 0)
+        _, _, countdown, error, lasting, fired, _ = _PLAN.unpack(self._shared[:])
+        self._shared[:] = _PLAN.pack(0, 0, countdown, error, lasting, fired if fault else 0, b"")
 
     @property
     def fired(self) -> bool:

@@ -23,12 +23,13 @@ namespace {
 enum Kind : int32_t { kNone = 0, kMaps = 1, kNetdevs = 2, kAllocations = 3, kRemovals = 4 };
 
 struct Plan {
-  int32_t pid;  // of the process that is meant; its compiler's processes are not
+  int32_t pid;  // of the process that is meant, its compiler's processes are not; 0: any, while it starts
   int32_t kind;
   int32_t countdown;  // 1: the next one fails
   int32_t error;
   int32_t lasting;  // so many fail, one after the other
   int32_t fired;
+  char map[BPF_OBJ_NAME_LEN];  // only its elements; empty: those of any map
 };
 
 Plan *plan() {
@@ -46,8 +47,8 @@ Plan *plan() {
 template <class Spared>
 bool fails(Kind kind, Spared spared) {
   Plan *const wanted = plan();
-  if (!wanted || __atomic_load_n(&wanted->kind, __ATOMIC_ACQUIRE) != kind || wanted->pid != getpid())
-    return false;
+  if (!wanted || __atomic_load_n(&wanted->kind, __ATOMIC_ACQUIRE) != kind) return false;
+  if (wanted->pid != 0 && wanted->pid != getpid()) return false;
   const int32_t left = __atomic_sub_fetch(&wanted->countdown, 1, __ATOMIC_ACQ_REL);
   if (left > 0 || left <= -wanted->lasting) return false;
   if (spared()) {
@@ -123,14 +124,20 @@ Kind kind_of(long command) {
 
 using SystemCall = long(long, ...);
 
-// The kernel has room for an element of an array, so it never refuses to write one.
-bool is_array(SystemCall *next, long attributes) {
+bpf_map_info map_of(SystemCall *next, long attributes) {
   bpf_map_info map{};
   bpf_attr attr{};
   attr.info.bpf_fd = reinterpret_cast<const bpf_attr *>(attributes)->map_fd;
   attr.info.info_len = sizeof(map);
   attr.info.info = reinterpret_cast<uintptr_t>(&map);
-  return next(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) == 0 && map.type == BPF_MAP_TYPE_ARRAY;
+  if (next(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) != 0) map = {};
+  return map;
+}
+
+bool is_meant(SystemCall *next, long attributes) {
+  const Plan *const wanted = plan();
+  return !wanted || !wanted->map[0] ||
+         std::strncmp(map_of(next, attributes).name, wanted->map, BPF_OBJ_NAME_LEN) == 0;
 }
 
 }  // namespace
@@ -143,7 +150,9 @@ extern "C" long syscall(long number, ...) noexcept {
   for (long &one : a) one = va_arg(list, long);
   va_end(list);
   const Kind kind = number == SYS_bpf ? kind_of(a[0]) : kNone;
-  if (kind != kNone && fails(kind, [&] { return kind == kMaps && is_array(next, a[1]); })) {
+  // The kernel has room for an element of an array, so it never refuses to write one.
+  const auto is_spared = [&] { return kind == kMaps && map_of(next, a[1]).type == BPF_MAP_TYPE_ARRAY; };
+  if (kind != kNone && is_meant(next, a[1]) && fails(kind, is_spared)) {
     errno = plan()->error;
     return -1;
   }
