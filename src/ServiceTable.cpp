@@ -207,12 +207,13 @@ void ServiceTable::abandon(Change &change) noexcept {
       for (const auto &[id, numbers] : change.counters_) traffic_.discard(id, numbers);
     });
   if (change.heads_.empty()) return;
+  sources_.leave(std::move(change.sources_));
   attempt("undo a change that was not made", [&] {
     ServiceMaps maps(cube_);
     for (const auto &[id, head] : change.heads_)
-      if (lost_.count(id) == 0)
-        free_chunks(maps, head.first_chunk);  // else collect() does, once it is not in force
-    sources_.discard(maps, std::move(change.sources_));
+      if (lost_.count(id) == 0) free_chunks(maps, head.first_chunk);
+    if (!lost_.empty()) return;  // what is in force instead needs the rest: collect() removes it afterwards
+    sources_.collect(maps);
     for (const auto vip : change.new_vips_) release_vip(maps, vip);
     for (const auto &[id, backends] : change.backends_) known_.withdraw(maps, id, backends);
   });
@@ -267,8 +268,8 @@ void ServiceTable::commit(Change &change) {
     }
   }
   for (const auto &id : change.removed_) release_vip(maps, id.vip);
-  attempt("remove source ranges",
-          [&] { sources_.settle(maps, std::move(change.sources_), change.removed_); });
+  sources_.settle(std::move(change.sources_), change.removed_);
+  if (lost_.empty()) attempt("remove source ranges", [&] { sources_.collect(maps); });
   attempt("note who is a backend",
           [&] { known_.settle(maps, std::move(change.backends_), change.removed_); });
   attempt("settle whose counters are whose", [&] {

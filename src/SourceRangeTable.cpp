@@ -50,9 +50,8 @@ void SourceRangeTable::write(ServiceMaps &maps, const ServiceId &id, const Set &
   for (const auto &range : set.ranges) maps.source_ranges.set(kernel_range(id, set.number, range), 1);
 }
 
-void SourceRangeTable::discard(ServiceMaps &maps, Sets sets) {
+void SourceRangeTable::leave(Sets sets) noexcept {
   while (!sets.empty()) stale_.insert(sets.extract(sets.begin()));
-  collect(maps);
 }
 
 void SourceRangeTable::collect(ServiceMaps &maps) {
@@ -64,7 +63,7 @@ void SourceRangeTable::collect(ServiceMaps &maps) {
   }
 }
 
-void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed) {
+void SourceRangeTable::settle(Sets sets, const std::vector<ServiceId> &removed) noexcept {
   for (auto set = sets.begin(); set != sets.end();) {
     const auto current = set++;
     const auto old = sets_.find(current->first);
@@ -83,7 +82,7 @@ void SourceRangeTable::settle(ServiceMaps &maps, Sets sets, const std::vector<Se
   for (const auto &id : removed) sets.insert(sets_.extract(id));
   // What is in `sets` now has been in force before.
   for (const auto &[_, set] : sets) total_ -= set.ranges.size();
-  discard(maps, std::move(sets));
+  leave(std::move(sets));
 }
 
 void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::service_head> &heads) {

@@ -24,14 +24,14 @@ class SourceRangeTable {
 
   // The set with which a service serves `wanted`: the one it has, or one that is to be written.
   Set next(const ServiceId &id, const SourceRanges &wanted) const;
-  // Throws bad_value when there is no room; discard() takes back what has been written.
+  // Throws bad_value when there is no room; leave() takes back what has been written.
   void write(ServiceMaps &maps, const ServiceId &id, const Set &set) const;
-  // Removes sets that are not in force. That needs no memory; what the kernel does not remove is left for
-  // collect().
-  void discard(ServiceMaps &maps, Sets sets);
+  // These sets are to be removed, unless they are in force. That needs no memory.
+  void leave(Sets sets) noexcept;
+  // Removes what has been left. What the kernel does not remove stays for the next time.
   void collect(ServiceMaps &maps);
-  // From now on services have these sets, others are no more; what they had is removed. That needs no memory.
-  void settle(ServiceMaps &maps, Sets sets, const std::vector<ServiceId> &removed);
+  // From now on services have these sets, others are no more; what they had is left. That needs no memory.
+  void settle(Sets sets, const std::vector<ServiceId> &removed) noexcept;
 
   // After a start: takes over what the entries of an earlier run lead to, and removes all else.
   void load(ServiceMaps &maps, const std::map<ServiceId, abi::service_head> &heads);

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from k8slbrp.maps import count, pins
+from k8slbrp.maps import count, entries, pins, served, service_key, source_ranges
 from tests.faults.injector import ALLOCATIONS, ERRORS, MAPS, NETDEVS, REMOVALS, Fault
 from tests.faults.requests import Request
 from tests.faults.test_faults import CUBE, Host, host  # noqa: F401
@@ -95,27 +96,48 @@ def test_what_could_not_be_removed_is_removed_with_the_next_change(
     assert "cannot remove" in (tmp_path / "log").read_text()
 
 
+def missing(state_dir: Path) -> list[str]:
+    """What entries of services lead to that is not there."""
+    directory = pins(state_dir, CUBE)
+    endpoints = {service_key(key) for key, _ in entries(directory / "endpoints")}
+    vips = {socket.inet_ntoa(key) for key, _ in entries(directory / "vips")}
+    sets = source_ranges(state_dir, CUBE)
+    found = []
+    for key, service in served(state_dir, CUBE).items():
+        found += [f"{key}: {fault}" for fault in service.faults]
+        for ip, port in service.usable | service.drained:
+            if (ip, port, key[2]) not in endpoints:
+                found.append(f"{key}: its backend {ip} is no endpoint")
+        if service.sources and (key, service.sources) not in sets:
+            found.append(f"{key}: it has no source ranges")
+        if key[0] not in vips:
+            found.append(f"{key}: its VIP is not there")
+    return found
+
+
 def test_what_could_not_be_put_back_is_put_back_with_the_next_change(
     host: Host,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    """A list is refused in its second half, and so is the way back."""
+    """A list is refused in its second half, and so is the way back. What is in force meanwhile lacks nothing."""
     again = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP"}
     old = [{**SERVICE, "vip": f"10.96.0.{number}"} for number in (1, 2, 3)]
-    new = [
-        {**one, "backend": [{"ip": "10.20.9.9", "port": 8080}]}
-        for one in [*old, {**SERVICE, "vip": "10.96.0.4"}]
-    ]
+    other = {
+        "backend": [{"ip": "10.20.9.9", "port": 8080}],
+        "source-range": [{"address": "11.0.0.0", "prefix-length": 8}],
+    }
+    new = [{**one, **other} for one in [*old, {**SERVICE, "vip": "10.96.0.4"}]]
     assert host.send(Request("POST", "service", [again, *old]))[0] == 201
     before = host.tree()
     refused = 0
-    for number in [*range(1, 12), *range(1, 20)]:  # once the counters are there, the entries come sooner
+    for number in [*range(1, 15), *range(1, 20)]:  # once the counters are there, the entries come sooner
         with host.injector.armed(Fault(MAPS, number, ERRORS[MAPS][0], lasting=20)):
             status, text = host.send(Request("PUT", "service", [again, *new]))
         refused += "services: " in text
         if status < 400:
             break
         assert host.tree() == before, text
+        assert missing(host.state_dir) == [], text
         assert host.send(AGAIN)[0] < 300
         assert host.differences(host.tree()) == []
         assert host.send(Request("PATCH", "service/10.96.0.9/80/TCP/name", ""))[0] < 300
