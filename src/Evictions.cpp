@@ -35,6 +35,17 @@ Evictions::Sessions Evictions::settle(const Sessions &made, const Sessions &ther
   return {known.openings_evicted, known.clients_evicted};
 }
 
+Evictions::Removals &Evictions::Removals::operator+=(const EntryCounts &entries) {
+  unnoted_ += entries;
+  if (unnoted_.openings + unnoted_.clients >= kMostUnnoted) note();
+  return *this;
+}
+
+void Evictions::Removals::note() {
+  evictions_.note(unnoted_);
+  unnoted_ = {};
+}
+
 void Evictions::note(const Sessions &removed) {
   if (removed.openings == 0 && removed.clients == 0) return;
   auto table = maps_.array<abi::evictions>("evictions");

@@ -25,20 +25,36 @@ class Evictions {
   // Notes how many of those `there` are, and answers how many have been evicted. While sessions come and go
   // it may be too few, which is made up for later; it never shrinks.
   Sessions settle(const Sessions &made, const Sessions &there);
+
+  // What has been removed, noted little by little: what a process that is killed has not noted counts as
+  // evicted, for good.
+  class Removals {
+   public:
+    explicit Removals(Evictions &evictions) : evictions_(evictions) {}
+    Removals &operator+=(const EntryCounts &entries);
+    void note();
+
+   private:
+    static constexpr uint64_t kMostUnnoted = 32;
+
+    Evictions &evictions_;
+    Sessions unnoted_;
+  };
+
   // Runs `remove`, which adds what it removes to its argument: sessions that are over, or that the control
   // plane was told to end. Nobody settles meanwhile: what is removed and not noted yet would count as
   // evicted, for good.
   template <class Remove>
   void while_removing(Remove remove) {
     const std::lock_guard lock(mutex_);
-    Sessions removed;
+    Removals removed(*this);
     try {
       remove(removed);
     } catch (...) {
-      note(removed);
+      removed.note();
       throw;
     }
-    note(removed);
+    removed.note();
   }
 
  private:
