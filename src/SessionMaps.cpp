@@ -62,9 +62,18 @@ std::optional<SessionEntry> SessionMaps::current(const SessionEntry &entry) {
 
 EntryCounts SessionMaps::remove(const SessionEntry &entry) {
   EntryCounts removed{};
-  for_each_entry(entry, [&](SessionMap name, auto &map, const auto &key, const abi::session &) {
+  const auto remove = [&](SessionMap name, auto &map, const auto &key, const abi::session &) {
     removed[static_cast<std::size_t>(name)] += map.remove(key);
-  });
+  };
+  for_each_entry(entry, remove);
+  if (removed[static_cast<std::size_t>(SessionMap::Flows)] == 0) return removed;
+  // A packet that has found one of the entries meanwhile may have made the other one again. Both together are
+  // a session that has begun anew.
+  SessionEntry anywhere = entry;
+  anywhere.map = SessionMap::Flows;
+  uint32_t left = 0;
+  for_each_entry(anywhere, [&](auto &&...) { ++left; });
+  if (left == 1) for_each_entry(anywhere, remove);
   return removed;
 }
 

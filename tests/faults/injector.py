@@ -21,6 +21,7 @@ _BRIDGE = PROJECT / "build" / "libpcnhost.so"
 
 # Kinds of operations, with what the kernel refuses them with.
 MAPS, NETDEVS, ALLOCATIONS, REMOVALS = 1, 2, 3, 4
+WAITS = 0
 ERRORS = {
     MAPS: (errno.ENOMEM, errno.E2BIG, errno.EBUSY, errno.EPERM),
     NETDEVS: (errno.ENOMEM, errno.ENOSPC, errno.EBUSY, errno.EPERM, errno.ENODEV, errno.EEXIST),
@@ -32,7 +33,8 @@ ERRORS = {
 @dataclass(frozen=True)
 class Fault:
     """The `number`th operation of a kind from now on fails with `error`, and so do the next ones, `lasting` in all.
-    `map`: only those on the map with this name, if they are on maps."""
+    `map`: only those on the map with this name, if they are on maps. With WAITS as `error`, the operation waits for
+    resume()."""
 
     kind: int
     number: int
@@ -66,6 +68,10 @@ class Injector:
         yield
         _, _, countdown, error, lasting, fired, _ = _PLAN.unpack(self._shared[:])
         self._shared[:] = _PLAN.pack(0, 0, countdown, error, lasting, fired if fault else 0, b"")
+
+    def resume(self) -> None:
+        *before, _, lasting, fired, name = _PLAN.unpack(self._shared[:])
+        self._shared[:] = _PLAN.pack(*before, errno.EINTR, lasting, fired, name)
 
     @property
     def fired(self) -> bool:

@@ -1,5 +1,6 @@
-// Makes a system call bpf(2), or an allocation of C++, fail, or some of them: to be preloaded into a host,
-// whose own code stays as it is. The file $PCN_FAULTS, mapped by the test as well, says which one.
+// Makes a system call bpf(2), or an allocation of C++, fail, or some of them, or a system call wait: to be
+// preloaded into a host, whose own code stays as it is. The file $PCN_FAULTS, mapped by the test as well,
+// says which one.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@ struct Plan {
   int32_t pid;  // of the process that is meant, its compiler's processes are not; 0: any, while it starts
   int32_t kind;
   int32_t countdown;  // 1: the next one fails
-  int32_t error;
-  int32_t lasting;  // so many fail, one after the other
+  int32_t error;      // 0: it waits until this is another number, and succeeds
+  int32_t lasting;    // so many fail, one after the other
   int32_t fired;
   char map[BPF_OBJ_NAME_LEN];  // only its elements; empty: those of any map
 };
@@ -154,7 +155,8 @@ extern "C" long syscall(long number, ...) noexcept {
   const auto is_spared = [&] { return kind == kMaps && map_of(next, a[1]).type == BPF_MAP_TYPE_ARRAY; };
   if (kind != kNone && is_meant(next, a[1]) && fails(kind, is_spared)) {
     errno = plan()->error;
-    return -1;
+    if (errno) return -1;
+    while (!__atomic_load_n(&plan()->error, __ATOMIC_ACQUIRE)) usleep(1000);
   }
   return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
