@@ -272,10 +272,11 @@ void ServiceTable::commit(Change &change) {
   if (lost_.empty()) attempt("remove source ranges", [&] { sources_.collect(maps); });
   attempt("note who is a backend",
           [&] { known_.settle(maps, std::move(change.backends_), change.removed_); });
-  attempt("settle whose counters are whose", [&] {
-    for (const auto &id : change.removed_) traffic_.remove(id);
-    for (const auto &[id, numbers] : change.counters_) traffic_.settle(id, numbers);
-  });
+  // Those in force first: numbers that are not settled are given to others.
+  for (const auto &given : change.counters_)
+    attempt("note whose counters are whose", [&] { traffic_.settle(given.first, given.second); });
+  for (const auto &id : change.removed_)
+    attempt("keep what a removed service has counted", [&] { traffic_.remove(id); });
   if (change.loses_backends_) attempt("announce a removal", [&] { announce_removal(maps); });
 }
 

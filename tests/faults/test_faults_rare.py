@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ SERVICE = {
     "backend": [{"ip": f"10.20.0.{number}", "port": 8080} for number in range(1, 31)],
     "source-range": [{"address": "10.0.0.0", "prefix-length": 8}],
 }
+QUARANTINE_S = 36  # a little longer than TrafficTable::kQuarantine
 AGAIN = Request("PATCH", "service/10.96.0.9/80/TCP/name", "again")
 
 
@@ -143,3 +145,25 @@ def test_what_could_not_be_put_back_is_put_back_with_the_next_change(
         assert host.send(Request("PATCH", "service/10.96.0.9/80/TCP/name", ""))[0] < 300
     assert refused > 2
     assert "cannot undo a change that was refused" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.long
+def test_counters_in_force_are_given_to_nobody_when_others_cannot_be_taken_back(host: Host) -> None:  # noqa: F811
+    """A list replaces one service by another; of the one that has gone, the kernel does not take a counter's owner."""
+    again = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP"}
+    many = [{"ip": f"10.21.{number // 250}.{number % 250}", "port": 80, "weight": 0} for number in range(900)]
+    services = [again, {**again, "vip": "10.96.0.8", "backend": many}]
+    new = {**SERVICE, "vip": "10.96.0.2", "backend": [{"ip": "10.20.9.9", "port": 8080}]}
+    assert host.send(Request("POST", "", {"max-sessions": 1024}), "few")[0] == 201
+    assert host.send(Request("POST", "service", [*services, SERVICE]), "few")[0] == 201
+    with host.injector.armed(Fault(MAPS, 2, ERRORS[MAPS][0], map="counter_owners")):
+        assert host.send(Request("PUT", "service", [*services, new]), "few")[0] < 300
+    assert host.injector.fired
+    owners = pins(host.state_dir, "few") / "counter_owners"
+    before = dict(entries(owners))
+    for affinity in ("CLIENT_IP", "NONE"):  # first it sees that no session has them, then it takes them
+        time.sleep(QUARANTINE_S)
+        change = Request("PATCH", "service/10.96.0.9/80/TCP/session-affinity", affinity)
+        assert host.send(change, "few")[0] < 300
+    assert dict(entries(owners)) == before
+    assert host.send(Request("DELETE", ""), "few")[0] < 300
