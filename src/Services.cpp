@@ -89,7 +89,8 @@ void add_backends(Service &service, const std::vector<ServiceBackendConfig> &con
   for (const auto &config : configs) {
     const auto [backend, is_new] = added.emplace(parse_backend(config.ip), new_backend(config, proto));
     if (!is_new || service.backends.find(backend->first) != service.backends.end())
-      throw already_exists("Backend " + config.ip + " already exists in the service");
+      throw already_exists("Backend " + config.ip +
+                           " already exists in the service: each address is one backend, whatever its port");
   }
   service.backends.add(std::move(added));
 }

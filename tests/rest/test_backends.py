@@ -43,6 +43,8 @@ def test_any_order(api: Api) -> None:
 def test_what_is_there_cannot_come_again(api: Api, second: list[int]) -> None:
     api.post(WEB, {"backend": [backend(n) for n in (1, 2, 0)]})
     before = read(api)
-    with pytest.raises(ApiError, match=f"Backend {backend(second[-1])['ip']} already exists in the service"):
+    ip = backend(second[-1])["ip"]
+    refusal = f"Backend {ip} already exists in the service: each address is one backend, whatever its port"
+    with pytest.raises(ApiError, match=refusal):
         api.post(f"{WEB}/backend", [backend(n) for n in second])
     assert read(api) == before

@@ -176,7 +176,12 @@ CONFLICTS: list[tuple[str, str, Any, list[str]]] = [
     ("POST", f"{MULTI}ports/x/", {"type": "BACKEND"}, ["already a BACKEND port", "only one"]),
     ("POST", f"{SINGLE}ports/x/", {"type": "FRONTEND"}, ["already a FRONTEND port", "only one", "SINGLE"]),
     ("POST", WEB, {}, ["Service 10.9.0.1 80 tcp", "already exists"]),
-    ("POST", f"{WEB}backend/10.1.0.1/", {"port": 80}, ["Backend 10.1.0.1", "already exists"]),
+    (
+        "POST",
+        f"{WEB}backend/10.1.0.1/",
+        {"port": 81},
+        ["Backend 10.1.0.1", "already exists", "whatever its port"],
+    ),
     ("GET", "/polycube/v1/k8slbrp/e9/", None, ["Cube e9", "does not exist"]),
     ("DELETE", "/polycube/v1/k8slbrp/e9/", None, ["Cube e9", "does not exist"]),
     ("PATCH", "/polycube/v1/k8slbrp/e9/", {}, ["Cube e9", "does not exist"]),
