@@ -30,7 +30,7 @@ def _proofs() -> dict[str, Proof]:
         tree = ast.parse(path.read_text())
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                found[node.name] = _proof(path, node)
+                found.setdefault(node.name, _proof(path, node))
     return found
 
 
