@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -223,12 +224,63 @@ def test_without_reset_nobody_is_told(cube: ConnectedCube, listener: socket.sock
     connection.close()
 
 
-def test_sessions_without_answer_just_end(cube: ConnectedCube) -> None:
-    client = made_in(cube.network.clients[0])
+@contextmanager
+def no_way_to_the_client(cube: ConnectedCube, namespace: str) -> Iterator[None]:
+    """What this namespace sends or forwards to the client is lost, and nobody is told."""
+    route = f"blackhole {cube.network.client_ips[0]}".split()
+    ip("-n", namespace, "route", "add", *route)
+    try:
+        yield
+    finally:
+        ip("-n", namespace, "route", "del", *route)
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    limit = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < limit, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def begin_unanswered(cube: ConnectedCube, client: socket.socket) -> dict[str, int]:
+    """Sends a SYN that makes a session without answer; returns what chooses this session."""
     client.setblocking(False)
     assert client.connect_ex((VIP, 80)) == errno.EINPROGRESS
-    cube.api.post("k8slbrp/lb1/sessions/end", {"client": "10.10.1.1", "reset": True})
-    client.close()
+    chosen = {"client-port": int(client.getsockname()[1])}
+    wait_for(lambda: cube.api.post("k8slbrp/lb1/sessions/find", chosen)["session"] != [])
+    (session,) = cube.api.post("k8slbrp/lb1/sessions/find", chosen)["session"]
+    assert session["state"] == "opening"
+    return chosen
+
+
+def test_sessions_without_answer_just_end(cube: ConnectedCube, listener: socket.socket) -> None:
+    """The SYN that the client sends again is answered as if nothing had been."""
+    before = resets(cube)
+    client = made_in(cube.network.clients[0])
+    with no_way_to_the_client(cube, cube.network.servers[0]):
+        assert end(cube, **begin_unanswered(cube, client)) == 1
+    listener.settimeout(PATIENCE_S)
+    server, _ = listener.accept()
+    server.send(b"hello")
+    client.settimeout(PATIENCE_S)
+    assert client.recv(5) == b"hello"
+    assert resets(cube) == before
+    Connection(client, server).close()
+
+
+def test_a_late_answer_to_a_session_that_has_ended_is_dropped(
+    cube: ConnectedCube, listener: socket.socket
+) -> None:
+    """Its first answer does not get as far as the cube; when the server sends it again, nobody is told."""
+    before = resets(cube)
+    client = made_in(cube.network.clients[0])
+    with no_way_to_the_client(cube, cube.network.router):
+        chosen = begin_unanswered(cube, client)
+        client.close()  # sends nothing
+        assert end(cube, **chosen) == 1
+        dropped = int(cube.api.get("k8slbrp/lb1/stats/drops/no-session"))
+    wait_for(lambda: int(cube.api.get("k8slbrp/lb1/stats/drops/no-session")) > dropped)
+    assert resets(cube) == before
 
 
 @pytest.mark.parametrize("reset", ["perhaps", 1])
