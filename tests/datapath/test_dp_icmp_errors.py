@@ -131,6 +131,25 @@ def test_quote_with_half_a_checksum(lab: Lab) -> None:
     assert_out(outcome, CLIENT_IF, UNREACHABLE.quoting(sent, ROUTER, CLIENT))
 
 
+@each_exchange
+@pytest.mark.parametrize("damaged", ["error", "quote"])
+def test_wrong_checksum_of_an_error_stays_wrong(lab: Lab, exchange: Exchange, damaged: str) -> None:
+    """That of the ICMP message, or that of the quoted IP header in a message whose own checksum is right."""
+    open_session(lab, exchange)
+    icmp, quoted = ETHERNET + 20, ETHERNET + 28
+    seen = bytearray(quote(exchange.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT)))
+    seen[10] ^= damaged == "quote"
+    error = bytearray(UNREACHABLE.quoting(bytes(seen), ROUTER, CLIENT))
+    error[icmp + 2] ^= damaged == "error"
+    outcome = lab.datapath.send(SERVER_IF, bytes(error), complete=False)
+    assert outcome.out == CLIENT_IF
+    got = outcome.frame
+    right = UNREACHABLE.quoting(quote(exchange.request(CLIENT, VIP, PLAIN)), ROUTER, CLIENT)
+    wrong = {at for at in range(0, len(right), 2) if got[at : at + 2] != right[at : at + 2]}
+    assert wrong == ({icmp + 2} if damaged == "error" else {icmp + 2, quoted + 10})
+    assert (got == UNREACHABLE.quoting(got[quoted:], ROUTER, CLIENT)) == (damaged == "quote")
+
+
 def test_quote_of_a_first_fragment(lab: Lab) -> None:
     open_session(lab, UDP_EXCHANGE)
 
