@@ -86,15 +86,17 @@ def test_sessions_opened_at_once_are_told_apart_by_the_backend(
         [request(CLIENT, CLIENT_IF, vip, port, SYN) for port in ports]
         for vip, ports in ((VIP, PORTS), (OTHER_VIP, reversed(PORTS)))
     ]
-    both = 0
-    for _ in range(ROUNDS):
+    met = rounds = 0
+    while rounds < ROUNDS or (not met and rounds < 10 * ROUNDS):  # on a busy machine they meet less often
+        rounds += 1
         forget_sessions(host)
-        track.race(scripts, lambda sent: True, in_one_run=len(PORTS))
+        tallies = track.race(scripts, lambda sent: True, in_one_run=len(PORTS))
+        # Where they meet, the packet of the CPU that comes second is dropped.
+        met += sum(tally.sent - tally.right - tally.wrong for tally in tallies)
         there = sessions(host)
         seen = [back for _, back in there]
         assert len(set(seen)) == len(seen), "the backend sees two sessions under one source port"
-        both += len(there) > len(PORTS)
-    assert both > ROUNDS // 2
+    assert host.api.get("k8slbrp/race/stats")["drops"]["table-changed"] == met > 0
 
 
 def test_sessions_that_end_push_none_out_of_another_cpus_places(
