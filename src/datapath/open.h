@@ -188,7 +188,8 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
   if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, session);
   if (outcome != OPENED) return outcome;
   session->last_seen = now;
-  locate_client(session, in, in_index);
+  session->port = in_index;
+  session->port_generation = in->generation;
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks for the backend; in TCP: no server_sequence yet */
   session->place_number = 0;

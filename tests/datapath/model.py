@@ -528,8 +528,8 @@ class Model:
         state = "opening"
         if proto == IPPROTO_TCP and flags & (SYN | ACK) == ACK:
             state = "client closed" if flags & FIN else "established"
-        way_back = self._way_back(client[0], in_port)
-        session = Session(client, vip, visible, backend, proto, state, self.now, *way_back)
+        generation = self.ports[in_port].generation
+        session = Session(client, vip, visible, backend, proto, state, self.now, in_port, generation)
         session.direct = service is None
         if not flags & RST:
             self._take_source_port(session, made.ports[0], found)

@@ -129,14 +129,6 @@ def test_a_forged_packet_by_another_port_takes_no_answers_away(
 
 @in_multi_mode
 @each_exchange
-def test_a_session_that_a_forged_packet_opens_answers_the_client(lab: Lab, exchange: Exchange) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    request(lab, exchange, OTHER_CLIENT_IF, flags="S")
-    answered(lab, exchange, CLIENT_IF)
-
-
-@in_multi_mode
-@each_exchange
 def test_a_client_behind_a_router_is_where_it_has_sent_last(lab: Lab, exchange: Exchange) -> None:
     """Also when its packet is not the first one of a tick."""
     lab.serve((SERVER, SERVER_PORT))
