@@ -43,6 +43,7 @@ _FRAME = (
     + struct.pack(">HHIIBBHHH", 0, 0, 1, 1, 0x50, ACK, 1024, 0, 0)
 )
 _ANY_PORT = 0xFFFF
+_IN_ONE_CALL = 4_000  # entries of a map
 _IN_ONE_RUN = 200_000  # packets of one system call; the kernel lets other tasks run between them
 
 
@@ -97,6 +98,23 @@ class Tally:
     wrong: int
     astray: int
     example: str
+
+
+@dataclass
+class Changes:
+    """Beside a race: one entry of an array map gets one of `values` after the other, `made` times in all."""
+
+    fd: int
+    index: int
+    values: Sequence[bytes]
+    made: int = 0
+
+    def __call__(self, over: Callable[[], bool]) -> None:
+        values = [*self.values] * (_IN_ONE_CALL // len(self.values))
+        keys = bpf.u32(self.index) * len(values)
+        while not over():
+            kernel.write_all(self.fd, keys, b"".join(values), len(values))
+            self.made += len(values)
 
 
 def serve(host: Host, vip: str, server: tuple[str, int], proto: str = "TCP") -> None:

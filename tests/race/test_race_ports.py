@@ -12,13 +12,12 @@ from bench.host import Host
 from k8slbrp import abi
 from pcnhost.engine import bpf
 from tests.datapath.headers import RST
-from tests.race.racers import PACKETS, UPDATES, Step, Track, serve
+from tests.race.racers import PACKETS, UPDATES, Changes, Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 CLIENT_IF, SERVERS_IF = 1, 3
 VIP, SERVER, STRANGER = "10.96.0.1", ("10.20.0.1", 8080), ("10.30.0.1", 80)
-AT_ONCE = 2_000  # times that the role goes and comes, in one system call
 
 
 def move_servers(host: Host) -> None:
@@ -36,15 +35,7 @@ def test_a_packet_acts_on_one_role_of_its_port(host: Host, on_track: Callable[[i
     ports = kernel.open_map(host.map_path("race", "ports"))
     role = bpf.lookup(ports, bpf.u32(CLIENT_IF), abi.size("port"))
     assert role and abi.struct("port").from_buffer_copy(role).out == SERVERS_IF
-    keys, values = bpf.u32(CLIENT_IF) * 2 * AT_ONCE, (bytes(len(role)) + role) * AT_ONCE
-    made = 0
-
-    def change(over: Callable[[], bool]) -> None:
-        nonlocal made
-        while not over():
-            kernel.write_all(ports, keys, values, 2 * AT_ONCE)
-            made += 2 * AT_ONCE
-
+    changes = Changes(ports, CLIENT_IF, (bytes(len(role)), role))
     # The reset of an unknown session chooses a backend, and leaves no session behind; the other one just passes.
     packets = [
         Step("10.64.0.0", VIP, 5000, 80, CLIENT_IF, to=SERVER, flags=RST, clients=4096, out_port=SERVERS_IF),
@@ -52,7 +43,7 @@ def test_a_packet_acts_on_one_role_of_its_port(host: Host, on_track: Callable[[i
             "10.64.0.0", STRANGER[0], 5000, 80, CLIENT_IF, to=STRANGER, proto=IPPROTO_UDP, out_port=SERVERS_IF
         ),
     ]
-    (tally,) = track.race([packets], lambda sent: sent >= PACKETS // 4 and made >= UPDATES, change)
+    (tally,) = track.race([packets], lambda sent: sent >= PACKETS // 4 and changes.made >= UPDATES, changes)
     assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
     assert tally.astray == 0, f"{tally.astray} of {tally.right} left by another port"
     assert tally.right > tally.sent // 4

@@ -15,14 +15,13 @@ from bench import kernel
 from bench.host import Host
 from pcnhost.engine import bpf
 from tests.datapath.headers import RST
-from tests.race.racers import PACKETS, UPDATES, Step, Track, serve
+from tests.race.racers import PACKETS, UPDATES, Changes, Step, Track, serve
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
 CLIENT_IF = 1
 VIP, SERVER = "10.96.0.1", ("10.20.0.1", 8080)
 NETWORKS = ("10.64.0.0", "10.65.0.0")
-AT_ONCE = 2_000  # of each setting, in one system call
 
 
 def settings(host: Host, rewrite: int) -> list[bytes]:
@@ -41,19 +40,11 @@ def test_no_client_gets_half_of_a_setting(host: Host, on_track: Callable[[int], 
     track = on_track(1 << 16)
     serve(host, VIP, SERVER)
     rewrite = kernel.open_map(host.map_path("race", "src_ip_rewrite"))
-    keys, values = bytes(4) * 2 * AT_ONCE, b"".join(settings(host, rewrite)) * AT_ONCE
-    made = 0
-
-    def change(over: Callable[[], bool]) -> None:
-        nonlocal made
-        while not over():
-            kernel.write_all(rewrite, keys, values, 2 * AT_ONCE)
-            made += 2 * AT_ONCE
-
+    changes = Changes(rewrite, 0, settings(host, rewrite))
     # The reset of an unknown session chooses a backend, and leaves no session behind.
     resets = [
         Step(network, VIP, 5000, 80, CLIENT_IF, to=SERVER, flags=RST, clients=1 << 12) for network in NETWORKS
     ]
-    (tally,) = track.race([resets], lambda sent: sent >= PACKETS // 4 and made >= UPDATES, change)
+    (tally,) = track.race([resets], lambda sent: sent >= PACKETS // 4 and changes.made >= UPDATES, changes)
     assert tally.wrong == 0, f"{tally.wrong} of {tally.sent} packets, the last one in {tally.example}"
     assert tally.right > tally.sent // 4
