@@ -189,9 +189,8 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
     change.heads_.emplace(wish.id, layout->entry.head);
     write_chunks(maps, *layout);
     sources_.write(maps, wish.id, sources);
-    if (services_of_vip_.count(wish.id.vip) == 0) {
+    if (services_of_vip_.emplace(wish.id.vip, 0).first->second == 0) {
       change.new_vips_.push_back(wish.id.vip);
-      services_of_vip_.emplace(wish.id.vip, 0);
       maps.vips.set(wish.id.vip, 1);
     }
     auto &backends = change.backends_[wish.id] = KnownEndpoints::of(wish.id, wish.service->backends);

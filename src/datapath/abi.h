@@ -360,7 +360,7 @@ struct session {
   __u32 port_generation; /* of port */
   union {
     __u32 removals;        /* UDP, ICMP: removals[0] when the backend was last found to be there */
-    __u32 server_sequence; /* TCP, until it is confirmed: of the server's last segment; 0: none yet */
+    __u32 server_sequence; /* TCP, until it is confirmed: of a segment of the server; 0: none yet */
   };
   __u16 port;         /* FRONTEND port of the client */
   __u8 state;         /* enum session_state */

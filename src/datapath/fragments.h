@@ -71,7 +71,8 @@ static __always_inline void note_first_fragment(struct packet *pkt, action_t act
                  : action == ACTION_UNMATCHED ? FRAGMENT_PASS
                                               : FRAGMENT_DROP,
   };
-  /* Added if there is none, before the look: a note that another CPU leaves meanwhile is seen then. */
+  /* Added if there is none, before the look: a note that another CPU leaves meanwhile is seen then, unless it
+   * replaces that of an older datagram. */
   if (store_note(&key, &note, false)) return;
   struct fragment *old = &pkt->scratch->note;
   pkt->releases_held = find_note(&key, now, old) && old->verdict == FRAGMENT_HELD;

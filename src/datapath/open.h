@@ -105,14 +105,10 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
   /* Another CPU may have stored a session with such answers since find_source_port(), by client or in
    * `flows`. Both look after they have stored, so at least one sees the other. */
-  int failed = 0;
+  int failed;
   if (by_client && backend_sees_client(session)) {
-    struct session *old = flows.lookup(&answer);
-    if (!old || same_flow(&old->front, &session->front)) {
-      flows.delete(&answer);
-      return OPENED;
-    }
-    failed = -EEXIST;
+    failed = is_taken_in_flows(&answer, session) ? -EEXIST : 0;
+    if (!failed) flows.delete(&answer);
   } else {
     session->place_number = number;
     take_place(session, &answer);
@@ -157,7 +153,12 @@ static __always_inline enum open_result store_session(struct session *session, c
   if (found->client_port_free && backend_sees_client(session)) {
     struct client_key key = client_key_of_session(session, proto);
     int failed = add_opening(&key, session);
-    if (failed != -EEXIST) return failed ? TABLE_BUSY : OPENED;
+    if (failed && failed != -EEXIST) return TABLE_BUSY;
+    struct flow_key answer = answer_of(session, proto);
+    bool is_taken =
+        !failed && may_have_flows(&key, session->last_seen) && is_taken_in_flows(&answer, session);
+    if (is_taken) remove_opening(&key);
+    if (!failed) return is_taken ? TABLE_CHANGED : OPENED;
   }
   bool same_backend = found->entry && old->server == session->back.server &&
                       old->server_port == session->back.server_port && old->client == session->back.client;

@@ -163,33 +163,48 @@ static __always_inline void store_flow(struct flow_key *tuple, struct session *s
   session->flags = flags;
 }
 
-/* How far a client's acknowledgement may be from the server's last segment: behind it, when segments overtake
- * each other; ahead, by the data of that segment. Of forged ones, one in 16,384 fits. */
+/* How far a client's acknowledgement may be from the segment of the server that is remembered: behind it,
+ * when segments overtake each other; ahead, by its data. Of forged ones, one in 16,384 fits. */
 #define ACK_WINDOW (1 << 17)
+
+static __always_inline bool has_tcp_ack(const struct packet *pkt) {
+  return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK;
+}
 
 /*
  * Whether this packet shows that both sides know of the session: an answer; in TCP, that the client has seen
  * one. Servers answer forged packets as well, but whoever forges the next one must know where the server's
  * sequence numbers are. Without ACK a segment shows nothing: its receiver takes nothing from it (RFC 9293,
- * section 3.10.7.4). `session` is as it was before the packet.
+ * section 3.10.7.4). A session with entries in `flows` that has no place was confirmed before: `clients` may
+ * have had no room for it. `session` is as it was before the packet.
  */
 static __always_inline bool confirms_session(const struct session *session, const struct packet *pkt,
                                              bool from_client) {
   if (pkt->tuple.proto != PROTO_TCP) return !from_client;
-  if (!from_client || (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK) return false;
+  if (!from_client || !has_tcp_ack(pkt)) return false;
+  if (!session->place_number && !backend_sees_client(session)) return true;
   __u32 ahead = pkt->scratch->numbers.acknowledged - session->server_sequence;
   return session->server_sequence && ahead + ACK_WINDOW < 2 * ACK_WINDOW;
 }
 
-/* Notes where the server's sequence numbers are, until the session is confirmed. Returns whether it did. */
-static __always_inline bool hear_server(struct session *session, const struct lookup *found,
-                                        const struct packet *pkt) {
+/*
+ * Remembers a segment of the server until the session is confirmed, once a tick: acknowledgements of a client
+ * far away pass it later, one after the other. One that they have left behind is forgotten. Returns whether
+ * anything changes.
+ */
+static __always_inline bool follow_server(struct session *session, const struct lookup *found,
+                                          const struct packet *pkt, __u32 now) {
   bool is_confirmed = found->table != TABLE_OPENINGS && !session->place_number;
-  if (pkt->tuple.proto != PROTO_TCP || found->from_client || is_confirmed || pkt->tcp_flags & TCP_RST)
-    return false;
-  __u32 sequence = pkt->scratch->numbers.sequence + !!(pkt->tcp_flags & TCP_SYN);
-  session->server_sequence = sequence ? sequence : 1;
-  return true;
+  if (pkt->tuple.proto != PROTO_TCP || is_confirmed || pkt->tcp_flags & TCP_RST) return false;
+  __u32 before = session->server_sequence;
+  if (found->from_client) {
+    __s32 ahead = pkt->scratch->numbers.acknowledged - before;
+    if (has_tcp_ack(pkt) && ahead >= ACK_WINDOW) session->server_sequence = 0;
+  } else if (!before || session->last_seen != now || pkt->tcp_flags & TCP_SYN) {
+    __u32 sequence = pkt->scratch->numbers.sequence + !!(pkt->tcp_flags & TCP_SYN);
+    session->server_sequence = sequence ? sequence : 1;
+  }
+  return session->server_sequence != before;
 }
 
 /* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
@@ -263,8 +278,8 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool leaves_place = session->place_number && confirms;
   bool moves = found->from_client && session->port_generation != in->generation &&
                locate_client(session, in, in_index);
-  bool hears = hear_server(session, found, pkt);
-  bool is_known = (session->last_seen == now && !moves && !hears) || pkt->tcp_flags & TCP_RST;
+  bool follows = follow_server(session, found, pkt, now);
+  bool is_known = (session->last_seen == now && !moves && !follows) || pkt->tcp_flags & TCP_RST;
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
@@ -334,7 +349,12 @@ static __always_inline bool make_way(struct flow_key *answer, const struct sessi
   return true;
 }
 
-/* Whether another session has an entry by client that takes packets like `answer`. */
+/* Whether another session has an entry that takes packets like `answer`: in `flows`; by client. */
+static __always_inline bool is_taken_in_flows(struct flow_key *answer, const struct session *session) {
+  struct session *old = flows.lookup(answer);
+  return old && !same_flow(&old->front, &session->front);
+}
+
 static __always_inline bool is_taken_by_client(struct flow_key *answer, const struct session *session) {
   struct client_key key = client_key_of(answer);
   return collides(openings.lookup(&key), answer, session) || collides(clients.lookup(&key), answer, session);

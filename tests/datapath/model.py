@@ -408,7 +408,7 @@ class Model:
         state = self._next_state(found, datagram)
         confirms = self._confirms(found, datagram)
         unconfirmed = not session.confirmed and (found.table != "clients" or not session.is_plain)
-        heard = unconfirmed and self._hear_server(found, datagram)
+        follows = unconfirmed and self._follow_server(found, datagram)
         end = client_of(session.request)
         opening = self.openings.get(end)
         confirms_now = confirms and (
@@ -419,7 +419,7 @@ class Model:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
         repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
-        if repeats or (before == (state, self.now) and not confirms_now and not moves and not heard):
+        if repeats or (before == (state, self.now) and not confirms_now and not moves and not follows):
             return
         session.state, session.seen = state, self.now
         session.confirmed |= confirms
@@ -432,14 +432,18 @@ class Model:
         if self._retires(session) and (promotes or before[0] != state):
             self._retire(session)
 
-    @staticmethod
-    def _hear_server(found: Found, datagram: Datagram) -> bool:
-        """Notes where the server's sequence numbers are."""
-        if found.session.proto != IPPROTO_TCP or found.from_client or datagram.tcp_flags & RST:
+    def _follow_server(self, found: Found, datagram: Datagram) -> bool:
+        """Remembers where the server's sequence numbers are, once a tick, until its client has left them behind."""
+        session, before = found.session, found.session.server_sequence
+        if session.proto != IPPROTO_TCP or (flags := datagram.tcp_flags) & RST:
             return False
-        sequence = datagram.sequence + bool(datagram.tcp_flags & SYN)
-        found.session.server_sequence = sequence % (1 << 32) or 1
-        return True
+        if found.from_client:
+            ahead = (datagram.acknowledged - before) % (1 << 32)
+            if flags & (SYN | ACK) == ACK and ACK_WINDOW <= ahead < 1 << 31:
+                session.server_sequence = 0
+        elif not before or session.seen != self.now or flags & SYN:
+            session.server_sequence = (datagram.sequence + bool(flags & SYN)) % (1 << 32) or 1
+        return session.server_sequence != before
 
     @staticmethod
     def _confirms(found: Found, datagram: Datagram) -> bool:
@@ -449,6 +453,8 @@ class Model:
             return not found.from_client
         if not found.from_client or datagram.tcp_flags & (SYN | ACK | RST) != ACK:
             return False
+        if session.confirmed and not session.is_plain:
+            return True
         ahead = (datagram.acknowledged - session.server_sequence + ACK_WINDOW) % (1 << 32)
         return session.server_sequence != 0 and ahead < 2 * ACK_WINDOW
 

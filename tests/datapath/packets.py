@@ -59,13 +59,18 @@ def frame(
     return bytes(ether / IP(src=src, dst=dst, options=options, **ip_fields) / l4)
 
 
-SEQUENCE = 1000  # of all segments, of clients and servers
+SEQUENCE = 1000  # of segments of clients and servers, if a test does not say another one
 
 
 def tcp(
-    sport: int, dport: int, flags: str = "A", payload: bytes = PAYLOAD, acknowledged: int = SEQUENCE + 1
+    sport: int,
+    dport: int,
+    flags: str = "A",
+    payload: bytes = PAYLOAD,
+    sequence: int = SEQUENCE,
+    acknowledged: int = SEQUENCE + 1,
 ) -> Packet:
-    return TCP(sport=sport, dport=dport, flags=flags, seq=SEQUENCE, ack=acknowledged) / Raw(payload)
+    return TCP(sport=sport, dport=dport, flags=flags, seq=sequence, ack=acknowledged) / Raw(payload)
 
 
 def udp(sport: int, dport: int, payload: bytes = PAYLOAD) -> Packet:

@@ -19,18 +19,33 @@ from tests.datapath.lab import (
     CLIENT_IF,
     EXCHANGES,
     SERVER_IF,
+    TCP_EXCHANGE,
     UDP_EXCHANGE,
     Exchange,
     Lab,
     assert_dropped,
     assert_out,
 )
-from tests.datapath.packets import CLIENT, LONG, PLAIN, SERVER, SERVER_PORT, VIP, VIP_PORT, fragments
+from tests.datapath.packets import (
+    CLIENT,
+    CLIENT_PORT,
+    LONG,
+    PLAIN,
+    SEQUENCE,
+    SERVER,
+    SERVER_PORT,
+    VIP,
+    VIP_PORT,
+    fragments,
+    frame,
+    tcp,
+)
 from tests.datapath.tables import Tables
 
 pytestmark = pytest.mark.root
 
 _HASH = 1
+SEEN = "10.9.8.7"
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
 
@@ -120,7 +135,8 @@ def test_no_room_for_a_new_session(openings: Small, exchange: Exchange) -> None:
 
 @each_exchange
 def test_no_room_for_an_answered_session(clients: Small, exchange: Exchange) -> None:
-    """It costs nothing: the session goes on among those without answer, and the next answer tries again."""
+    """It costs nothing: the session goes on among those without answer, and the next packet that confirms it tries
+    again."""
     clients.fill()
     talk.request(clients.lab, VIP, SERVER, "S", exchange=exchange)
     talk.answer(clients.lab, VIP, SERVER, "SA", exchange=exchange)
@@ -131,6 +147,21 @@ def test_no_room_for_an_answered_session(clients: Small, exchange: Exchange) -> 
     talk.request(clients.lab, VIP, SERVER, exchange=exchange)
     assert clients.lab.tables.events() == {"not_promoted": 1, "new_session": 1}
     assert len(list(bpf.keys(clients.fd))) == 1
+
+
+def test_room_for_a_session_whose_client_has_acknowledged_long_ago(clients: Small) -> None:
+    """One that the backend sees under another address. Its server has sent much since."""
+    lab = clients.lab
+    lab.tables.set_rewrite((CLIENT, "255.255.255.255", SEEN))
+    clients.fill()
+    assert lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="S")).out == SERVER_IF
+    assert lab.from_server(TCP_EXCHANGE.answer(SERVER, SEEN, PLAIN, flags="SA")).out == CLIENT_IF
+    assert lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="A")).out == SERVER_IF
+    assert lab.count("not_promoted") == 1
+    clients.make_room()
+    late = frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, acknowledged=SEQUENCE + 1_000_000))
+    assert lab.from_client(late).out == SERVER_IF
+    assert lab.tables.sessions("openings") == 0
 
 
 def test_answers_without_room_take_no_turns(clients: Small) -> None:

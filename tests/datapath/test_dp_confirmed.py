@@ -141,12 +141,40 @@ def test_an_acknowledgement_before_the_answer_says_nothing(lab: Lab, first: str)
     assert places(lab) == (1, 0)
 
 
+@pytest.mark.parametrize("start", [0, (1 << 32) - 3_000_000], ids=["from 0", "over 0"])
+def test_a_download_found_in_the_middle_gets_one_while_it_goes_on(lab: Lab, start: int) -> None:
+    """Its client is far away: what it acknowledges is always a million bytes behind what the server sends."""
+    acknowledge(lab, start - 1_000_000)
+    for offset in range(start, start + 4_000_000, 60_000):
+        send(lab, offset)
+        acknowledge(lab, offset - 1_000_000)
+    assert places(lab) == (0, 1)
+
+
+def test_a_client_that_is_past_what_was_remembered_gets_one_after_the_next_answer(lab: Lab) -> None:
+    """As when the server had sent something twice."""
+    acknowledge(lab, 1_000_000)
+    send(lab, 0)
+    acknowledge(lab, 1_000_000)
+    assert places(lab) == (1, 0)
+    send(lab, 1_000_000)
+    acknowledge(lab, 1_000_000)
+    assert places(lab) == (0, 1)
+
+
 def acknowledge(lab: Lab, offset: int, flags: str = "A") -> None:
     """A packet of the client that acknowledges this much more than the server's SYN."""
     number = (SEQUENCE + 1 + offset) % (1 << 32)
     sent = (tcp(CLIENT_PORT, port, flags, acknowledged=number) for port in (VIP_PORT, SERVER_PORT))
     packet, expected = (frame(CLIENT, to, l4) for to, l4 in zip((VIP, SERVER), sent, strict=True))
     assert_out(lab.from_client(packet), SERVER_IF, expected)
+
+
+def send(lab: Lab, offset: int) -> None:
+    """A segment of the server, this much after its SYN."""
+    number = (SEQUENCE + 1 + offset) % (1 << 32)
+    packet = frame(SERVER, CLIENT, tcp(SERVER_PORT, CLIENT_PORT, sequence=number))
+    assert lab.from_server(packet).out == CLIENT_IF
 
 
 def test_udp_gets_one_with_an_answer(lab: Lab) -> None:
