@@ -96,7 +96,7 @@ def test_sessions_opened_at_once_are_told_apart_by_the_backend(
         there = sessions(host)
         seen = [back for _, back in there]
         assert len(set(seen)) == len(seen), "the backend sees two sessions under one source port"
-    assert host.api.get("k8slbrp/race/stats")["drops"]["table-changed"] == met > 0
+    assert 0 < host.api.get("k8slbrp/race/stats")["drops"]["table-changed"] <= met
 
 
 def test_sessions_that_end_push_none_out_of_another_cpus_places(
