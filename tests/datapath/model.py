@@ -77,7 +77,7 @@ class Session:
     generation: int
     direct: bool = False
     confirmed: bool = False
-    server_sequence: int = 0  # of the server's last segment, until the session is confirmed; 0: none
+    server_sequence: int = 0  # of a segment of the server, until the session is confirmed; 0: none
 
     @property
     def request(self) -> FlowKey:

@@ -12,6 +12,7 @@ from scapy.packet import Packet, Raw
 from scapy.utils import checksum
 
 CLIENT, OTHER_CLIENT, STRANGER = "10.0.0.1", "10.0.0.2", "192.0.2.7"
+SEEN = "10.9.8.7"  # instead of a client, in tests where the backend sees another address
 ROUTER = "172.16.0.1"
 VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
 SERVER, OTHER_SERVER = "10.1.0.1", "10.1.0.2"

@@ -31,6 +31,7 @@ from tests.datapath.packets import (
     CLIENT_PORT,
     LONG,
     PLAIN,
+    SEEN,
     SEQUENCE,
     SERVER,
     SERVER_PORT,
@@ -45,7 +46,6 @@ from tests.datapath.tables import Tables
 pytestmark = pytest.mark.root
 
 _HASH = 1
-SEEN = "10.9.8.7"
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 
 
@@ -181,16 +181,14 @@ def test_answers_without_room_take_no_turns(clients: Small) -> None:
 def test_no_room_for_the_answers_of_a_session(flows: Small, exchange: Exchange) -> None:
     """They have an entry of their own when the backend sees the client under another address."""
     lab = flows.lab
-    lab.tables.set_rewrite((CLIENT, "255.255.255.255", "10.9.8.7"))
+    lab.tables.set_rewrite((CLIENT, "255.255.255.255", SEEN))
     flows.fill()
     request = exchange.request(CLIENT, VIP, PLAIN)
     assert_dropped(lab.from_client(request))
     assert lab.tables.events() == {"table_busy": 1}
     flows.make_room()
-    assert_out(
-        lab.from_client(request), SERVER_IF, exchange.request("10.9.8.7", SERVER, PLAIN, dport=SERVER_PORT)
-    )
-    answer = exchange.answer(SERVER, "10.9.8.7", PLAIN)
+    assert_out(lab.from_client(request), SERVER_IF, exchange.request(SEEN, SERVER, PLAIN, dport=SERVER_PORT))
+    answer = exchange.answer(SERVER, SEEN, PLAIN)
     assert_out(lab.from_server(answer), CLIENT_IF, exchange.answer(VIP, CLIENT, PLAIN, VIP_PORT))
 
 

@@ -11,6 +11,7 @@ from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
     PLAIN,
+    SEEN,
     SEQUENCE,
     SERVER,
     SERVER_PORT,
@@ -20,8 +21,6 @@ from tests.datapath.packets import (
     tcp,
 )
 from tests.datapath.talk import answer, request
-
-SEEN = "10.9.8.7"
 
 
 def places(lab: Lab) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from tests.datapath.packets import (
     OTHER_SERVER,
     OTHER_VIP,
     PLAIN,
+    SEEN,
     SERVER,
     SERVER_PORT,
     VIP,
@@ -122,7 +123,7 @@ def test_stray_packets_keep_no_session_that_is_over(lab: Lab, exchange: Exchange
     assert lab.tables.session(exchange.forward_flow()) is None
 
 
-@pytest.mark.parametrize("seen", [CLIENT, "10.9.8.7"], ids=["", "rewritten"])
+@pytest.mark.parametrize("seen", [CLIENT, SEEN], ids=["", "rewritten"])
 def test_forged_packets_that_servers_reset_take_no_turn(lab: Lab, seen: str) -> None:
     """Sessions without a place in `clients` need none in the FIFO: those that are over would leave it too early."""
     use(lab, TCP_EXCHANGE, CLIENT_PORT)
@@ -156,7 +157,7 @@ def test_reset_session_has_four_minutes(lab: Lab) -> None:
 @pytest.mark.parametrize("is_hairpin", [False, True], ids=["rewritten", "hairpin"])
 def test_both_entries_go(lab: Lab, exchange: Exchange, is_hairpin: bool) -> None:
     """Of a client whom the backend sees under another address, and of a pod that is its own backend."""
-    seen, server, answers = "10.9.8.7", SERVER, lab.from_server
+    seen, server, answers = SEEN, SERVER, lab.from_server
     if is_hairpin:
         lab.serve((CLIENT, SERVER_PORT))
         seen, server, answers = VIP, CLIENT, lab.from_client

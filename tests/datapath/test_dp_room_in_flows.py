@@ -19,6 +19,7 @@ from tests.datapath.packets import (
     OTHER_SERVER,
     OTHER_VIP,
     PLAIN,
+    SEEN,
     SERVER,
     SERVER_PORT,
     VIP,
@@ -28,7 +29,6 @@ SESSIONS = 1024
 FLOWS = SESSIONS // 2  # entries of the table
 PLACES = FLOWS // 4  # of sessions that are not confirmed
 FLOOD = 2 * FLOWS
-SEEN = "10.9.8.7"
 DAY = 86_400  # ticks
 USER, NEW, FORGED = 2000, 3000, 10000  # source ports; the forged ones begin here
 
