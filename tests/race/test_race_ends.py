@@ -96,7 +96,10 @@ def test_sessions_opened_at_once_are_told_apart_by_the_backend(
         there = sessions(host)
         seen = [back for _, back in there]
         assert len(set(seen)) == len(seen), "the backend sees two sessions under one source port"
-    assert 0 < host.api.get("k8slbrp/race/stats")["drops"]["table-changed"] <= met
+    drops = host.api.get("k8slbrp/race/stats")["drops"]
+    # Most have stored the same source port. Now and then the only one that a search has found is taken meanwhile.
+    assert drops["table-changed"] + drops["source-ports"] == met
+    assert drops["table-changed"]
 
 
 def test_sessions_that_end_push_none_out_of_another_cpus_places(
