@@ -76,7 +76,11 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   found.expired = found.entry && expired(session, tuple.proto, now);
   if (found.expired) decided(SESSION_OVER);
   bool lives = found.entry && !found.expired;
-  if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
+  if (lives && !is_error)
+    lives = found.from_client ? continues_session(session, pkt, now) : !revives_session(session, pkt);
+  /* Nor once for each combination of what has been asked so far. */
+  lives = hide_from_verifier(lives, now);
+  pkt->tcp_flags = hide_from_verifier(pkt->tcp_flags, now);
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {
       decided(SESSION_ENDED);

@@ -321,8 +321,9 @@ struct flow_key {
 };
 
 /*
- * The order matters: up to ESTABLISHED nobody has closed, from RESET on is_reset(). In conntrack's terms,
- * roughly: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or CLOSE_WAIT (two), TIME_WAIT, CLOSE (the rest).
+ * The order matters: up to ESTABLISHED nobody has closed, from RESET to ENDED is_reset(). In conntrack's
+ * terms, roughly: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or CLOSE_WAIT (two), TIME_WAIT, CLOSE (four),
+ * ESTABLISHED.
  */
 enum session_state {
   SESSION_OPENING = 0,       /* no answer yet */
@@ -335,8 +336,14 @@ enum session_state {
   SESSION_RESET_CLIENT = 7,  /* after an RST, the client has gone on sending */
   SESSION_RESET_SERVER = 8,  /* after an RST, the server has */
   SESSION_ENDED = 9,         /* TCP, by the control plane: packets of both sides are answered with a reset */
-  SESSION_STATES = 10,
+  SESSION_CHALLENGED = 10,   /* in use, when a SYN came: until the server says that it goes on */
+  SESSION_STATES = 11,
 };
+
+/* As far as is known, both ends hold the connection. */
+static inline bool is_in_use(__u8 state) {
+  return (state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED) || state == SESSION_CHALLENGED;
+}
 
 /* This entry of `flows` is for the server's packets. */
 #define SESSION_FLAG_FROM_SERVER 1

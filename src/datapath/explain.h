@@ -16,7 +16,7 @@
   D(SESSION,                                                                                             \
     "a session in the table {table:none|clients|openings|flows} has this flow: state "                   \
     "{state:opening|answered|established|client-closed|server-closed|closed|reset|reset-client|"         \
-    "reset-server|ended}, last seen {idle:number} s ago")                                                \
+    "reset-server|ended|challenged}, last seen {idle:number} s ago")                                     \
   D(SESSION_OVER, "the session has been idle for longer than its state allows: it is over")              \
   D(SESSION_CLOSED, "the session is closed: a SYN opens a new one")                                      \
   D(SESSION_ENDED, "the session was ended by an operator: both sides get a reset")                       \

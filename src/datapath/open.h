@@ -45,11 +45,20 @@ static __always_inline enum open_result assign_backend(struct flow_key *tuple, s
 /*
  * Connections to a backend's own address have sessions, too. So an answer without session must belong to a
  * session of the service, and the later of two gets another source port when the backend could not tell a
- * direct connection from one through the service.
+ * direct connection from one through the service. To a backend that is removed, only such a later one has a
+ * session.
  */
-static __always_inline enum open_result assign_direct(const struct packet *pkt, struct session *session) {
+static __always_inline enum open_result assign_direct(const struct packet *pkt, __u32 now,
+                                                      struct session *session) {
   const struct flow_key *tuple = &pkt->tuple;
-  if (tuple->saddr == tuple->daddr || !is_backend(tuple->daddr, tuple->dport, tuple->proto))
+  struct flow_key answer = {.saddr = tuple->daddr,
+                            .daddr = tuple->saddr,
+                            .sport = tuple->dport,
+                            .dport = tuple->sport,
+                            .proto = tuple->proto,
+                            .side = SIDE_BACKEND};
+  if (tuple->saddr == tuple->daddr) return NOT_A_SERVICE;
+  if (!is_backend(tuple->daddr, tuple->dport, tuple->proto) && !has_live_session(&answer, now))
     return NOT_A_SERVICE;
   decided(DIRECT, tuple->daddr, tuple->dport);
   session->front = session->back = flow_of(tuple, true);
@@ -152,13 +161,14 @@ static __always_inline enum open_result store_session(struct session *session, c
   /* Most sessions: nobody has this client port, so nothing can collide. */
   if (found->client_port_free && backend_sees_client(session)) {
     struct client_key key = client_key_of_session(session, proto);
-    int failed = add_opening(&key, session);
-    if (failed && failed != -EEXIST) return TABLE_BUSY;
     struct flow_key answer = answer_of(session, proto);
-    bool is_taken =
-        !failed && may_have_flows(&key, session->last_seen) && is_taken_in_flows(&answer, session);
-    if (is_taken) remove_opening(&key);
-    if (!failed) return is_taken ? TABLE_CHANGED : OPENED;
+    int failed = add_opening(&key, session);
+    if (!failed) {
+      if (!may_have_flows(&key, session->last_seen) || !is_taken_in_flows(&answer, session)) return OPENED;
+      remove_opening(&key);
+      return TABLE_CHANGED;
+    }
+    if (failed != -EEXIST) return TABLE_BUSY;
   }
   bool same_backend = found->entry && old->server == session->back.server &&
                       old->server_port == session->back.server_port && old->client == session->back.client;
@@ -186,7 +196,7 @@ static __always_inline enum open_result open_session(const struct packet *pkt, e
                                                      __u32 hash, struct session *session) {
   __u8 proto = pkt->tuple.proto;
   if (proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
-  if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, session);
+  if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, now, session);
   if (outcome != OPENED) return outcome;
   session->last_seen = now;
   session->port = in_index;

@@ -264,22 +264,23 @@ static __always_inline bool locate_client(struct session *session, const struct 
 
 /*
  * Notes that the session lives, and where its client is. Writes once a tick, when the state or the place
- * changes, and when the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1). The
- * entry's memory may be another session's by now, after lookups in other tables: nothing is written there
- * then.
+ * changes, and when the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1), nor
+ * does a repeated SYN keep one that is challenged. The entry's memory may be another session's by now, after
+ * lookups in other tables: nothing is written there then.
  */
 static __always_inline void refresh(struct session *session, const struct lookup *found,
                                     const struct packet *pkt, __u32 now, const struct port *in,
                                     __u16 in_index) {
   __u8 proto = pkt->tuple.proto;
-  __u8 state = next_state(session, pkt, found->from_client, now);
+  __u8 state = hide_from_verifier(next_state(session, pkt, found->from_client, now), now);
   bool confirms = confirms_session(session, pkt, found->from_client);
   bool promotes = found->table == TABLE_OPENINGS && confirms;
   bool leaves_place = session->place_number && confirms;
   bool moves = found->from_client && session->port_generation != in->generation &&
                locate_client(session, in, in_index);
   bool follows = follow_server(session, found, pkt, now);
-  bool is_known = (session->last_seen == now && !moves && !follows) || pkt->tcp_flags & TCP_RST;
+  bool repeats = pkt->tcp_flags & TCP_RST || (session->state == SESSION_CHALLENGED && is_syn(pkt));
+  bool is_known = (session->last_seen == now && !moves && !follows) || repeats;
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
@@ -321,11 +322,15 @@ static __always_inline void forget_session(const struct packet *pkt, const struc
   if (found->entry && pkt->tuple.proto == PROTO_TCP && is_syn(pkt)) remove_session(session, PROTO_TCP);
 }
 
+/* Whether an entry that a lookup has found, or null, is one of another client's flow. */
+static __always_inline bool is_of_another(const struct session *entry, const struct session *session) {
+  return entry && !same_flow(&entry->front, &session->front);
+}
+
 /* Whether `old` is another session whose answers look like `answer`. */
 static __always_inline bool collides(const struct session *old, struct flow_key *answer,
                                      const struct session *session) {
-  return old && !same_flow(&old->front, &session->front) &&
-         matches(old, answer, answer->side == SIDE_FRONTEND);
+  return is_of_another(old, session) && matches(old, answer, answer->side == SIDE_FRONTEND);
 }
 
 /* Whether packets like `answer` can belong to a new session. Removes the entry by which a session that gives
@@ -343,7 +348,7 @@ static __always_inline bool make_way(struct flow_key *answer, const struct sessi
     remove_client(&key);
   }
   old = flows.lookup(answer);
-  if (!old || same_flow(&old->front, &session->front)) return true;
+  if (!is_of_another(old, session)) return true;
   if (!is_replaceable(old, session, answer->proto, last)) return false;
   flows.delete(answer);
   return true;
@@ -351,8 +356,7 @@ static __always_inline bool make_way(struct flow_key *answer, const struct sessi
 
 /* Whether another session has an entry that takes packets like `answer`: in `flows`; by client. */
 static __always_inline bool is_taken_in_flows(struct flow_key *answer, const struct session *session) {
-  struct session *old = flows.lookup(answer);
-  return old && !same_flow(&old->front, &session->front);
+  return is_of_another(flows.lookup(answer), session);
 }
 
 static __always_inline bool is_taken_by_client(struct flow_key *answer, const struct session *session) {
@@ -369,6 +373,14 @@ static __always_inline bool is_unused(struct flow_key *answer) {
   struct client_key key = client_key_of(answer);
   return !flows.lookup(answer) && !is_with_server(openings.lookup(&key), answer) &&
          !is_with_server(clients.lookup(&key), answer);
+}
+
+/* Whether a session that is confirmed or stands beside others takes packets like `answer`. */
+static __always_inline bool has_live_session(struct flow_key *answer, __u32 now) {
+  struct client_key key = client_key_of(answer);
+  struct session *entry = clients.lookup(&key);
+  if (!entry || !matches(entry, answer, false)) entry = flows.lookup(answer);
+  return entry && !expired(entry, answer->proto, now);
 }
 
 enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };

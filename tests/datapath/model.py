@@ -36,8 +36,18 @@ FRAGMENT_TIMEOUT = 30
 STRAGGLER_TICKS = 2
 RESET_TICKS = 240
 FIRST_USER_PORT = 1024
-CLOSING = ("client closed", "server closed", "closed", "reset", "reset, client", "reset, server")
+CHALLENGE_TICKS = 2
+CLOSING = (
+    "client closed",
+    "server closed",
+    "closed",
+    "reset",
+    "reset, client",
+    "reset, server",
+    "challenged",
+)
 RESET = ("reset", "reset, client", "reset, server")
+IN_USE = ("established", "client closed", "server closed", "challenged")
 
 FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
 Client = tuple[Address, int, int]  # address and port on the clients' side, protocol
@@ -100,7 +110,12 @@ class Session:
     @property
     def timeout(self) -> int:
         if self.proto == IPPROTO_TCP:
-            by_state = {"established": 86400, "client closed": 3600, "server closed": 3600}
+            by_state = {
+                "established": 86400,
+                "challenged": 86400,
+                "client closed": 3600,
+                "server closed": 3600,
+            }
             return by_state.get(self.state, 240)
         if self.proto == IPPROTO_UDP:
             return 180 if self.state == "established" else 120
@@ -333,6 +348,14 @@ class Model:
     def _is_backend(self, address: Address, port: int, proto: int) -> bool:
         return any((address, port) in s.members for key, s in self.services.items() if key[2] == proto)
 
+    def _has_session(self, client: Endpoint, server: Endpoint, proto: int) -> bool:
+        """Whether answers of this server, which may be a backend that is removed, are those to a session."""
+        answer = server[0], client[0], server[1], client[1], proto, BACKEND
+        session = self.clients.get((*client, proto))
+        if session is None or session.answer_from_server != answer:
+            session = self.flows[answer][0] if answer in self.flows else None
+        return session is not None and not self._is_over(session)
+
     def _no_such_service(self, port: Port, datagram: Datagram) -> Expected:
         is_vip = any(vip == datagram.dst for vip, _, _ in self.services)
         is_asking = datagram.proto != IPPROTO_ICMP or datagram.icmp_type == ECHO_REQUEST
@@ -360,18 +383,26 @@ class Model:
         return self.now - session.seen > session.timeout
 
     def _keeps(self, found: Found, datagram: Datagram) -> bool:
-        """A SYN goes to the backend of a session in use, which knows what to make of it. UDP and ICMP ones need a
-        backend that still is the service's."""
+        """A SYN goes to the backend of a session in use, which knows what to make of it, unless one that is gone is
+        silent about an earlier one. UDP and ICMP ones need a backend that still is the service's."""
         session = found.session
-        if not found.from_client or (session.direct and session.proto != IPPROTO_TCP):
-            return True
         service = self.services.get((*session.vip, session.proto))
+        if not found.from_client:
+            accepts = datagram.proto == IPPROTO_TCP and datagram.tcp_flags & SYN
+            if session.direct or not accepts or session.state != "challenged":
+                return True
+            return self._is_backend(*session.backend, session.proto)
+        if session.direct and session.proto != IPPROTO_TCP:
+            return True
         if datagram.proto == IPPROTO_TCP:
             if datagram.tcp_flags & (SYN | ACK | RST) != SYN:
                 return True
             if session.state == "closed":
                 return False
             if session.direct:
+                return True
+            is_silent = session.state == "challenged" and self.now - session.seen >= CHALLENGE_TICKS
+            if session.state in IN_USE and not is_silent:
                 return True
             if session.state in RESET:
                 return service is not None and session.backend in service.usable
@@ -392,9 +423,9 @@ class Model:
         if flags & FIN and state not in RESET:
             return "closed" if state in ("closed", f"{other} closed") else f"{me} closed"
         if flags & SYN and found.from_client:
-            return "opening" if state in RESET else state
-        if flags & SYN and state in ("client closed", "server closed"):
-            return "answered"
+            return "opening" if state in RESET else "challenged" if state in IN_USE else state
+        if state == "challenged" and not found.from_client:
+            return "answered" if flags & SYN else "established"
         if state in ("opening", "answered"):
             return "established" if found.from_client else "answered"
         if state not in RESET:
@@ -418,7 +449,9 @@ class Model:
         if found.from_client and session.generation != self.ports[in_port].generation:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
-        repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
+        flags = datagram.tcp_flags if session.proto == IPPROTO_TCP else 0
+        is_syn = flags & (SYN | ACK | RST) == SYN
+        repeats = before[0] == state and (flags & RST or (state == "challenged" and is_syn))
         if repeats or (before == (state, self.now) and not confirms_now and not moves and not follows):
             return
         session.state, session.seen = state, self.now
@@ -519,7 +552,9 @@ class Model:
         service = self.services.get((*vip, proto))
         made = Datagram(bytearray(observed), datagram.l3, datagram.l4)
         if service is None:
-            if client[0] == vip[0] or not self._is_backend(*vip, proto):
+            if client[0] == vip[0] or not (
+                self._is_backend(*vip, proto) or self._has_session(client, vip, proto)
+            ):
                 return None
             backend, visible = vip, client
         elif not service.serves(client[0]):

@@ -95,6 +95,33 @@ def test_direct_connection_beside_a_session(lab: Lab, exchange: Exchange) -> Non
         request(lab, VIP, SERVER, "A", exchange=exchange)
 
 
+def test_direct_connection_to_a_removed_backend_beside_a_session(lab: Lab) -> None:
+    """The session drains; the connection beside it has a source port of its own from its first packet on."""
+    lab.serve((SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        request(lab, VIP, SERVER, flags)
+        answer(lab, VIP, SERVER, "SA")
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    first = lab.from_client(TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT))
+    port = int.from_bytes(first.frame[34:36])
+    assert port != TCP_EXCHANGE.forward_flow().sport
+    for _ in range(2):
+        direct_answer(lab, TCP_EXCHANGE, seen_port=port)
+        direct_request(lab, TCP_EXCHANGE, seen_port=port)
+        answer(lab, VIP, SERVER, "PA")
+        request(lab, VIP, SERVER, "A")
+
+
+@each_exchange
+def test_direct_connection_to_a_removed_backend_alone(lab: Lab, exchange: Exchange) -> None:
+    lab.serve((SERVER, SERVER_PORT))
+    lab.serve((OTHER_SERVER, SERVER_PORT))
+    for flags in ("S", "A"):
+        direct_request(lab, exchange, flags)
+        direct_answer(lab, exchange)
+    assert lab.tables.sessions() == 0
+
+
 @pytest.mark.parametrize("last", ["FA", "R"])
 def test_client_straight_to_a_backend_after_a_session_from_the_same_port(lab: Lab, last: str) -> None:
     lab.serve((SERVER, SERVER_PORT))
@@ -158,6 +185,7 @@ def test_nothing_is_left_of_a_session_beside_others_either(lab: Lab) -> None:
     for flags in ("A", "FA"):
         direct_request(lab, TCP_EXCHANGE, flags, seen_port=seen_port)
         direct_answer(lab, TCP_EXCHANGE, flags, seen_port=seen_port)
+    lab.tables.forget(TCP_EXCHANGE.forward_flow())
     lab.serve((OTHER_SERVER, SERVER_PORT))
     for flags in ("S", "A"):
         direct_request(lab, TCP_EXCHANGE, flags)

@@ -12,8 +12,8 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ VIP, OTHER_VIP = "10.96.0.1", "10.96.0.2"
 CUBE = "k8slbrp/rules"
 BACKEND_PORT = 8080
 ETH_P_IP = 0x0800
+TCP_REPAIR = 19  # linux/tcp.h
 KINDS = [("MULTI", "TC"), ("SINGLE", "TC"), ("MULTI", "XDP_DRV"), ("SINGLE", "XDP_DRV")]
 SHORT = {
     "tcp-closed": 1,
@@ -164,6 +165,24 @@ def exchange(one: socket.socket, other: socket.socket, text: bytes = b"hello") -
         assert receiver.recv(100) == text
 
 
+def forget(connection: socket.socket) -> None:
+    """The end of a connection at a host that loses it: nobody is told."""
+    connection.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    connection.close()
+
+
+@contextmanager
+def silent_server(scene: Scene) -> Iterator[None]:
+    """What the first server sends to the client is lost."""
+    server = ["ip", "-n", scene.cube.network.servers[0], "route"]
+    to_client = ["blackhole", f"{scene.client_ip}/32"]
+    subprocess.run([*server, "add", *to_client], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*server, "del", *to_client], check=True)
+
+
 # --- row 1: a connection closed by one side only lives on (RFC 9293 3.6, RFC 5382 REQ-5) ---
 
 
@@ -211,19 +230,65 @@ def test_a_forged_rst_does_not_end_a_session(scene: Scene, of: str) -> None:
 # --- row 3: a SYN on a live session changes nothing (RFC 9293 3.10.7.4, RFC 5961 4) ---
 
 
-def test_a_forged_syn_does_not_move_a_session(scene: Scene) -> None:
+def remove_first_server(scene: Scene, path: str) -> None:
+    scene.prefer_second_server(path)
+    scene.api.delete(f"{path}/backend/{scene.server_ip()}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Scene.prefer_second_server, remove_first_server, lambda scene, path: scene.api.delete(path)],
+    ids=["another server is preferred", "the server is removed", "the service is removed"],
+)
+def test_forged_syns_do_not_move_a_session(scene: Scene, change: Callable[[Scene, str], None]) -> None:
     path = scene.serve(VIP, "TCP", 1, 0)
     listening = scene.listener()
     client = scene.connect((VIP, 80))
     server, _ = scene.accept(listening)
     exchange(client, server)
-    scene.prefer_second_server(path)
+    change(scene, path)
     seen = scene.open(scene.cube.network.servers[0], socket.SOCK_RAW, socket.IPPROTO_TCP)
-    syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client.getsockname()[1], dport=80, flags="S", seq=77)
-    scene.forge(scene.client, syn)
-    while IP(seen.recv(100))[TCP].seq != 77:
-        pass  # until it has come to the session's own server; the socket has a timeout
+    client_port = client.getsockname()[1]
+    for number, pause in ((77, 0), (78, 3), (79, 0)):  # seconds; more than a backend may be silent about one
+        time.sleep(pause)
+        syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client_port, dport=80, flags="S", seq=number)
+        scene.forge(scene.client, syn)
+        while IP(seen.recv(100))[TCP].seq != number:
+            pass  # until it has come to the session's own server; the socket has a timeout
     exchange(client, server)
+
+
+def test_a_connection_leaves_a_removed_server_that_is_silent(scene: Scene) -> None:
+    """The server is gone without a word; the client begins again from the same port, and asks three times."""
+    path = scene.serve(VIP, "TCP", 1, 0)
+    listening, other = scene.listener(), scene.listener(1)
+    client = scene.connect((VIP, 80), port=40000)
+    server, _ = scene.accept(listening)
+    exchange(client, server)
+    with silent_server(scene):
+        remove_first_server(scene, path)
+        forget(client)
+        client = scene.connect((VIP, 80), port=40000)
+        server, _ = scene.accept(other)
+        exchange(client, server)
+
+
+def test_a_challenged_session_counts_as_established(scene: Scene) -> None:
+    scene.serve(VIP, "TCP")
+    listening = scene.listener()
+    client = scene.connect((VIP, 80))
+    server, _ = scene.accept(listening)
+    exchange(client, server)
+    port = client.getsockname()[1]
+    challenged = abi.CONSTANTS["SESSION_CHALLENGED"]
+    with silent_server(scene):
+        scene.forge(scene.client, IP(src=scene.client_ip, dst=VIP) / TCP(sport=port, dport=80, flags="S"))
+        assert eventually(lambda: scene.state_of(port) == challenged, seconds=5)
+        found = scene.api.post(f"{CUBE}/sessions/find", {"client-port": port, "state": "established"})
+        assert [session["state"] for session in found["session"]] == ["established"]
+        assert eventually(lambda: scene.api.get(f"{CUBE}/stats/sessions/tcp/established") == 1, seconds=5)
+    exchange(server, client)
+    assert scene.state_of(port) == abi.CONSTANTS["SESSION_ESTABLISHED"]
 
 
 # --- row 4: a direct connection and one through a VIP, of one client port to one backend ---
