@@ -235,27 +235,37 @@ def remove_first_server(scene: Scene, path: str) -> None:
     scene.api.delete(f"{path}/backend/{scene.server_ip()}")
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["", "beside another one"])
 @pytest.mark.parametrize(
     "change",
     [Scene.prefer_second_server, remove_first_server, lambda scene, path: scene.api.delete(path)],
     ids=["another server is preferred", "the server is removed", "the service is removed"],
 )
-def test_forged_syns_do_not_move_a_session(scene: Scene, change: Callable[[Scene, str], None]) -> None:
-    path = scene.serve(VIP, "TCP", 1, 0)
+def test_forged_syns_do_not_move_a_session(
+    scene: Scene, change: Callable[[Scene, str], None], beside: bool
+) -> None:
+    """Nor one that has a source port of its own, because the server knows the client's from another connection."""
+    pairs = []
     listening = scene.listener()
-    client = scene.connect((VIP, 80))
-    server, _ = scene.accept(listening)
-    exchange(client, server)
+    if beside:
+        scene.serve(OTHER_VIP, "TCP", 1, 0)
+    path = scene.serve(VIP, "TCP", 1, 0)
+    for vip in (OTHER_VIP, VIP) if beside else (VIP,):
+        client = scene.connect((vip, 80), port=40000)
+        server, seen_as = scene.accept(listening)
+        pairs.append((client, server))
+    assert (seen_as[1] != 40000) is beside
     change(scene, path)
     seen = scene.open(scene.cube.network.servers[0], socket.SOCK_RAW, socket.IPPROTO_TCP)
-    client_port = client.getsockname()[1]
     for number, pause in ((77, 0), (78, 3), (79, 0)):  # seconds; more than a backend may be silent about one
         time.sleep(pause)
-        syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=client_port, dport=80, flags="S", seq=number)
+        syn = IP(src=scene.client_ip, dst=VIP) / TCP(sport=40000, dport=80, flags="S", seq=number)
         scene.forge(scene.client, syn)
-        while IP(seen.recv(100))[TCP].seq != number:
+        while (segment := IP(seen.recv(100))[TCP]).seq != number:
             pass  # until it has come to the session's own server; the socket has a timeout
-    exchange(client, server)
+        assert segment.sport == seen_as[1]
+    for client, server in pairs:
+        exchange(client, server)
 
 
 def test_a_connection_leaves_a_removed_server_that_is_silent(scene: Scene) -> None:
