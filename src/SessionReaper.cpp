@@ -130,7 +130,9 @@ void SessionReaper::evict(Ranks &surplus) {
 }
 
 SessionReaper::Rank SessionReaper::rank(const abi::session &session) {
-  return {abi::is_in_use(session.state), session.last_seen};
+  const bool established =
+      session.state >= abi::SESSION_ESTABLISHED && session.state <= abi::SESSION_SERVER_CLOSED;
+  return {established, session.last_seen};
 }
 
 uint64_t SessionReaper::refusals() const {

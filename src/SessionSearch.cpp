@@ -15,12 +15,6 @@ namespace {
 constexpr uint32_t kDefaultLimit = 100;
 constexpr uint32_t kMaxLimit = 1000;
 
-// Some states are the business of the datapath alone.
-uint8_t shown_state(uint8_t state) {
-  return state == abi::SESSION_CHALLENGED ? abi::SESSION_ESTABLISHED
-                                          : std::min<uint8_t>(state, abi::SESSION_RESET);
-}
-
 // What one entry of the walk is compared with; the actions' inputs are of different types.
 class Selection {
  public:
@@ -65,7 +59,7 @@ class Selection {
   }
 
   bool fits_in_time(const SessionEntry &entry, const SessionClock &clock) const {
-    if (state_ && *state_ != shown_state(entry.session.state)) return false;
+    if (state_ && *state_ != std::min<uint8_t>(entry.session.state, abi::SESSION_RESET)) return false;
     const uint32_t idle = clock.idle(entry.session);
     return idle >= idle_min_ && idle <= idle_max_ && clock.remaining(entry) > 0;
   }
@@ -114,7 +108,7 @@ std::string protocol_text(uint8_t proto) {
 }
 
 std::string state_text(uint8_t state) {
-  return to_string(static_cast<SessionsFindState>(shown_state(state)));
+  return to_string(static_cast<SessionsFindState>(std::min<uint8_t>(state, abi::SESSION_RESET)));
 }
 
 nlohmann::json shown(const SessionEntry &entry, const SessionClock &clock) {

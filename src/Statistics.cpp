@@ -115,7 +115,7 @@ StatsSessionsTcpConfig Statistics::tcp() {
   StatsSessionsTcpConfig config;
   config.opening = in(abi::SESSION_OPENING);
   config.answered = in(abi::SESSION_ANSWERED);
-  config.established = in(abi::SESSION_ESTABLISHED, abi::SESSION_CHALLENGED);
+  config.established = in(abi::SESSION_ESTABLISHED);
   config.client_closed = in(abi::SESSION_CLIENT_CLOSED);
   config.server_closed = in(abi::SESSION_SERVER_CLOSED);
   config.closed = in(abi::SESSION_CLOSED);

@@ -38,7 +38,7 @@ abi::settings Timeouts::for_kernel(bool reject_unserved) const {
   for (auto &states : settings.timeouts) std::fill(std::begin(states), std::end(states), icmp);
   auto &tcp = settings.timeouts[IPPROTO_TCP];
   tcp[abi::SESSION_OPENING] = tcp[abi::SESSION_ANSWERED] = tcp_opening;
-  tcp[abi::SESSION_ESTABLISHED] = tcp[abi::SESSION_CHALLENGED] = tcp_established;
+  tcp[abi::SESSION_ESTABLISHED] = tcp_established;
   tcp[abi::SESSION_CLIENT_CLOSED] = tcp[abi::SESSION_SERVER_CLOSED] = tcp_half_closed;
   for (const auto state : {abi::SESSION_CLOSED, abi::SESSION_RESET, abi::SESSION_RESET_CLIENT,
                            abi::SESSION_RESET_SERVER, abi::SESSION_ENDED})

@@ -321,9 +321,8 @@ struct flow_key {
 };
 
 /*
- * The order matters: up to ESTABLISHED nobody has closed, from RESET to ENDED is_reset(). In conntrack's
- * terms, roughly: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or CLOSE_WAIT (two), TIME_WAIT, CLOSE (four),
- * ESTABLISHED.
+ * The order matters: up to ESTABLISHED nobody has closed, from RESET on is_reset(). In conntrack's terms,
+ * roughly: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT or CLOSE_WAIT (two), TIME_WAIT, CLOSE (the rest).
  */
 enum session_state {
   SESSION_OPENING = 0,       /* no answer yet */
@@ -336,14 +335,8 @@ enum session_state {
   SESSION_RESET_CLIENT = 7,  /* after an RST, the client has gone on sending */
   SESSION_RESET_SERVER = 8,  /* after an RST, the server has */
   SESSION_ENDED = 9,         /* TCP, by the control plane: packets of both sides are answered with a reset */
-  SESSION_CHALLENGED = 10,   /* in use, when a SYN came: until the server says that it goes on */
-  SESSION_STATES = 11,
+  SESSION_STATES = 10,
 };
-
-/* As far as is known, both ends hold the connection. */
-static inline bool is_in_use(__u8 state) {
-  return (state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED) || state == SESSION_CHALLENGED;
-}
 
 /* This entry of `flows` is for the server's packets. */
 #define SESSION_FLAG_FROM_SERVER 1
@@ -368,6 +361,7 @@ struct session {
   union {
     __u32 removals;        /* UDP, ICMP: removals[0] when the backend was last found to be there */
     __u32 server_sequence; /* TCP, until it is confirmed: of a segment of the server; 0: none yet */
+    __u32 challenged; /* TCP, once it is: when a SYN went to its backend, which is gone; 0: no, or answered */
   };
   __u16 port;         /* FRONTEND port of the client */
   __u8 state;         /* enum session_state */

@@ -117,7 +117,12 @@ static __always_inline bool is_syn(const struct packet *pkt) {
 }
 
 /* After an RST, whoever has gone on since, and sessions that an operator has ended. */
-static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET && state <= SESSION_ENDED; }
+static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
+
+/* As far as is known, at least one side goes on sending. */
+static __always_inline bool is_in_use(__u8 state) {
+  return state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED;
+}
 
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
   __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
@@ -143,12 +148,10 @@ static __always_inline __u8 next_tcp_state(__u8 state, const struct packet *pkt,
     __u8 by_other = from_client ? SESSION_SERVER_CLOSED : SESSION_CLIENT_CLOSED;
     return state == by_other || state == SESSION_CLOSED ? SESSION_CLOSED : closed;
   }
-  if (from_client && pkt->tcp_flags & TCP_SYN)
-    return is_reset(state) ? SESSION_OPENING : is_in_use(state) ? SESSION_CHALLENGED : state;
-  if (state == SESSION_CHALLENGED) { /* a SYN-ACK: the server has taken the SYN for a new connection */
-    if (from_client) return state;
-    return pkt->tcp_flags & TCP_SYN ? SESSION_ANSWERED : SESSION_ESTABLISHED;
-  }
+  if (from_client && pkt->tcp_flags & TCP_SYN) return is_reset(state) ? SESSION_OPENING : state;
+  /* The server has taken the client's SYN for a new connection. */
+  if (pkt->tcp_flags & TCP_SYN && (state == SESSION_CLIENT_CLOSED || state == SESSION_SERVER_CLOSED))
+    return SESSION_ANSWERED;
   if (state == SESSION_OPENING || state == SESSION_ANSWERED)
     return from_client ? SESSION_ESTABLISHED : SESSION_ANSWERED;
   if (!is_reset(state)) return state;
@@ -175,18 +178,13 @@ static __always_inline enum membership backend_membership(const struct session *
   return membership_of(&key, session->back.server, session->back.server_port, head, &counter);
 }
 
-/* How long a backend that is gone may take to answer the first SYN on a connection in use, before another one
- * leaves it: more than one second. */
-#define CHALLENGE_TICKS 2
-
 /*
  * Whether a live session keeps this packet of its client. A SYN on a connection that is in use goes to its
  * backend, which knows what to make of it (RFC 5961, section 4); after an RST too, which may have been forged
- * as well, as long as the backend is the service's. UDP and ICMP have no opening, so each request asks for a
- * backend that still is the service's; that is looked up only if some backend has been removed since it last
- * was.
+ * as well. UDP and ICMP have no opening, so each request asks for a backend that still is the service's; that
+ * is looked up only if some backend has been removed since it last was.
  */
-static __always_inline bool continues_session(struct session *session, const struct packet *pkt, __u32 now) {
+static __always_inline bool continues_session(struct session *session, const struct packet *pkt) {
   __u8 proto = pkt->tuple.proto;
   bool opens = proto == PROTO_TCP && is_syn(pkt);
   if (proto == PROTO_TCP && !opens) return true;
@@ -195,9 +193,6 @@ static __always_inline bool continues_session(struct session *session, const str
     return false;
   }
   if (session->flags & SESSION_FLAG_DIRECT) return true;
-  bool is_silent =
-      session->state == SESSION_CHALLENGED && (__s32)(now - session->last_seen) >= CHALLENGE_TICKS;
-  if (opens && is_in_use(session->state) && !is_silent) return true;
   bool must_accept = opens && is_reset(session->state);
   __u32 zero = 0;
   __u32 *count = removals.lookup(&zero);
@@ -211,13 +206,4 @@ static __always_inline bool continues_session(struct session *session, const str
   }
   if (!opens && membership != MEMBERSHIP_CHANGED) session->removals = removed; /* else ask again next time */
   return true;
-}
-
-/* Whether the server takes a SYN on a connection in use for a new connection, though it is no backend any
- * more. */
-static __always_inline bool revives_session(const struct session *session, const struct packet *pkt) {
-  const struct flow *back = &session->back;
-  return session->state == SESSION_CHALLENGED && pkt->tcp_flags & TCP_SYN &&
-         !(session->flags & SESSION_FLAG_DIRECT) &&
-         !is_backend(back->server, back->server_port, pkt->tuple.proto);
 }

@@ -187,17 +187,24 @@ static __always_inline bool confirms_session(const struct session *session, cons
   return session->server_sequence && ahead + ACK_WINDOW < 2 * ACK_WINDOW;
 }
 
+static __always_inline bool is_confirmed(const struct lookup *found, const struct session *session) {
+  return found->table != TABLE_OPENINGS && !session->place_number;
+}
+
 /*
  * Remembers a segment of the server until the session is confirmed, once a tick: acknowledgements of a client
- * far away pass it later, one after the other. One that they have left behind is forgotten. Returns whether
- * anything changes.
+ * far away pass it later, one after the other. One that they have left behind is forgotten. Afterwards, what
+ * the server sends ends a challenge (challenge.h). Returns whether anything changes.
  */
 static __always_inline bool follow_server(struct session *session, const struct lookup *found,
                                           const struct packet *pkt, __u32 now) {
-  bool is_confirmed = found->table != TABLE_OPENINGS && !session->place_number;
-  if (pkt->tuple.proto != PROTO_TCP || is_confirmed || pkt->tcp_flags & TCP_RST) return false;
-  __u32 before = session->server_sequence;
-  if (found->from_client) {
+  if (pkt->tuple.proto != PROTO_TCP) return false;
+  __u32 before = session->server_sequence; /* or when it was challenged */
+  if (is_confirmed(found, session)) {
+    if (!found->from_client) session->challenged = 0;
+  } else if (pkt->tcp_flags & TCP_RST) {
+    return false;
+  } else if (found->from_client) {
     __s32 ahead = pkt->scratch->numbers.acknowledged - before;
     if (has_tcp_ack(pkt) && ahead >= ACK_WINDOW) session->server_sequence = 0;
   } else if (!before || session->last_seen != now || pkt->tcp_flags & TCP_SYN) {
@@ -264,9 +271,9 @@ static __always_inline bool locate_client(struct session *session, const struct 
 
 /*
  * Notes that the session lives, and where its client is. Writes once a tick, when the state or the place
- * changes, and when the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1), nor
- * does a repeated SYN keep one that is challenged. The entry's memory may be another session's by now, after
- * lookups in other tables: nothing is written there then.
+ * changes, and when the session is confirmed. A repeated RST does not keep it (RFC 7857, section 7.1). The
+ * entry's memory may be another session's by now, after lookups in other tables: nothing is written there
+ * then.
  */
 static __always_inline void refresh(struct session *session, const struct lookup *found,
                                     const struct packet *pkt, __u32 now, const struct port *in,
@@ -279,11 +286,11 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool moves = found->from_client && session->port_generation != in->generation &&
                locate_client(session, in, in_index);
   bool follows = follow_server(session, found, pkt, now);
-  bool repeats = pkt->tcp_flags & TCP_RST || (session->state == SESSION_CHALLENGED && is_syn(pkt));
-  bool is_known = (session->last_seen == now && !moves && !follows) || repeats;
+  bool is_known = (session->last_seen == now && !moves && !follows) || pkt->tcp_flags & TCP_RST;
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
+  if (proto == PROTO_TCP && (promotes || leaves_place)) session->challenged = 0; /* was server_sequence */
   session->last_seen = now;
   session->state = state;
   if (is_entry_of(found->entry, session)) write_state(found->entry, session);
@@ -375,10 +382,11 @@ static __always_inline bool is_unused(struct flow_key *answer) {
          !is_with_server(clients.lookup(&key), answer);
 }
 
-/* Whether a session that is confirmed or stands beside others takes packets like `answer`. */
+/* Whether a session takes packets like `answer`. */
 static __always_inline bool has_live_session(struct flow_key *answer, __u32 now) {
   struct client_key key = client_key_of(answer);
-  struct session *entry = clients.lookup(&key);
+  struct session *entry = openings.lookup(&key);
+  if (!entry || !matches(entry, answer, false)) entry = clients.lookup(&key);
   if (!entry || !matches(entry, answer, false)) entry = flows.lookup(answer);
   return entry && !expired(entry, answer->proto, now);
 }

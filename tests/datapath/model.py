@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from socket import IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP
+from socket import IPPROTO_ICMP, IPPROTO_TCP
 from typing import Any
 
 from tests.datapath.harness import RETIRED_ENTRIES
@@ -28,6 +28,16 @@ from tests.datapath.headers import (
     word,
 )
 from tests.datapath.model_service import Address, Affinities, Endpoint, Service, ServiceKey
+from tests.datapath.model_session import (
+    CLOSING,
+    IN_USE,
+    RESET,
+    Client,
+    FlowKey,
+    Found,
+    Session,
+    client_of,
+)
 from tests.datapath.tables import ARP_REPLY, BACKEND, FLOOD, FRAGMENT_HOLD, FRAGMENT_RELEASE, FRONTEND, REJECT
 
 SLOW_PATH_BUDGET = 256
@@ -37,25 +47,6 @@ STRAGGLER_TICKS = 2
 RESET_TICKS = 240
 FIRST_USER_PORT = 1024
 CHALLENGE_TICKS = 2
-CLOSING = (
-    "client closed",
-    "server closed",
-    "closed",
-    "reset",
-    "reset, client",
-    "reset, server",
-    "challenged",
-)
-RESET = ("reset", "reset, client", "reset, server")
-IN_USE = ("established", "client closed", "server closed", "challenged")
-
-FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
-Client = tuple[Address, int, int]  # address and port on the clients' side, protocol
-
-
-def client_of(key: FlowKey) -> Client:
-    src, dst, sport, dport, proto, side = key
-    return (src, sport, proto) if side == FRONTEND else (dst, dport, proto)
 
 
 class Violation(AssertionError):
@@ -69,80 +60,6 @@ class Port:
     side: int
     out: int | None
     generation: int
-
-
-@dataclass
-class Session:
-    """A client's flow to a service, or (`direct`) to a backend itself. `seen`: when either side was last heard of.
-    Answers leave by `port` while it is of this `generation`."""
-
-    client: Endpoint
-    vip: Endpoint
-    visible: Endpoint
-    backend: Endpoint
-    proto: int
-    state: str
-    seen: int
-    port: int
-    generation: int
-    direct: bool = False
-    confirmed: bool = False
-    server_sequence: int = 0  # of a segment of the server, until the session is confirmed; 0: none
-
-    @property
-    def request(self) -> FlowKey:
-        return self.client[0], self.vip[0], self.client[1], self.vip[1], self.proto, FRONTEND
-
-    @property
-    def answer(self) -> FlowKey:
-        side = FRONTEND if self.client[0] == self.backend[0] else BACKEND
-        return self.backend[0], self.visible[0], self.backend[1], self.visible[1], self.proto, side
-
-    @property
-    def answer_from_server(self) -> FlowKey:
-        return *self.answer[:5], BACKEND
-
-    @property
-    def is_plain(self) -> bool:
-        """The backend sees the client as it is."""
-        return self.client == self.visible
-
-    @property
-    def timeout(self) -> int:
-        if self.proto == IPPROTO_TCP:
-            by_state = {
-                "established": 86400,
-                "challenged": 86400,
-                "client closed": 3600,
-                "server closed": 3600,
-            }
-            return by_state.get(self.state, 240)
-        if self.proto == IPPROTO_UDP:
-            return 180 if self.state == "established" else 120
-        return 60
-
-    def is_same(self, other: Session) -> bool:
-        return (self.request, self.visible, self.backend) == (other.request, other.visible, other.backend)
-
-    def take_state(self, other: Session) -> None:
-        for name in ("state", "seen", "port", "generation", "confirmed", "server_sequence"):
-            setattr(self, name, getattr(other, name))
-
-
-@dataclass
-class Found:
-    """An entry of the table called `table`, and which of both sent the packet that has found it."""
-
-    table: str
-    session: Session
-    from_client: bool
-
-    @property
-    def result(self) -> tuple[Address, Address, int, int]:
-        """Addresses and ports of the packets that come out."""
-        s = self.session
-        one, two = (s.visible, s.backend) if self.from_client else (s.vip, s.client)
-        return one[0], two[0], one[1], two[1]
 
 
 @dataclass
@@ -306,7 +223,11 @@ class Model:
         key: FlowKey = (datagram.src, datagram.dst, *datagram.ports, datagram.proto, port.side)
         found = self._find(key)
         if found and not self._is_over(found.session) and self._keeps(found, datagram):
-            self._refresh(found, datagram, in_port)
+            flags = datagram.tcp_flags if datagram.proto == IPPROTO_TCP else 0
+            lost = flags & (SYN | RST) and not found.from_client and found.is_challenged(self.now)
+            self._refresh(found, datagram, in_port, RST if lost else flags)
+            if lost:
+                return self._drop(datagram.data, "no_session")
         elif port.side == BACKEND:
             if self._is_backend(datagram.src, datagram.ports[0], datagram.proto) and self._is_answer(
                 datagram
@@ -351,10 +272,11 @@ class Model:
     def _has_session(self, client: Endpoint, server: Endpoint, proto: int) -> bool:
         """Whether answers of this server, which may be a backend that is removed, are those to a session."""
         answer = server[0], client[0], server[1], client[1], proto, BACKEND
-        session = self.clients.get((*client, proto))
-        if session is None or session.answer_from_server != answer:
-            session = self.flows[answer][0] if answer in self.flows else None
-        return session is not None and not self._is_over(session)
+        for entries in (self.openings, self.clients):
+            session = entries.get((*client, proto))
+            if session is not None and session.answer_from_server == answer:
+                return not self._is_over(session)
+        return answer in self.flows and not self._is_over(self.flows[answer][0])
 
     def _no_such_service(self, port: Port, datagram: Datagram) -> Expected:
         is_vip = any(vip == datagram.dst for vip, _, _ in self.services)
@@ -382,18 +304,24 @@ class Model:
     def _is_over(self, session: Session) -> bool:
         return self.now - session.seen > session.timeout
 
-    def _keeps(self, found: Found, datagram: Datagram) -> bool:
-        """A SYN goes to the backend of a session in use, which knows what to make of it, unless one that is gone is
-        silent about an earlier one. UDP and ICMP ones need a backend that still is the service's."""
+    def _challenges(self, found: Found) -> bool:
+        """Whether a SYN goes to the backend of a session in use, though that is gone: it may be forged. One that has
+        not answered an earlier SYN is left."""
         session = found.session
-        service = self.services.get((*session.vip, session.proto))
-        if not found.from_client:
-            accepts = datagram.proto == IPPROTO_TCP and datagram.tcp_flags & SYN
-            if session.direct or not accepts or session.state != "challenged":
-                return True
-            return self._is_backend(*session.backend, session.proto)
-        if session.direct and session.proto != IPPROTO_TCP:
+        if session.state not in IN_USE or not found.is_confirmed:
+            return False
+        if found.is_challenged(self.now):
+            return self.now - (session.challenged or 0) < CHALLENGE_TICKS
+        session.challenged = self.now if self.now - session.seen >= CHALLENGE_TICKS else None
+        return True
+
+    def _keeps(self, found: Found, datagram: Datagram) -> bool:
+        """A SYN goes to the backend of a session in use, which knows what to make of it. UDP and ICMP ones need a
+        backend that still is the service's."""
+        session = found.session
+        if not found.from_client or (session.direct and session.proto != IPPROTO_TCP):
             return True
+        service = self.services.get((*session.vip, session.proto))
         if datagram.proto == IPPROTO_TCP:
             if datagram.tcp_flags & (SYN | ACK | RST) != SYN:
                 return True
@@ -401,20 +329,19 @@ class Model:
                 return False
             if session.direct:
                 return True
-            is_silent = session.state == "challenged" and self.now - session.seen >= CHALLENGE_TICKS
-            if session.state in IN_USE and not is_silent:
-                return True
             if session.state in RESET:
                 return service is not None and session.backend in service.usable
+            if session.state in IN_USE:
+                is_member = service is not None and session.backend in service.members
+                return is_member or self._challenges(found)
         return service is not None and session.backend in service.members
 
-    def _next_state(self, found: Found, datagram: Datagram) -> str:
+    def _next_state(self, found: Found, flags: int) -> str:
         session, state = found.session, found.session.state
         if session.proto != IPPROTO_TCP:
             if state == "opening":
                 return state if found.from_client else "answered"
             return "established" if state == "answered" and session.seen != self.now else state
-        flags = datagram.tcp_flags
         me, other = ("client", "server") if found.from_client else ("server", "client")
         if flags & RST:
             return state if state == "closed" else "reset"
@@ -423,9 +350,9 @@ class Model:
         if flags & FIN and state not in RESET:
             return "closed" if state in ("closed", f"{other} closed") else f"{me} closed"
         if flags & SYN and found.from_client:
-            return "opening" if state in RESET else "challenged" if state in IN_USE else state
-        if state == "challenged" and not found.from_client:
-            return "answered" if flags & SYN else "established"
+            return "opening" if state in RESET else state
+        if flags & SYN and state in ("client closed", "server closed"):
+            return "answered"
         if state in ("opening", "answered"):
             return "established" if found.from_client else "answered"
         if state not in RESET:
@@ -434,12 +361,14 @@ class Model:
             return f"reset, {me}"
         return f"{me} closed" if flags & FIN else "established"
 
-    def _refresh(self, found: Found, datagram: Datagram, in_port: int) -> None:
+    def _refresh(self, found: Found, datagram: Datagram, in_port: int, flags: int) -> None:
         session, before = found.session, (found.session.state, found.session.seen)
-        state = self._next_state(found, datagram)
+        state = self._next_state(found, flags)
         confirms = self._confirms(found, datagram)
         unconfirmed = not session.confirmed and (found.table != "clients" or not session.is_plain)
         follows = unconfirmed and self._follow_server(found, datagram)
+        if found.is_confirmed and not found.from_client and session.challenged is not None:
+            session.challenged, follows = None, True
         end = client_of(session.request)
         opening = self.openings.get(end)
         confirms_now = confirms and (
@@ -449,9 +378,7 @@ class Model:
         if found.from_client and session.generation != self.ports[in_port].generation:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
-        flags = datagram.tcp_flags if session.proto == IPPROTO_TCP else 0
-        is_syn = flags & (SYN | ACK | RST) == SYN
-        repeats = before[0] == state and (flags & RST or (state == "challenged" and is_syn))
+        repeats = flags & RST and before[0] == state
         if repeats or (before == (state, self.now) and not confirms_now and not moves and not follows):
             return
         session.state, session.seen = state, self.now
@@ -701,6 +628,8 @@ class Model:
             if not service.usable or not service.serves(inner.dst):
                 return self._drop(error.data, "icmp_error")
             found = self._chosen(key, service, error, observed)
+        elif inner.proto == IPPROTO_TCP and not found.from_client and found.is_challenged(self.now):
+            return self._drop(error.data, "icmp_error")
         session = found.session
         out = self._egress(port, session.port, session.generation, session.client[0])
         src, dst, new_sport, new_dport = found.result

@@ -27,7 +27,7 @@ COUNTERS_OF_TESTS = 8  # of `traffic`
 MORE_TABLES = ("affinities", "source_ranges")
 
 TIMEOUTS = {
-    socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240, 240, 86400),
+    socket.IPPROTO_TCP: (240, 240, 86400, 3600, 3600, 240, 240, 240, 240, 240),
     socket.IPPROTO_UDP: (120, 120, 180),
     socket.IPPROTO_ICMP: (60, 60, 60),
 }

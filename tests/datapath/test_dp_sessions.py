@@ -44,7 +44,6 @@ OPENING, ANSWERED, ESTABLISHED, CLIENT_CLOSED, SERVER_CLOSED, CLOSED, RESET, RES
 )
 REWRITE = ("10.0.0.0", "255.255.255.0", "10.9.8.0")
 VIRTUAL_CLIENT = "10.9.8.1"
-CHALLENGE_TICKS = 2
 
 
 @pytest.fixture(scope="module")
@@ -267,110 +266,6 @@ def test_syn_on_the_tuple_of_a_removed_backend_is_a_new_session(lab: Lab, last: 
     closing_packets(lab, last)
     lab.serve((OTHER_SERVER, SERVER_PORT))
     establish(lab, TCP_EXCHANGE, OTHER_SERVER)
-
-
-def remove_backend(lab: Lab) -> None:
-    lab.serve((OTHER_SERVER, SERVER_PORT))
-
-
-def remove_service(lab: Lab) -> None:
-    lab.tables.remove_service(VIP, VIP_PORT, TCP_EXCHANGE.proto)
-
-
-each_removal = pytest.mark.parametrize("remove", [remove_backend, remove_service])
-half_closed_or_not = pytest.mark.parametrize(
-    "half_closed", [None, request, answer], ids=["", "client", "server"]
-)
-
-
-@each_removal
-@half_closed_or_not
-def test_syns_do_not_move_a_session_whose_removed_backend_answers(
-    lab: Lab, remove: Callable[[Lab], None], half_closed: Callable[..., None] | None
-) -> None:
-    """They may be forged: the backend says so (RFC 5961, section 4), and keeps the session."""
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    if half_closed:
-        half_closed(lab, TCP_EXCHANGE, SERVER, "FA")
-    remove(lab)
-    for idle in (0, 0, 1, CHALLENGE_TICKS, 4000):
-        lab.tables.age(idle)
-        request(lab, TCP_EXCHANGE, SERVER, "S")
-        request(lab, TCP_EXCHANGE, SERVER, "S")
-        answer(lab, TCP_EXCHANGE, SERVER, "A")
-    lab.tables.age(4000)
-    request(lab, TCP_EXCHANGE, SERVER, "PA")
-    answer(lab, TCP_EXCHANGE, SERVER, "PA")
-    assert lab.tables.events() == {"new_session": 1}
-
-
-def test_a_syn_and_a_long_silence_end_no_session(lab: Lab) -> None:
-    """Neither that of the client alone: its backend may have nothing to say."""
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    request(lab, TCP_EXCHANGE, SERVER, "S")
-    prefer_other_server(lab)
-    lab.tables.age(80_000)
-    request(lab, TCP_EXCHANGE, SERVER, "S")
-    lab.tables.age(6_000)
-    answer(lab, TCP_EXCHANGE, SERVER, "PA")
-    request(lab, TCP_EXCHANGE, SERVER, "A")
-    assert state(lab, TCP_EXCHANGE) == ESTABLISHED
-    assert lab.tables.events() == {"new_session": 1}
-
-
-@half_closed_or_not
-def test_a_second_syn_leaves_a_removed_backend_that_is_silent(
-    lab: Lab, half_closed: Callable[..., None] | None
-) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    if half_closed:
-        half_closed(lab, TCP_EXCHANGE, SERVER, "FA")
-    remove_backend(lab)
-    for _ in range(CHALLENGE_TICKS):
-        request(lab, TCP_EXCHANGE, SERVER, "S")
-        lab.tables.age(1)
-    establish(lab, TCP_EXCHANGE, OTHER_SERVER)
-
-
-def test_a_second_syn_leaves_a_removed_service_whose_backend_is_silent(lab: Lab) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    remove_service(lab)
-    request(lab, TCP_EXCHANGE, SERVER, "S")
-    lab.tables.age(CHALLENGE_TICKS)
-    for flags in ("S", "A"):
-        packet = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags=flags)
-        assert_out(lab.from_client(packet), SERVER_IF, packet)
-
-
-@each_removal
-def test_a_removed_backend_gets_no_new_connection(lab: Lab, remove: Callable[[Lab], None]) -> None:
-    """It has forgotten the connection, and takes the SYN."""
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    remove(lab)
-    request(lab, TCP_EXCHANGE, SERVER, "S")
-    taken = TCP_EXCHANGE.answer(SERVER, CLIENT, PLAIN, flags="SA")
-    assert_out(lab.from_server(taken), CLIENT_IF, taken)
-    lab.tables.age(CHALLENGE_TICKS)
-    if remove is remove_backend:
-        establish(lab, TCP_EXCHANGE, OTHER_SERVER)
-    else:
-        syn = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="S")
-        assert_out(lab.from_client(syn), SERVER_IF, syn)
-
-
-def test_a_backend_that_takes_the_syn_for_a_new_connection_has_one(lab: Lab) -> None:
-    lab.serve((SERVER, SERVER_PORT))
-    establish(lab, TCP_EXCHANGE, SERVER)
-    request(lab, TCP_EXCHANGE, SERVER, "S")
-    answer(lab, TCP_EXCHANGE, SERVER, "SA")
-    assert state(lab, TCP_EXCHANGE) == ANSWERED
-    request(lab, TCP_EXCHANGE, SERVER, "A")
-    assert state(lab, TCP_EXCHANGE) == ESTABLISHED
 
 
 @pytest.mark.parametrize("rewritten", [False, True], ids=["", "rewritten"])

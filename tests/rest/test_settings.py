@@ -30,7 +30,7 @@ TCP, UDP, ICMP = 6, 17, 1
 # Where each timeout has to arrive: protocol and states of a session.
 PLACES = {
     "tcp-opening": (TCP, (0, 1)),
-    "tcp-established": (TCP, (2, 10)),
+    "tcp-established": (TCP, (2,)),
     "tcp-half-closed": (TCP, (3, 4)),
     "tcp-closed": (TCP, (5, 6, 7, 8, 9)),
     "udp-unanswered": (UDP, (0,)),
