@@ -153,6 +153,9 @@ void ServiceTable::collect(ServiceMaps &maps) {
   for (const auto vip : vips) release_vip(maps, vip);
   sources_.collect(maps);
   known_.collect(maps);
+  std::set<ServiceId> in_force;
+  for (const auto &[id, _] : heads_) in_force.insert(id);
+  traffic_.keep_only(in_force);
 }
 
 // --- changes ---

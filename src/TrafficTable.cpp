@@ -164,8 +164,8 @@ void TrafficTable::remove(const ServiceId &service) {
   for (const auto number : owned_by(service)) {
     const uint32_t backend = owners_.at(number).backend;
     own(number, {kNoService, backend});
-    numbers_.erase({service, backend});
     leave(number);
+    numbers_.erase({service, backend});  // last: what is not in there is not tried again
   }
   if (const auto found = removed_.find(service); found != removed_.end())
     add_removed(kNoService, found->second, NO_COUNTER, service);
