@@ -169,10 +169,10 @@ ServiceTable::Change ServiceTable::prepare(const Wishes &wishes) {
   std::vector<Layout> layouts;
   for (const auto &wish : wishes)
     if (wish.service) layouts.emplace_back(wish.id, *wish.service);
-  check_room(wishes, layouts);
-
   ServiceMaps maps(cube_);
   if (leftovers_) attempt("remove what has been left", [&] { collect(maps); });
+  check_room(wishes, layouts);
+
   change.written_.reserve(layouts.size());
   auto layout = layouts.begin();
   for (const auto &wish : wishes) {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from k8slbrp import abi
 from k8slbrp.maps import count, entries, pins, served, service_key, source_ranges
 from tests.faults.injector import ALLOCATIONS, ERRORS, MAPS, NETDEVS, REMOVALS, Fault
 from tests.faults.requests import Request
@@ -96,6 +97,23 @@ def test_what_could_not_be_removed_is_removed_with_the_next_change(
             break
     assert fired > 2
     assert "cannot remove" in (tmp_path / "log").read_text()
+
+
+def test_what_could_not_be_removed_takes_nobody_the_room(host: Host) -> None:  # noqa: F811
+    """Of a full cube: a service with as many chunks as the one that has gone may come at once."""
+    chunks = 64  # that these shares need
+    backends = [{"ip": "10.20.0.1", "port": 80}, {"ip": "10.20.0.2", "port": 80, "weight": 65535}]
+    most = (abi.CONSTANTS["MAX_CHUNKS"] - 2304) // chunks  # the rest is for changes of one service
+    vips = [f"10.97.{number // 250}.{number % 250}" for number in range(most + 1)]
+    *services, one_more = [{"vip": vip, "vport": 80, "proto": "TCP", "backend": backends} for vip in vips]
+    for first in range(0, most, 1000):
+        assert host.send(Request("POST", "service", services[first : first + 1000]))[0] == 201
+    assert host.send(Request("POST", "service", [one_more]))[0] == 400
+    with host.injector.armed(Fault(REMOVALS, 1, ERRORS[REMOVALS][0], map="chunks")):
+        assert host.send(Request("DELETE", f"service/{vips[0]}/80/TCP"))[0] < 300
+    assert host.injector.fired
+    assert host.send(Request("POST", "service", [one_more])) == (201, "")
+    assert host.differences(host.tree()) == []
 
 
 def missing(state_dir: Path) -> list[str]:
