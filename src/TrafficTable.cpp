@@ -52,7 +52,7 @@ TrafficTable::TrafficTable(polycube::service::BaseCube &cube, uint32_t max_sessi
 // --- figures ---
 
 abi::traffic TrafficTable::read(uint16_t number) const {
-  if (moved_.count(number) > 0) return {};
+  if (move_ && number != NO_COUNTER && number == move_->number) return {};
   return sum_of(cube_.get_percpuarray_table<abi::traffic>("traffic").get(number));
 }
 
@@ -222,13 +222,9 @@ void TrafficTable::make_room(std::size_t wanted) {
 
 void TrafficTable::reuse(uint16_t number) {
   const Owner owner = owners_.at(number);
-  const auto figures = read(number);
-  if (moved_.count(number) > 0) {  // an attempt before has ended halfway
-    cube_.get_percpuarray_table<abi::traffic>("traffic").set(number, abi::traffic{});
-    moved_.erase(number);
-  } else if (!is_zero(figures)) {
+  finish_move();  // perhaps that of this number
+  if (const auto figures = read(number); !is_zero(figures))
     add_removed(owner.service, figures, number, kNoService);
-  }
   OwnerMap(cube_, "counter_owners").remove(number);
   owners_.erase(number);
   if (const auto found = numbers_.find(owner); found != numbers_.end() && found->second == number)
@@ -241,37 +237,40 @@ void TrafficTable::reuse(uint16_t number) {
 // counted twice, or not at all, whenever this process ends.
 void TrafficTable::add_removed(const ServiceId &service, const abi::traffic &figures, uint16_t number,
                                const ServiceId &from) {
+  finish_move();
   abi::traffic sum = figures;
   if (const auto found = removed_.find(service); found != removed_.end()) add(sum, found->second);
-  RemovedMap removed(cube_, "removed_traffic");
-  removed.set(kernel_key(service), {sum, kernel_key(from), number, 0});
+  RemovedMap(cube_, "removed_traffic").set(kernel_key(service), {sum, kernel_key(from), number, 0});
   removed_[service] = sum;
-  if (number != NO_COUNTER) {
-    moved_.insert(number);
-    cube_.get_percpuarray_table<abi::traffic>("traffic").set(number, abi::traffic{});
-    moved_.erase(number);
-  }
-  if (!equal(from, kNoService)) {
-    removed_.erase(from);
-    removed.remove(kernel_key(from));
-  }
-  removed.set(kernel_key(service), {sum, kernel_key(kNoService), NO_COUNTER, 0});
+  if (!equal(from, kNoService)) removed_.erase(from);
+  move_ = {service, from, number};
+  finish_move();
+}
+
+// What the kernel refuses is tried again before the next move, whose update would otherwise hide this one.
+void TrafficTable::finish_move() {
+  if (!move_) return;
+  const auto &[to, from, number] = *move_;
+  RemovedMap removed(cube_, "removed_traffic");
+  if (number != NO_COUNTER) cube_.get_percpuarray_table<abi::traffic>("traffic").set(number, abi::traffic{});
+  if (!equal(from, kNoService)) removed.remove(kernel_key(from));
+  removed.set(kernel_key(to), {removed_.at(to), kernel_key(kNoService), NO_COUNTER, 0});
+  move_.reset();
 }
 
 // --- after a start ---
 
 void TrafficTable::adopt() {
   const std::lock_guard lock(mutex_);
-  auto traffic = cube_.get_percpuarray_table<abi::traffic>("traffic");
-  RemovedMap removed(cube_, "removed_traffic");
-  for (const auto &[key, value] : removed.get_all()) {
+  const auto removed = RemovedMap(cube_, "removed_traffic").get_all();
+  for (const auto &[key, value] : removed) removed_.emplace(id_of(key), value.traffic);
+  for (const auto &[key, value] : removed) {
     const ServiceId from = id_of(value.from);
-    if (value.number != NO_COUNTER) traffic.set(value.number, abi::traffic{});
-    if (!equal(from, kNoService)) removed.remove(value.from);
-    if (value.number != NO_COUNTER || !equal(from, kNoService))
-      removed.set(key, {value.traffic, kernel_key(kNoService), NO_COUNTER, 0});
+    if (value.number == NO_COUNTER && equal(from, kNoService)) continue;
+    if (!equal(from, kNoService)) removed_.erase(from);
+    move_ = {id_of(key), from, static_cast<uint16_t>(value.number)};
+    finish_move();
   }
-  for (const auto &[key, value] : removed.get_all()) removed_.emplace(id_of(key), value.traffic);
   for (const auto &[number, owner] : OwnerMap(cube_, "counter_owners").get_all()) {
     if (number == NO_COUNTER || number >= limit_) continue;
     owners_[static_cast<uint16_t>(number)] = {id_of(owner.service), owner.backend};

@@ -72,6 +72,12 @@ class TrafficTable {
     std::optional<Clock::time_point> unseen_since;
     bool fresh = false;  // given to nobody since it was free
   };
+  // Figures that are among those of a service's removed backends by now, but not cleared yet where they were:
+  // in a number, or in a service that is no more.
+  struct Move {
+    ServiceId to, from;
+    uint16_t number = NO_COUNTER;
+  };
 
   std::vector<uint16_t> owned_by(const ServiceId &service) const;
   uint16_t take(const Owner &owner);
@@ -81,6 +87,7 @@ class TrafficTable {
   void reuse(uint16_t number);
   void add_removed(const ServiceId &service, const abi::traffic &figures, uint16_t number,
                    const ServiceId &from);
+  void finish_move();
   abi::traffic read(uint16_t number) const;
 
   polycube::service::BaseCube &cube_;
@@ -90,7 +97,7 @@ class TrafficTable {
   std::map<Owner, uint16_t> numbers_;  // of services that are there
   std::map<uint16_t, Leaving> leaving_;
   std::map<ServiceId, abi::traffic> removed_;
-  std::set<uint16_t> moved_;  // what they have counted is in `removed_`, and could not be cleared
+  std::optional<Move> move_;
   uint16_t last_ = NO_COUNTER;
   Clock::time_point looked_{};
 };

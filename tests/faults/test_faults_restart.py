@@ -1,52 +1,114 @@
-"""Failures while a host that starts again takes its cube over."""
+"""Failures while a host that starts again takes its cube over, and beside what an earlier one has left."""
 
 from __future__ import annotations
 
 import http.client
+import os
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from k8slbrp import abi
+from k8slbrp.maps import entries, pins
+from pcnhost.engine import bpf
 from testbed.host import SERVICE_LIBRARY, start_host
 from testbed.lab import Lab
-from tests.faults.injector import ERRORS, REMOVALS, Fault, Injector
+from tests.faults.injector import ERRORS, MAPS, REMOVALS, Fault, Injector
 from tests.faults.requests import Request
-from tests.faults.test_faults import Host
+from tests.faults.test_faults import CUBE, Host
 from tests.faults.test_faults_rare import AGAIN, SERVICE
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(1200)]
 
+OTHER = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP", "backend": [{"ip": "10.20.9.9", "port": 8080}]}
 
-def test_what_a_start_cannot_remove_takes_no_backend_along(tmp_path: Path) -> None:
-    """The configuration has a service less than the maps, and one more."""
-    kept, log = tmp_path / "cubes", tmp_path / "log"
-    options = ["--cubes-dump-enable", "--cubes-dump-file", str(kept)]
-    options += ["--service", f"k8slbrp={SERVICE_LIBRARY}"]
-    injector = Injector(tmp_path / "plan")
+
+class Restarts:
+    """A host that is started again and again. `kept` is the file with its cubes."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.kept, self.log = directory / "cubes", directory / "log"
+        self.injector = Injector(directory / "plan")
+        self._lab = lab
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Host:
+        options = ["--cubes-dump-enable", "--cubes-dump-file", str(self.kept)]
+        options += ["--service", f"k8slbrp={SERVICE_LIBRARY}"]
+        api, self._process = start_host(
+            self._lab, None, *options, log=self.log, environment=self.injector.environment
+        )
+        connection = http.client.HTTPConnection(api.url.split("/")[2], timeout=60)
+        return Host(connection, self.injector, self._lab.state_dir, [])
+
+    def stop(self) -> None:
+        assert self._process
+        self._lab.stop(self._process)
+
+
+@pytest.fixture
+def restarts(tmp_path: Path) -> Iterator[Restarts]:
     with Lab() as lab:
+        yield Restarts(lab, tmp_path)
 
-        def start() -> tuple[Host, subprocess.Popen[str]]:
-            api, process = start_host(lab, None, *options, log=log, environment=injector.environment)
-            connection = http.client.HTTPConnection(api.url.split("/")[2], timeout=60)
-            return Host(connection, injector, lab.state_dir, []), process
 
-        host, process = start()
-        backends = [{"ip": "10.20.9.9", "port": 8080}]
-        other = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP", "backend": backends}
-        assert host.send(Request("POST", "", {"service": [SERVICE, other]}))[0] == 201
-        lab.stop(process)
-        text = kept.read_text()
-        assert '"10.96.0.1"' in text
-        kept.write_text(text.replace('"10.96.0.1"', '"10.96.0.2"'))
-        with injector.armed(Fault(REMOVALS, 1, ERRORS[REMOVALS][0], map="chunks")):
-            host, process = start()
-        assert injector.fired
-        assert "cannot remove a chunk" in log.read_text()
-        assert host.send(AGAIN)[0] < 300
+def test_what_a_start_cannot_remove_takes_no_backend_along(restarts: Restarts) -> None:
+    """The configuration has a service less than the maps, and one more."""
+    host = restarts.start()
+    assert host.send(Request("POST", "", {"service": [SERVICE, OTHER]}))[0] == 201
+    restarts.stop()
+    text = restarts.kept.read_text()
+    assert '"10.96.0.1"' in text
+    restarts.kept.write_text(text.replace('"10.96.0.1"', '"10.96.0.2"'))
+    with restarts.injector.armed(Fault(REMOVALS, 1, ERRORS[REMOVALS][0], map="chunks")):
+        host = restarts.start()
+    assert host.injector.fired
+    assert "cannot remove a chunk" in restarts.log.read_text()
+    assert host.send(AGAIN)[0] < 300
+    assert host.differences(host.tree()) == []
+    for vip in ("10.96.0.2", "10.96.0.9"):  # and nobody is forgotten, or stays, later on
+        path = f"service/{vip}/80/TCP"
+        assert host.send(Request("DELETE", path))[0] < 300
         assert host.differences(host.tree()) == []
-        for vip in ("10.96.0.2", "10.96.0.9"):  # and nobody is forgotten, or stays, later on
-            path = f"service/{vip}/80/TCP"
-            assert host.send(Request("DELETE", path))[0] < 300
-            assert host.differences(host.tree()) == []
-        assert host.send(Request("DELETE", ""))[0] < 300
+    assert host.send(Request("DELETE", ""))[0] < 300
+
+
+def counted(packets: int) -> bytes:
+    """An entry of the map `removed_traffic` that says nothing else."""
+    return bytes(abi.struct("removed_traffic")(traffic=abi.struct("traffic")(packets_in=packets)))
+
+
+def count_for_removed_backends(host: Host, vip: str, packets: int) -> None:
+    """What backends have counted that the service had before."""
+    fd = bpf.open_pin(pins(host.state_dir, CUBE) / "removed_traffic") or 0
+    bpf.update(fd, abi.pack("service_key", vip=vip, vport=80, proto=socket.IPPROTO_TCP), counted(packets))
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [(MAPS, 1), (REMOVALS, 1), (MAPS, 2)], ids=["adding", "removing", "noting that"]
+)
+def test_what_removed_services_have_counted_counts_once(restarts: Restarts, kind: int, number: int) -> None:
+    """It moves to the figures of removed services, in three steps, of which one fails. Then another service follows."""
+    host = restarts.start()
+    assert host.send(Request("POST", "", {"service": [SERVICE, OTHER]}))[0] == 201
+    restarts.stop()
+    count_for_removed_backends(host, "10.96.0.1", 100)
+    count_for_removed_backends(host, "10.96.0.9", 20)
+    host = restarts.start()
+    translated = Request("GET", "stats/frontend/translated-packets")
+    assert host.send(translated) == (200, "120")
+    with restarts.injector.armed(Fault(kind, number, ERRORS[kind][0], map="removed_traffic")):
+        assert host.send(Request("DELETE", "service/10.96.0.1/80/TCP"))[0] < 300
+    assert host.injector.fired
+    assert host.send(translated) == (200, "120")
+    assert host.send(Request("DELETE", "service/10.96.0.9/80/TCP"))[0] < 300
+    assert host.send(translated) == (200, "120")
+    restarts.stop()
+    assert [value for _, value in entries(pins(host.state_dir, CUBE) / "removed_traffic")] == [counted(120)]
+    host = restarts.start()
+    assert host.send(translated) == (200, "120")
+    assert host.send(Request("DELETE", ""))[0] < 300
