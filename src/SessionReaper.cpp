@@ -1,5 +1,7 @@
 #include "SessionReaper.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -97,7 +99,7 @@ SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
         if (clock.is_over(entry))
           removed += sessions.remove_if_unseen(entry);
         else
-          ++there[static_cast<std::size_t>(entry.map)][rank(entry.session)];
+          ++there[static_cast<std::size_t>(entry.map)][rank(entry)];
       }
     });
   return there;
@@ -121,7 +123,7 @@ void SessionReaper::evict(Ranks &surplus) {
   for (SessionWalk walk(maps_, kBegin); walk.next();)
     for (const auto &entry : walk.entries()) {
       const auto map = static_cast<std::size_t>(entry.map);
-      const auto found = surplus[map].find(rank(entry.session));
+      const auto found = surplus[map].find(rank(entry));
       if (found == surplus[map].end() || found->second == 0) continue;
       // Nobody is told: so it counts as evicted.
       const auto removed = sessions.remove_if_unseen(entry);
@@ -129,10 +131,12 @@ void SessionReaper::evict(Ranks &surplus) {
     }
 }
 
-SessionReaper::Rank SessionReaper::rank(const abi::session &session) {
-  const bool established =
-      session.state >= abi::SESSION_ESTABLISHED && session.state <= abi::SESSION_SERVER_CLOSED;
-  return {established, session.last_seen};
+SessionReaper::Standing SessionReaper::standing(const SessionEntry &entry) {
+  const auto &session = entry.session;
+  // One found in the middle of a connection is in use before anybody has confirmed it.
+  const bool is_confirmed = session.place_number == 0;
+  if (!abi::is_in_use(session.state) || !is_confirmed) return Standing::NotEstablished;
+  return entry.proto == IPPROTO_TCP ? Standing::Connection : Standing::Established;
 }
 
 uint64_t SessionReaper::refusals() const {

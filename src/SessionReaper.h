@@ -35,12 +35,15 @@ class SessionReaper {
   SessionReaper &operator=(const SessionReaper &) = delete;
 
  private:
-  // Who has to go first: sessions that are not established, then those that were not seen for longest.
+  // Packets with a forged source establish a session of UDP or ICMP if a server answers them. One of TCP
+  // needs a client that sees the answers, so such connections go last.
+  enum class Standing : uint8_t { NotEstablished, Established, Connection };
+  // Who has to go first; of the same standing, those that were not seen for longest.
   struct Rank {
-    bool established;
+    Standing standing;
     uint32_t last_seen;
     bool operator<(const Rank &other) const {
-      if (established != other.established) return other.established;
+      if (standing != other.standing) return standing < other.standing;
       return static_cast<int32_t>(last_seen - other.last_seen) < 0;
     }
   };
@@ -55,7 +58,8 @@ class SessionReaper {
   // The entries that have to go so that a quarter of the table is free.
   static std::map<Rank, uint32_t> surplus(const std::map<Rank, uint32_t> &there, uint32_t excess,
                                           uint32_t now);
-  static Rank rank(const abi::session &session);
+  static Standing standing(const SessionEntry &entry);
+  static Rank rank(const SessionEntry &entry) { return {standing(entry), entry.session.last_seen}; }
   // How often the datapath has found no room.
   uint64_t refusals() const;
 

@@ -338,6 +338,11 @@ enum session_state {
   SESSION_STATES = 10,
 };
 
+/* As far as is known, at least one side goes on sending. */
+static inline bool is_in_use(__u8 state) {
+  return state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED;
+}
+
 /* This entry of `flows` is for the server's packets. */
 #define SESSION_FLAG_FROM_SERVER 1
 /* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */

@@ -119,11 +119,6 @@ static __always_inline bool is_syn(const struct packet *pkt) {
 /* After an RST, whoever has gone on since, and sessions that an operator has ended. */
 static __always_inline bool is_reset(__u8 state) { return state >= SESSION_RESET; }
 
-/* As far as is known, at least one side goes on sending. */
-static __always_inline bool is_in_use(__u8 state) {
-  return state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED;
-}
-
 static __always_inline bool expired(const struct session *session, __u8 proto, __u32 now) {
   __s32 idle = now - session->last_seen; /* negative when another CPU has seen the next tick already */
   __u32 zero = 0;
