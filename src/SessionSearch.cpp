@@ -182,7 +182,6 @@ nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evicti
       SessionMaps maps(cube);
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
-        if (clock.is_past_reset(entry)) removed += maps.remove_if_unseen(entry);
         if (!selection.fits(entry, clock)) continue;
         // A packet may have renewed it since the walk has read it, or it was ended by its other entry.
         const auto current = maps.current(entry);

@@ -28,12 +28,8 @@ uint32_t SessionClock::timeout(const SessionEntry &entry) const {
 }
 
 uint32_t SessionClock::remaining(const SessionEntry &entry) const {
-  const uint32_t timeout = this->timeout(entry), idle = this->idle(entry.session);
-  return idle > timeout || entry.session.state == abi::SESSION_ENDED ? 0 : timeout - idle + 1;
-}
-
-bool SessionClock::is_past_reset(const SessionEntry &entry) const {
-  return entry.session.state == abi::SESSION_ENDED && idle(entry.session) > timeout(entry);
+  if (is_over(entry) || entry.session.state == abi::SESSION_ENDED) return 0;
+  return timeout(entry) - idle(entry.session) + 1;
 }
 
 void SessionClock::at_least(uint32_t tick) {

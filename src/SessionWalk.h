@@ -36,12 +36,9 @@ class SessionClock {
   uint32_t idle(const abi::session &session) const;
   // Seconds until it ends without another packet; 0: it has ended.
   uint32_t remaining(const SessionEntry &entry) const;
-  // Whether it was ended with a reset, so long ago that nobody waits for that any more.
-  bool is_past_reset(const SessionEntry &entry) const;
-  // Whether nobody needs it any more.
-  bool is_over(const SessionEntry &entry) const {
-    return entry.session.state == abi::SESSION_ENDED ? is_past_reset(entry) : remaining(entry) == 0;
-  }
+  // Whether nobody needs it any more. What was ended with a reset stays as long: its ends may have to be
+  // told.
+  bool is_over(const SessionEntry &entry) const { return idle(entry.session) > timeout(entry); }
   uint32_t now() const { return now_; }
 
   // No session was seen in the future: clocks of the kernel and of this process are a tick apart.
