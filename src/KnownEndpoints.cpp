@@ -117,8 +117,8 @@ std::vector<uint64_t> KnownEndpoints::marks() const {
 }
 
 void KnownEndpoints::drop_leftovers(ServiceMaps &maps) {
-  for (const auto &[key, _] : maps.endpoints.get_all())
-    if (members_.count(id_of(key)) == 0) maps.endpoints.remove(key);
+  for (const auto &[key, _] : maps.endpoints.get_all()) members_.try_emplace(id_of(key), 0);
+  collect(maps);
   std::size_t bits = 0;
   const auto wanted = marks();
   for (uint32_t index = 0; index < KNOWN_WORDS; ++index)

@@ -37,7 +37,8 @@ class KnownEndpoints {
   void settle(ServiceMaps &maps, Services services, const std::vector<ServiceId> &removed);
   void collect(ServiceMaps &maps);
 
-  // After a start: removes from the maps what no service has, but for bits of what may still answer.
+  // After a start: removes from the maps what no service has, but for bits of what may still answer. If it
+  // throws, collect() tries again.
   void drop_leftovers(ServiceMaps &maps);
 
   std::size_t endpoints() const { return members_.size(); }

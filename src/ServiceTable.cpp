@@ -341,10 +341,13 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
       const auto &[first, count] = *std::prev(segment);
       if (number < first + count) continue;
     }
-    maps.chunks.remove(number);
+    segments_.emplace(number, 1);
+    ++chunks_used_;
+    free_chunks(maps, number);
   }
   for (const auto &[vip, _] : maps.vips.get_all())
-    if (services_of_vip_.count(vip) == 0) maps.vips.remove(vip);
+    if (services_of_vip_.emplace(vip, 0).second) release_vip(maps, vip);
+  attempt("remove source ranges", [&] { sources_.collect(maps); });
 }
 
 void ServiceTable::restore(const Wishes &wishes) {
@@ -381,8 +384,8 @@ void ServiceTable::restore(const Wishes &wishes) {
   }
   std::set<ServiceId> wanted;
   for (const auto &wish : wishes) wanted.insert(wish.id);
-  traffic_.keep_only(wanted);
-  known_.drop_leftovers(maps);
+  attempt("keep what removed services have counted", [&] { traffic_.keep_only(wanted); });
+  attempt("remove backends of nobody", [&] { known_.drop_leftovers(maps); });
   announce_removal(maps);
 }
 

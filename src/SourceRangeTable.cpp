@@ -90,11 +90,12 @@ void SourceRangeTable::load(ServiceMaps &maps, const std::map<ServiceId, abi::se
     if (head.sources != 0) sets_[id].number = head.sources;
   for (const auto &[key, _] : maps.source_ranges.get_all()) {
     const auto set = sets_.find(id_of(key.service));
+    const SourceRange range{key.ip, static_cast<uint8_t>(key.prefix_length - SERVICE_KEY_BITS)};
     if (set == sets_.end() || set->second.number != key.service.pad) {
-      maps.source_ranges.remove(key);
+      stale_.emplace(id_of(key.service), Set{key.service.pad, {range}});
       continue;
     }
-    set->second.ranges.insert({key.ip, static_cast<uint8_t>(key.prefix_length - SERVICE_KEY_BITS)});
+    set->second.ranges.insert(range);
     ++total_;
   }
 }

@@ -33,7 +33,7 @@ class SourceRangeTable {
   // From now on services have these sets, others are no more; what they had is left. That needs no memory.
   void settle(Sets sets, const std::vector<ServiceId> &removed) noexcept;
 
-  // After a start: takes over what the entries of an earlier run lead to, and removes all else.
+  // After a start: takes over what the entries of an earlier run lead to; all else is left.
   void load(ServiceMaps &maps, const std::map<ServiceId, abi::service_head> &heads);
   bool has(const ServiceId &id, const SourceRanges &ranges) const;
 

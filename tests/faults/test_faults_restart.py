@@ -19,7 +19,7 @@ from testbed.lab import Lab
 from tests.faults.injector import ERRORS, MAPS, REMOVALS, Fault, Injector
 from tests.faults.requests import Request
 from tests.faults.test_faults import CUBE, Host
-from tests.faults.test_faults_rare import AGAIN, SERVICE
+from tests.faults.test_faults_rare import AGAIN, SERVICE, counters, missing
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(1200)]
 
@@ -76,6 +76,47 @@ def test_what_a_start_cannot_remove_takes_no_backend_along(restarts: Restarts) -
     assert host.send(Request("DELETE", ""))[0] < 300
 
 
+def key_of(vip: str, **more: int) -> bytes:
+    return abi.pack("service_key", vip=vip, vport=80, proto=socket.IPPROTO_TCP, **more)
+
+
+NOBODY = "10.96.7.7"
+OF_NOBODY = {
+    "chunks": (bpf.u32(1 << 20), bytes(abi.CONSTANTS["CHUNK_BYTES"])),
+    "vips": (socket.inet_aton(NOBODY), bpf.u32(1)),
+    "endpoints": (key_of(NOBODY), bpf.u32(1)),
+    "source_ranges": (
+        bpf.u32(abi.CONSTANTS["SERVICE_KEY_BITS"]) + key_of(NOBODY, pad=1) + bytes(4),
+        bpf.u32(1),
+    ),
+    "counter_owners": (bpf.u32(900), key_of(NOBODY) + bytes(4)),
+}
+
+
+@pytest.mark.parametrize("name", OF_NOBODY)
+def test_what_a_start_cannot_remove_keeps_no_cube_from_starting(restarts: Restarts, name: str) -> None:
+    """An earlier host was killed when nothing led to an entry yet, or any more. Counters get another owner."""
+    host = restarts.start()
+    assert host.send(Request("POST", "", {"service": [SERVICE, OTHER]}))[0] == 201
+    restarts.stop()
+    write(host, name, *OF_NOBODY[name])
+    kind = MAPS if name == "counter_owners" else REMOVALS
+    with restarts.injector.armed(Fault(kind, 1, ERRORS[kind][0], map=name)):
+        host = restarts.start()
+    assert host.injector.fired
+    assert missing(host.state_dir) == []
+    assert host.send(AGAIN)[0] < 300
+    assert host.differences(host.tree()) == []
+    assert counters(host, CUBE, NOBODY) == {}
+    assert host.send(Request("DELETE", ""))[0] < 300
+
+
+def write(host: Host, name: str, key: bytes, value: bytes) -> None:
+    fd = bpf.open_pin(pins(host.state_dir, CUBE) / name) or 0
+    bpf.update(fd, key, value)
+    os.close(fd)
+
+
 def counted(packets: int) -> bytes:
     """An entry of the map `removed_traffic` that says nothing else."""
     return bytes(abi.struct("removed_traffic")(traffic=abi.struct("traffic")(packets_in=packets)))
@@ -83,9 +124,7 @@ def counted(packets: int) -> bytes:
 
 def count_for_removed_backends(host: Host, vip: str, packets: int) -> None:
     """What backends have counted that the service had before."""
-    fd = bpf.open_pin(pins(host.state_dir, CUBE) / "removed_traffic") or 0
-    bpf.update(fd, abi.pack("service_key", vip=vip, vport=80, proto=socket.IPPROTO_TCP), counted(packets))
-    os.close(fd)
+    write(host, "removed_traffic", key_of(vip), counted(packets))
 
 
 @pytest.mark.parametrize(
