@@ -79,6 +79,8 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   bool lives = found.entry && !found.expired;
   if (lives && !is_error && found.from_client)
     lives = continues_session(session, pkt) || challenges_backend(session, &found, pkt, now);
+  /* Else the verifier walks the rest once for each answer that the flags have given so far. */
+  pkt->tcp_flags = hide_from_verifier(pkt->tcp_flags, now);
   if (lives) {
     if (!is_error && session->state == SESSION_ENDED) {
       decided(SESSION_ENDED);
