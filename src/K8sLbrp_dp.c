@@ -9,7 +9,7 @@
  *   source_range.h, select.h,
  *   affinity.h                         the backend of a new session
  *   session.h, retire.h,
- *   session_table.h, challenge.h       the session of a packet, and its end
+ *   session_table.h                    the session of a packet, and its end
  *   translate.h, src_ip_rewrite.h,
  *   egress.h                           what the packet becomes, and where it leaves
  *   fast_path.h                        most packets: done after one lookup in a hash table
@@ -34,7 +34,6 @@
 #include "datapath/session.h"
 #include "datapath/retire.h"
 #include "datapath/session_table.h"
-#include "datapath/challenge.h"
 #include "datapath/translate.h"
 #include "datapath/src_ip_rewrite.h"
 #include "datapath/egress.h"
@@ -77,8 +76,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   found.expired = found.entry && expired(session, tuple.proto, now);
   if (found.expired) decided(SESSION_OVER);
   bool lives = found.entry && !found.expired;
-  if (lives && !is_error && found.from_client)
-    lives = continues_session(session, pkt) || challenges_backend(session, &found, pkt, now);
+  if (lives && !is_error && found.from_client) lives = continues_session(session, pkt);
   /* Else the verifier walks the rest once for each answer that the flags have given so far. */
   pkt->tcp_flags = hide_from_verifier(pkt->tcp_flags, now);
   if (lives) {
@@ -86,14 +84,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       decided(SESSION_ENDED);
       return punt(REASON_RESET);
     }
-    bool lost = !found.from_client && is_challenged(session, &found, tuple.proto, now) &&
-                (is_error || has_lost_connection(pkt));
-    if (lost) pkt->tcp_flags = TCP_RST; /* a SYN-ACK counts like one */
     if (!is_error) refresh(session, &found, pkt, now, in, in_index);
-    if (lost) {
-      decided(CONNECTION_LOST);
-      return drop(is_error ? EVENT_DROP_ICMP_ERROR : EVENT_DROP_NO_SESSION);
-    }
   } else {
     bool known = may_involve_server(&tuple);
     if (in->side == SIDE_BACKEND)

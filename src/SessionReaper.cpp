@@ -135,7 +135,9 @@ SessionReaper::Standing SessionReaper::standing(const SessionEntry &entry) {
   const auto &session = entry.session;
   // One found in the middle of a connection is in use before anybody has confirmed it.
   const bool is_confirmed = session.place_number == 0;
-  if (!abi::is_in_use(session.state) || !is_confirmed) return Standing::NotEstablished;
+  const bool is_in_use =
+      session.state >= abi::SESSION_ESTABLISHED && session.state <= abi::SESSION_SERVER_CLOSED;
+  if (!is_in_use || !is_confirmed) return Standing::NotEstablished;
   return entry.proto == IPPROTO_TCP ? Standing::Connection : Standing::Established;
 }
 

@@ -338,11 +338,6 @@ enum session_state {
   SESSION_STATES = 10,
 };
 
-/* As far as is known, at least one side goes on sending. */
-static inline bool is_in_use(__u8 state) {
-  return state >= SESSION_ESTABLISHED && state <= SESSION_SERVER_CLOSED;
-}
-
 /* This entry of `flows` is for the server's packets. */
 #define SESSION_FLAG_FROM_SERVER 1
 /* The client talks to the backend's own address: nothing is translated but, perhaps, its source port. */
@@ -366,7 +361,6 @@ struct session {
   union {
     __u32 removals;        /* UDP, ICMP: removals[0] when the backend was last found to be there */
     __u32 server_sequence; /* TCP, until it is confirmed: of a segment of the server; 0: none yet */
-    __u32 challenged; /* TCP, once it is: when a SYN went to its backend, which is gone; 0: no, or answered */
   };
   __u16 port;         /* FRONTEND port of the client */
   __u8 state;         /* enum session_state */

@@ -187,24 +187,17 @@ static __always_inline bool confirms_session(const struct session *session, cons
   return session->server_sequence && ahead + ACK_WINDOW < 2 * ACK_WINDOW;
 }
 
-static __always_inline bool is_confirmed(const struct lookup *found, const struct session *session) {
-  return found->table != TABLE_OPENINGS && !session->place_number;
-}
-
 /*
  * Remembers a segment of the server until the session is confirmed, once a tick: acknowledgements of a client
- * far away pass it later, one after the other. One that they have left behind is forgotten. Afterwards, what
- * the server sends ends a challenge (challenge.h). Returns whether anything changes.
+ * far away pass it later, one after the other. One that they have left behind is forgotten. Returns whether
+ * anything changes.
  */
 static __always_inline bool follow_server(struct session *session, const struct lookup *found,
                                           const struct packet *pkt, __u32 now) {
-  if (pkt->tuple.proto != PROTO_TCP) return false;
-  __u32 before = session->server_sequence; /* or when it was challenged */
-  if (is_confirmed(found, session)) {
-    if (!found->from_client) session->challenged = 0;
-  } else if (pkt->tcp_flags & TCP_RST) {
-    return false;
-  } else if (found->from_client) {
+  bool is_confirmed = found->table != TABLE_OPENINGS && !session->place_number;
+  if (pkt->tuple.proto != PROTO_TCP || is_confirmed || pkt->tcp_flags & TCP_RST) return false;
+  __u32 before = session->server_sequence;
+  if (found->from_client) {
     __s32 ahead = pkt->scratch->numbers.acknowledged - before;
     if (has_tcp_ack(pkt) && ahead >= ACK_WINDOW) session->server_sequence = 0;
   } else if (!before || session->last_seen != now || pkt->tcp_flags & TCP_SYN) {
@@ -290,7 +283,6 @@ static __always_inline void refresh(struct session *session, const struct lookup
   bool changes = session->state != state;
   if (is_known && !changes && !promotes && !leaves_place) return;
   if (confirms) session->place_number = 0;
-  if (proto == PROTO_TCP && (promotes || leaves_place)) session->challenged = 0; /* was server_sequence */
   session->last_seen = now;
   session->state = state;
   if (is_entry_of(found->entry, session)) write_state(found->entry, session);

@@ -30,7 +30,6 @@ from tests.datapath.headers import (
 from tests.datapath.model_service import Address, Affinities, Endpoint, Service, ServiceKey
 from tests.datapath.model_session import (
     CLOSING,
-    IN_USE,
     RESET,
     Client,
     FlowKey,
@@ -46,7 +45,6 @@ FRAGMENT_TIMEOUT = 30
 STRAGGLER_TICKS = 2
 RESET_TICKS = 240
 FIRST_USER_PORT = 1024
-CHALLENGE_TICKS = 2
 
 
 class Violation(AssertionError):
@@ -223,11 +221,7 @@ class Model:
         key: FlowKey = (datagram.src, datagram.dst, *datagram.ports, datagram.proto, port.side)
         found = self._find(key)
         if found and not self._is_over(found.session) and self._keeps(found, datagram):
-            flags = datagram.tcp_flags if datagram.proto == IPPROTO_TCP else 0
-            lost = flags & (SYN | RST) and not found.from_client and found.is_challenged(self.now)
-            self._refresh(found, datagram, in_port, RST if lost else flags)
-            if lost:
-                return self._drop(datagram.data, "no_session")
+            self._refresh(found, datagram, in_port)
         elif port.side == BACKEND:
             if self._is_backend(datagram.src, datagram.ports[0], datagram.proto) and self._is_answer(
                 datagram
@@ -304,17 +298,6 @@ class Model:
     def _is_over(self, session: Session) -> bool:
         return self.now - session.seen > session.timeout
 
-    def _challenges(self, found: Found) -> bool:
-        """Whether a SYN goes to the backend of a session in use, though that is gone: it may be forged. One that has
-        not answered an earlier SYN is left."""
-        session = found.session
-        if session.state not in IN_USE or not found.is_confirmed:
-            return False
-        if found.is_challenged(self.now):
-            return self.now - (session.challenged or 0) < CHALLENGE_TICKS
-        session.challenged = self.now if self.now - session.seen >= CHALLENGE_TICKS else None
-        return True
-
     def _keeps(self, found: Found, datagram: Datagram) -> bool:
         """A SYN goes to the backend of a session in use, which knows what to make of it. UDP and ICMP ones need a
         backend that still is the service's."""
@@ -331,17 +314,15 @@ class Model:
                 return True
             if session.state in RESET:
                 return service is not None and session.backend in service.usable
-            if session.state in IN_USE:
-                is_member = service is not None and session.backend in service.members
-                return is_member or self._challenges(found)
         return service is not None and session.backend in service.members
 
-    def _next_state(self, found: Found, flags: int) -> str:
+    def _next_state(self, found: Found, datagram: Datagram) -> str:
         session, state = found.session, found.session.state
         if session.proto != IPPROTO_TCP:
             if state == "opening":
                 return state if found.from_client else "answered"
             return "established" if state == "answered" and session.seen != self.now else state
+        flags = datagram.tcp_flags
         me, other = ("client", "server") if found.from_client else ("server", "client")
         if flags & RST:
             return state if state == "closed" else "reset"
@@ -361,14 +342,12 @@ class Model:
             return f"reset, {me}"
         return f"{me} closed" if flags & FIN else "established"
 
-    def _refresh(self, found: Found, datagram: Datagram, in_port: int, flags: int) -> None:
+    def _refresh(self, found: Found, datagram: Datagram, in_port: int) -> None:
         session, before = found.session, (found.session.state, found.session.seen)
-        state = self._next_state(found, flags)
+        state = self._next_state(found, datagram)
         confirms = self._confirms(found, datagram)
         unconfirmed = not session.confirmed and (found.table != "clients" or not session.is_plain)
         follows = unconfirmed and self._follow_server(found, datagram)
-        if found.is_confirmed and not found.from_client and session.challenged is not None:
-            session.challenged, follows = None, True
         end = client_of(session.request)
         opening = self.openings.get(end)
         confirms_now = confirms and (
@@ -378,7 +357,7 @@ class Model:
         if found.from_client and session.generation != self.ports[in_port].generation:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
-        repeats = flags & RST and before[0] == state
+        repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
         if repeats or (before == (state, self.now) and not confirms_now and not moves and not follows):
             return
         session.state, session.seen = state, self.now
@@ -628,8 +607,6 @@ class Model:
             if not service.usable or not service.serves(inner.dst):
                 return self._drop(error.data, "icmp_error")
             found = self._chosen(key, service, error, observed)
-        elif inner.proto == IPPROTO_TCP and not found.from_client and found.is_challenged(self.now):
-            return self._drop(error.data, "icmp_error")
         session = found.session
         out = self._egress(port, session.port, session.generation, session.client[0])
         src, dst, new_sport, new_dport = found.result

@@ -8,10 +8,8 @@ from socket import IPPROTO_TCP, IPPROTO_UDP
 from tests.datapath.model_service import Address, Endpoint
 from tests.datapath.tables import BACKEND, FRONTEND
 
-CHALLENGE_TIMEOUT = 130
 CLOSING = ("client closed", "server closed", "closed", "reset", "reset, client", "reset, server")
 RESET = ("reset", "reset, client", "reset, server")
-IN_USE = ("established", "client closed", "server closed")
 
 FlowKey = tuple[Address, Address, int, int, int, int]  # source, destination, their ports, protocol, side
 Client = tuple[Address, int, int]  # address and port on the clients' side, protocol
@@ -39,7 +37,6 @@ class Session:
     direct: bool = False
     confirmed: bool = False
     server_sequence: int = 0  # of a segment of the server, until the session is confirmed; 0: none
-    challenged: int | None = None  # when a SYN went to its backend, which is gone, and has not answered since
 
     @property
     def request(self) -> FlowKey:
@@ -72,7 +69,7 @@ class Session:
         return (self.request, self.visible, self.backend) == (other.request, other.visible, other.backend)
 
     def take_state(self, other: Session) -> None:
-        for name in ("state", "seen", "port", "generation", "confirmed", "server_sequence", "challenged"):
+        for name in ("state", "seen", "port", "generation", "confirmed", "server_sequence"):
             setattr(self, name, getattr(other, name))
 
 
@@ -90,14 +87,3 @@ class Found:
         s = self.session
         one, two = (s.visible, s.backend) if self.from_client else (s.vip, s.client)
         return one[0], two[0], one[1], two[1]
-
-    @property
-    def is_confirmed(self) -> bool:
-        session = self.session
-        return self.table != "openings" and (
-            session.confirmed or (self.table == "clients" and session.is_plain)
-        )
-
-    def is_challenged(self, now: int) -> bool:
-        since = self.session.challenged
-        return self.is_confirmed and since is not None and now - since <= CHALLENGE_TIMEOUT

@@ -59,7 +59,6 @@ def test_no_backends_but_a_live_session(lab: Lab) -> None:
     packet = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="A")
     expected = TCP_EXCHANGE.request(CLIENT, SERVER, PLAIN, dport=SERVER_PORT, flags="A")
     assert_out(lab.from_client(packet), SERVER_IF, expected)
-    lab.from_client(TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="R"))
     packet = TCP_EXCHANGE.request(CLIENT, VIP, PLAIN, flags="S")
     assert_punted(lab.from_client(packet), REJECT, CLIENT_IF, packet)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import struct
-import time
 from pathlib import Path
 
 import pytest
@@ -87,20 +86,6 @@ def test_an_ended_session(world: World) -> None:
     assert told["decisions"][0]["values"]["state"] == "ended"
     assert told["decisions"][-1]["values"] == {"reason": "reset"}
     world.step("client1", tcp(50004, 22), "SESSION", "SESSION_CLOSED", "ONLY_BACKEND", "NEW_SESSION")
-
-
-def test_a_syn_for_a_backend_that_is_gone(world: World) -> None:
-    path = service(world, 23, backends=BACKENDS)
-    told = world.step("client1", tcp(50005, 23), "SLOT", "NEW_SESSION")
-    backend = next(d["values"]["backend"] for d in told["decisions"] if d["decision"] == "SLOT")
-    world.step("to_router", tcp(8080, 50005, "SYN,ACK", backend, CLIENT), "SESSION", "TRANSLATED")
-    world.step("client1", tcp(50005, 23, "ACK"), "SESSION", "TRANSLATED")
-    world.cube.api.delete(f"{path}/backend/{backend}")
-    time.sleep(3)  # a SYN counts after two seconds without packets
-    world.step("client1", tcp(50005, 23), "SESSION", "BACKEND_GONE", "CHALLENGE", "TRANSLATED")
-    synack = tcp(8080, 50005, "SYN,ACK", backend, CLIENT)
-    world.step("to_router", synack, "SESSION", "CONNECTION_LOST", "DROPPED")
-    world.step("client1", tcp(50005, 23), "SESSION", "BACKEND_GONE", "NEW_SESSION", exact=False)
 
 
 def fragments(sport: int, dport: int, number: int) -> tuple[bytes, bytes]:
