@@ -88,6 +88,7 @@ void KnownEndpoints::collect(ServiceMaps &maps) {
     if (member->second == 0) {
       maps.endpoints.remove(kernel_key(member->first));
       member = members_.erase(member);
+      ++stale_;
     } else {
       ++member;
     }

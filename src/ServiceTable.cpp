@@ -151,11 +151,14 @@ void ServiceTable::collect(ServiceMaps &maps) {
   for (const auto &[vip, services] : services_of_vip_)
     if (services == 0) vips.push_back(vip);
   for (const auto vip : vips) release_vip(maps, vip);
-  sources_.collect(maps);
-  known_.collect(maps);
-  std::set<ServiceId> in_force;
-  for (const auto &[id, _] : heads_) in_force.insert(id);
-  traffic_.keep_only(in_force);
+  // Each by itself: what the kernel goes on to refuse of one kind keeps no other from being removed.
+  attempt("remove source ranges", [&] { sources_.collect(maps); });
+  attempt("remove endpoints", [&] { known_.collect(maps); });
+  attempt("give up the counters of services that have gone", [&] {
+    std::set<ServiceId> in_force;
+    for (const auto &[id, _] : heads_) in_force.insert(id);
+    traffic_.keep_only(in_force);
+  });
 }
 
 // --- changes ---
@@ -333,7 +336,9 @@ void ServiceTable::remove_leftovers(ServiceMaps &maps, const Wishes &wishes, con
   Wishes unwanted;
   for (const auto &[id, _] : heads_)
     if (wanted.count(id) == 0) unwanted.push_back({id});
-  prepare(unwanted).commit();
+  // Twice, because a cube that is not restored has no API: what the kernel refuses once may be busy.
+  const auto remove = [&] { prepare(unwanted).commit(); };
+  if (!attempt("remove services that are not wanted any more", remove)) remove();
 
   for (const auto &[number, chunk] : chunks) {
     const auto segment = segments_.upper_bound(number);

@@ -52,7 +52,7 @@ TrafficTable::TrafficTable(polycube::service::BaseCube &cube, uint32_t max_sessi
 // --- figures ---
 
 abi::traffic TrafficTable::read(uint16_t number) const {
-  if (move_ && number != NO_COUNTER && number == move_->number) return {};
+  if (move_ && number != NO_COUNTER && number == move_->number && !move_->is_cleared) return {};
   return sum_of(cube_.get_percpuarray_table<abi::traffic>("traffic").get(number));
 }
 
@@ -127,6 +127,8 @@ void TrafficTable::give(const ServiceId &service, const ServiceBackends &backend
       numbers.emplace(ip, take(owner));
       continue;
     }
+    // Who finishes it later, after a start, would clear what the number counts from now on.
+    if (move_ && move_->number == found->second) finish_move();
     if (const auto leaving = leaving_.find(found->second); leaving != leaving_.end())
       leaving->second = {Clock::now(), std::nullopt};
     numbers.emplace(ip, found->second);
@@ -250,9 +252,11 @@ void TrafficTable::add_removed(const ServiceId &service, const abi::traffic &fig
 // What the kernel refuses is tried again before the next move, whose update would otherwise hide this one.
 void TrafficTable::finish_move() {
   if (!move_) return;
-  const auto &[to, from, number] = *move_;
+  auto &[to, from, number, is_cleared] = *move_;
   RemovedMap removed(cube_, "removed_traffic");
-  if (number != NO_COUNTER) cube_.get_percpuarray_table<abi::traffic>("traffic").set(number, abi::traffic{});
+  if (number != NO_COUNTER && !is_cleared)
+    cube_.get_percpuarray_table<abi::traffic>("traffic").set(number, abi::traffic{});
+  is_cleared = true;
   if (!equal(from, kNoService)) removed.remove(kernel_key(from));
   removed.set(kernel_key(to), {removed_.at(to), kernel_key(kNoService), NO_COUNTER, 0});
   move_.reset();
@@ -264,12 +268,18 @@ void TrafficTable::adopt() {
   const std::lock_guard lock(mutex_);
   const auto removed = RemovedMap(cube_, "removed_traffic").get_all();
   for (const auto &[key, value] : removed) removed_.emplace(id_of(key), value.traffic);
+  // At most one move is unfinished. What the kernel refuses now, the next move finishes.
   for (const auto &[key, value] : removed) {
-    const ServiceId from = id_of(value.from);
-    if (value.number == NO_COUNTER && equal(from, kNoService)) continue;
+    const ServiceId to = id_of(key), from = id_of(value.from);
+    const bool is_finished = value.number == NO_COUNTER && equal(from, kNoService);
+    if (is_finished || removed_.count(to) == 0) continue;
     if (!equal(from, kNoService)) removed_.erase(from);
-    move_ = {id_of(key), from, static_cast<uint16_t>(value.number)};
-    finish_move();
+    move_ = {to, from, static_cast<uint16_t>(value.number)};
+    try {
+      finish_move();
+    } catch (const std::exception &failure) {
+      cube_.logger()->warn("cannot finish a move of figures yet: {}", failure.what());
+    }
   }
   for (const auto &[number, owner] : OwnerMap(cube_, "counter_owners").get_all()) {
     if (number == NO_COUNTER || number >= limit_) continue;

@@ -77,6 +77,7 @@ class TrafficTable {
   struct Move {
     ServiceId to, from;
     uint16_t number = NO_COUNTER;
+    bool is_cleared = false;  // the number is; only the note in the kernel still names it
   };
 
   std::vector<uint16_t> owned_by(const ServiceId &service) const;

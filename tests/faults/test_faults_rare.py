@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from k8slbrp import abi
 from k8slbrp.maps import count, entries, pins, served, service_key, source_ranges
+from pcnhost.engine import bpf
 from tests.faults.injector import ALLOCATIONS, ERRORS, MAPS, NETDEVS, REMOVALS, Fault
 from tests.faults.requests import Request
 from tests.faults.test_faults import CUBE, Host, host  # noqa: F401
@@ -203,4 +206,39 @@ def test_counters_in_force_are_given_to_nobody_when_others_cannot_be_taken_back(
         change = Request("PATCH", "service/10.96.0.9/80/TCP/session-affinity", affinity)
         assert host.send(change, "few")[0] < 300
     assert [counters(host, "few", vip) for vip in in_force] == before
+    assert host.send(Request("DELETE", ""), "few")[0] < 300
+
+
+@pytest.mark.long
+def test_a_backend_that_is_back_counts_on_though_the_move_of_its_figures_is_unfinished(host: Host) -> None:  # noqa: F811
+    """It had gone, its number was to be used again, and the kernel refused the note that its figures are moved."""
+    again = {"vip": "10.96.0.9", "vport": 80, "proto": "TCP"}
+    many = [{"ip": f"10.21.{number // 250}.{number % 250}", "port": 80, "weight": 0} for number in range(990)]
+    mine = {**again, "vip": "10.96.0.3", "backend": [{"ip": "10.20.0.1", "port": 8080}]}
+    assert host.send(Request("POST", "", {"max-sessions": 1024}), "few")[0] == 201
+    services = [again, mine, {**again, "vip": "10.96.0.8", "backend": many}]
+    assert host.send(Request("POST", "service", services), "few")[0] == 201
+    (number,) = counters(host, "few", "10.96.0.3")
+    packets = Request("GET", "service/10.96.0.3/80/TCP/stats/packets-in")
+    backend = "service/10.96.0.3/80/TCP/backend/10.20.0.1"
+
+    def count(packets_in: int) -> None:
+        fd = bpf.open_pin(pins(host.state_dir, "few") / "traffic") or 0
+        figures = bytes(abi.struct("traffic")(packets_in=packets_in))
+        bpf.update(fd, number, figures + bytes(len(figures)) * (bpf.possible_cpus() - 1))
+        os.close(fd)
+
+    count(1000)
+    assert host.send(Request("DELETE", backend), "few")[0] < 300
+    for affinity, refused in (("CLIENT_IP", False), ("NONE", True)):  # it sees that it is free, then takes it
+        time.sleep(QUARANTINE_S)
+        fault = Fault(MAPS, 2, ERRORS[MAPS][0], map="removed_traffic")
+        with host.injector.armed(fault) if refused else nullcontext():
+            change = Request("PATCH", "service/10.96.0.9/80/TCP/session-affinity", affinity)
+            assert host.send(change, "few")[0] < 300
+    assert host.injector.fired
+    assert host.send(packets, "few") == (200, "1000")
+    assert host.send(Request("POST", backend, {"port": 8080}), "few")[0] < 300
+    count(500)
+    assert host.send(packets, "few") == (200, "1500")
     assert host.send(Request("DELETE", ""), "few")[0] < 300

@@ -55,7 +55,15 @@ def restarts(tmp_path: Path) -> Iterator[Restarts]:
         yield Restarts(lab, tmp_path)
 
 
-def test_what_a_start_cannot_remove_takes_no_backend_along(restarts: Restarts) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("chunks", "cannot remove a chunk"),
+        ("services", "cannot remove services that are not wanted any more"),
+    ],
+    ids=["chunks", "services"],
+)
+def test_what_a_start_cannot_remove_takes_no_backend_along(restarts: Restarts, name: str, said: str) -> None:
     """The configuration has a service less than the maps, and one more."""
     host = restarts.start()
     assert host.send(Request("POST", "", {"service": [SERVICE, OTHER]}))[0] == 201
@@ -63,10 +71,10 @@ def test_what_a_start_cannot_remove_takes_no_backend_along(restarts: Restarts) -
     text = restarts.kept.read_text()
     assert '"10.96.0.1"' in text
     restarts.kept.write_text(text.replace('"10.96.0.1"', '"10.96.0.2"'))
-    with restarts.injector.armed(Fault(REMOVALS, 1, ERRORS[REMOVALS][0], map="chunks")):
+    with restarts.injector.armed(Fault(REMOVALS, 1, ERRORS[REMOVALS][0], map=name)):
         host = restarts.start()
     assert host.injector.fired
-    assert "cannot remove a chunk" in restarts.log.read_text()
+    assert said in restarts.log.read_text()
     assert host.send(AGAIN)[0] < 300
     assert host.differences(host.tree()) == []
     for vip in ("10.96.0.2", "10.96.0.9"):  # and nobody is forgotten, or stays, later on
@@ -146,6 +154,38 @@ def test_what_removed_services_have_counted_counts_once(restarts: Restarts, kind
     assert host.send(translated) == (200, "120")
     assert host.send(Request("DELETE", "service/10.96.0.9/80/TCP"))[0] < 300
     assert host.send(translated) == (200, "120")
+    restarts.stop()
+    assert [value for _, value in entries(pins(host.state_dir, CUBE) / "removed_traffic")] == [counted(120)]
+    host = restarts.start()
+    assert host.send(translated) == (200, "120")
+    assert host.send(Request("DELETE", ""))[0] < 300
+
+
+def moved_from(vip: str, packets: int) -> bytes:
+    """An entry of `removed_traffic` that has the figures of a service, whose own entry is to be removed yet."""
+    entry = bytearray(counted(packets))
+    at = getattr(abi.struct("removed_traffic"), "from").offset
+    entry[at : at + len(key_of(vip))] = key_of(vip)
+    return bytes(entry)
+
+
+@pytest.mark.parametrize("kind", [MAPS, REMOVALS], ids=["noting that", "removing"])
+def test_a_move_that_a_start_cannot_finish_is_finished_with_the_next_one(
+    restarts: Restarts, kind: int
+) -> None:
+    """An earlier host was killed in the middle of it."""
+    host = restarts.start()
+    assert host.send(Request("POST", "", {"service": [SERVICE, OTHER]}))[0] == 201
+    restarts.stop()
+    write(host, "removed_traffic", bytes(8), moved_from(NOBODY, 100))
+    count_for_removed_backends(host, NOBODY, 100)
+    count_for_removed_backends(host, "10.96.0.9", 20)
+    with restarts.injector.armed(Fault(kind, 1, ERRORS[kind][0], map="removed_traffic")):
+        host = restarts.start()
+    assert host.injector.fired
+    translated = Request("GET", "stats/frontend/translated-packets")
+    assert host.send(translated) == (200, "120")
+    assert host.send(Request("DELETE", "service/10.96.0.9/80/TCP"))[0] < 300
     restarts.stop()
     assert [value for _, value in entries(pins(host.state_dir, CUBE) / "removed_traffic")] == [counted(120)]
     host = restarts.start()
