@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from k8slbrp import abi
 from k8slbrp.maps import entries, pins
 from pcnhost.engine import bpf
+from tests.engine.support import eventually
 
 from .live import Flow, Live
 
@@ -57,8 +57,10 @@ def session(port: int, state: str, last_seen: int, place: int = 0) -> bytes:
 def opened(live: Live, name: str) -> Iterator[int]:
     fd = bpf.open_pin(pins(live.lab.state_dir, "lb1") / name)
     assert fd is not None
-    yield fd
-    os.close(fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def client_key(port: int, proto: int) -> bytes:
@@ -74,55 +76,52 @@ def left(fd: int, keys: list[bytes]) -> int:
     return sum(bpf.lookup(fd, key, abi.size("session")) is not None for key in keys)
 
 
-def wait_for(reached: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not reached():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
+def fill(fd: int, keys: list[bytes], ports: range, state: str, last_seen: int, place: int = 0) -> None:
+    """One session for each of the client's ports."""
+    for port, key in zip(ports, keys, strict=True):
+        bpf.update(fd, key, session(port, state, last_seen, place))
 
 
 @pytest.mark.parametrize("proto", [UDP, ICMP], ids=["UDP", "ICMP"])
 def test_connections_outlast_what_forged_packets_make(live: Live, proto: int) -> None:
     """Servers answer datagrams with a forged source. Their sessions are established, and not idle for long."""
     now = seen_last(live)
-    connections = [client_key(port, TCP) for port in range(2000, 2200)]
-    datagrams = [client_key(port, proto) for port in range(3000, 3800)]
+    ports, other_ports = range(2000, 2200), range(3000, 3800)
+    connections = [client_key(port, TCP) for port in ports]
+    datagrams = [client_key(port, proto) for port in other_ports]
     with opened(live, "clients") as clients:
-        for port, key in enumerate(connections, 2000):
-            bpf.update(clients, key, session(port, "ESTABLISHED", now - LONG_IDLE))
-        for port, key in enumerate(datagrams, 3000):
-            bpf.update(clients, key, session(port, "ESTABLISHED", now - IDLE))
-        wait_for(lambda: left(clients, [*connections, *datagrams]) <= MAX_SESSIONS * 7 // 8)
+        fill(clients, connections, ports, "ESTABLISHED", now - LONG_IDLE)
+        fill(clients, datagrams, other_ports, "ESTABLISHED", now - IDLE)
+        most = MAX_SESSIONS * 7 // 8
+        assert eventually(lambda: left(clients, [*connections, *datagrams]) <= most, PATIENCE_S)
         assert left(clients, connections) == len(connections)
 
 
 def test_connections_outlast_segments_that_nobody_answers(live: Live) -> None:
     """In `flows`, a session that begins in the middle is there at once, and not confirmed."""
     now = seen_last(live)
-    connections = [flow_key(port, TCP) for port in range(2000, 2350)]
-    forged = [flow_key(port, TCP) for port in range(3000, 3120)]
+    ports, other_ports = range(2000, 2350), range(3000, 3120)
+    connections = [flow_key(port, TCP) for port in ports]
+    forged = [flow_key(port, TCP) for port in other_ports]
     with opened(live, "flows") as flows:
-        for port, key in enumerate(connections, 2000):
-            bpf.update(flows, key, session(port, "ESTABLISHED", now - LONG_IDLE))
-        for port, key in enumerate(forged, 3000):
-            bpf.update(flows, key, session(port, "ESTABLISHED", now - IDLE, place=1))
-        wait_for(lambda: left(flows, [*connections, *forged]) <= MAX_SESSIONS // 2 * 7 // 8)
+        fill(flows, connections, ports, "ESTABLISHED", now - LONG_IDLE)
+        fill(flows, forged, other_ports, "ESTABLISHED", now - IDLE, place=1)
+        most = MAX_SESSIONS // 2 * 7 // 8
+        assert eventually(lambda: left(flows, [*connections, *forged]) <= most, PATIENCE_S)
         assert left(flows, connections) == len(connections)
 
 
 def test_sessions_that_were_ended_with_a_reset_stay_for_their_timeout(live: Live) -> None:
     """240 s. Until then their ends are told; they are in nobody's list, and count for nobody."""
     now = seen_last(live)
-    recent, past = (
-        [client_key(port, TCP) for port in ports] for ports in (range(2000, 2010), range(3000, 3010))
-    )
+    ports, other_ports = range(2000, 2010), range(3000, 3010)
+    recent = [client_key(port, TCP) for port in ports]
+    past = [client_key(port, TCP) for port in other_ports]
     with opened(live, "clients") as clients:
-        for port, key in enumerate(recent, 2000):
-            bpf.update(clients, key, session(port, "ENDED", now - 200))
-        for port, key in enumerate(past, 3000):
-            bpf.update(clients, key, session(port, "ENDED", now - 250))
+        fill(clients, recent, ports, "ENDED", now - 200)
+        fill(clients, past, other_ports, "ENDED", now - 250)
         found = live.api.post(f"{CUBE}/sessions/find", {})["session"]
         assert [one["client-port"] for one in found] == [1000]
         assert live.api.get(f"{CUBE}/service/{VIP}/80/TCP/stats/active-sessions") == 1
-        wait_for(lambda: left(clients, past) == 0)
+        assert eventually(lambda: left(clients, past) == 0, PATIENCE_S)
         assert left(clients, recent) == len(recent)
