@@ -180,11 +180,12 @@ def test_what_loses_its_answers_loses_the_rest_as_well(host: Host, race: Track) 
     (sent,) = race.race([alone], lambda sent: True, in_one_run=len(alone))
     assert (sent.right, sent.wrong) == (len(alone), 0), sent.example
     time.sleep(2.1)  # none goes that was seen in this second or the last
-    answers = [step for sport in range(3000, 3440) for step in (asked(sport), answered(sport))]
+    # Some seventy of the first are left, so `flows` needs room, and is not full.
+    answers = [step for sport in range(3000, 3400) for step in (asked(sport), answered(sport))]
     (sent,) = race.race([answers], lambda sent: True, in_one_run=len(answers))
     assert (sent.right, sent.wrong) == (len(answers), 0), sent.example
     wait_for(lambda: has_room(host, "flows"))
     time.sleep(1.1)  # statistics are kept for a second
     left = {name: table(host, name)["entries"] for name in ("flows", "clients", "openings")}
-    assert left["openings"] < len(alone)
+    assert left["openings"] == 0
     assert left["flows"] == left["clients"] + left["openings"], left
