@@ -414,11 +414,12 @@ class Links:
     def _refresh(self, port: End) -> None:
         """Brings state and forwarding entries of the port in line with its peer."""
         link = self._links[port]
-        link.up = self._next(port) != NOWHERE
-        if link.up:
+        up = self._next(port) != NOWHERE
+        if up:
             link.adopted = False
         if not link.adopted:
             self._write(port.cube, port.index, *self._hops(port), link.far_mac)
+        link.up = up  # last: whoever reads it, which takes no lock, may send a packet at once
 
     def _next(self, port: End) -> Hop:
         """Where packets go that leave the cube by this port."""

@@ -3,6 +3,7 @@
 import itertools
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pyroute2 import IPRoute
@@ -238,6 +239,24 @@ def test_a_netdev_disappears_and_comes_back(engine: Engine, wires: Wires, kind: 
     b.send(frame(b"to the new one"))
     assert new.receive() == frame(b"to the new one")
     new.close()
+
+
+def test_a_port_is_up_only_when_packets_can_leave(
+    engine: Engine, wires: Wires, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wires(1)
+    cube, _ = create(engine, CABLE)
+    port = cube.add_port("p", {})
+    seen, set_hops = [], cube.set_hops
+
+    def look_and_set(*hops: Any) -> None:
+        seen.append(port.status)
+        set_hops(*hops)
+
+    monkeypatch.setattr(cube, "set_hops", look_and_set)
+    port.set_peer("w0")
+    assert (seen, port.status) == (["DOWN"] * len(seen), "UP")
+    assert seen
 
 
 @KINDS

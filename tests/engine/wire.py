@@ -72,6 +72,16 @@ def _set_up(name: str) -> None:
         ipr.link("set", index=ipr.link_lookup(ifname=name)[0], state="up")
 
 
+def _wait_until_it_sends(name: str) -> None:
+    """The kernel lets a netdev send some time after its other end is up."""
+    end = time.monotonic() + 2
+    with IPRoute() as ipr:
+        (index,) = ipr.link_lookup(ifname=name)
+        while ipr.link("get", index=index)[0].get_attr("IFLA_QDISC") == "noop":
+            assert time.monotonic() < end, f"{name} does not send"
+            time.sleep(0.01)
+
+
 def _listen(name: str) -> socket.socket:
     listening = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     listening.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
@@ -117,6 +127,7 @@ class Wire:
 
     def _open(self) -> None:
         self.inside(lambda: _set_up(self.far))
+        _wait_until_it_sends(self.name)
         self.socket = self.inside(lambda: _listen(self.far))
 
     def inside(self, action: Callable[[], T]) -> T:
