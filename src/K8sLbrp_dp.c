@@ -9,7 +9,7 @@
  *   source_range.h, select.h,
  *   affinity.h                         the backend of a new session
  *   session.h, retire.h,
- *   session_table.h                    the session of a packet, and its end
+ *   session_table.h, successor.h       the session of a packet, and its end
  *   translate.h, src_ip_rewrite.h,
  *   egress.h                           what the packet becomes, and where it leaves
  *   fast_path.h                        most packets: done after one lookup in a hash table
@@ -34,6 +34,7 @@
 #include "datapath/session.h"
 #include "datapath/retire.h"
 #include "datapath/session_table.h"
+#include "datapath/successor.h"
 #include "datapath/translate.h"
 #include "datapath/src_ip_rewrite.h"
 #include "datapath/egress.h"
@@ -68,6 +69,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
   struct session *session = &pkt->scratch->session;
   struct lookup found = {};
   find_session(&tuple, begins, now, session, &found);
+  if (found.entry && !is_error && found.from_client) find_successor(pkt, session, &found, now);
   if (found.changed) return drop(EVENT_DROP_TABLE_CHANGED);
   if (found.entry)
     decided(SESSION, found.table, session->state, now - session->last_seen);
@@ -97,6 +99,8 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       struct flow old = session->back;
       found.counter = session->counter;
       if (found.entry) service = 0; /* a session that loses its backend must not get it again */
+      found.keeps_old = !is_error && is_contested(session, &found, pkt);
+      if (found.keeps_old && found.table == TABLE_CLIENTS) found.entry = 0;
       outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }

@@ -344,6 +344,8 @@ enum session_state {
 #define SESSION_FLAG_DIRECT 2
 /* The service has affinity: its client keeps the backend. */
 #define SESSION_FLAG_AFFINITY 4
+/* TCP, in `clients`: a successor stands in `openings` (successor.h), or did. */
+#define SESSION_FLAG_CONTESTED 8
 
 /*
  * A session: the flow between client and service, the flow between client and backend, and what is known of

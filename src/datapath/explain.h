@@ -21,6 +21,8 @@
   D(SESSION_CLOSED, "the session is closed: a SYN opens a new one")                                      \
   D(SESSION_ENDED, "the session was ended by an operator: both sides get a reset")                       \
   D(BACKEND_GONE, "backend {backend:ip}:{port:l4} of the session is removed, or takes no new sessions")  \
+  D(CONTESTED,                                                                                           \
+    "the SYN may be forged: the session stays until its client acknowledges what a new one has sent")    \
   D(NOTHING_KNOWN, "there is no service and no backend at its destination")                              \
   D(NO_SERVICE, "{address:ip}:{port:l4} is no service")                                                  \
   D(NO_BACKEND, "service {vip:ip}:{port:l4} has no backend that takes new sessions")                     \

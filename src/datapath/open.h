@@ -100,7 +100,7 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
 /* Stores a new session whose answers may collide with those to another one, or that needs an entry in
  * `flows`. */
 static __always_inline enum open_result store_with_conflict_check(struct session *session, __u8 proto,
-                                                                  __u32 hash) {
+                                                                  __u32 hash, bool keeps_old) {
   if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
   if (session->back.client_port != session->front.client_port)
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
@@ -108,7 +108,7 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
   __u16 number = bpf_get_prandom_u32() | 1; /* most likely not that of an earlier session of this flow */
   session->place_number = backend_sees_client(session) ? 0 : number;
-  enum client_entry entry = store_client_entry(session, proto);
+  enum client_entry entry = store_client_entry(session, proto, keeps_old);
   if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
@@ -181,7 +181,7 @@ static __always_inline enum open_result store_session(struct session *session, c
     if (!DRY_RUN) found->entry->counter = session->counter;
     return OPENED;
   }
-  enum open_result outcome = store_with_conflict_check(session, proto, hash);
+  enum open_result outcome = store_with_conflict_check(session, proto, hash, found->keeps_old);
   if (found->entry && !same_backend && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
 }

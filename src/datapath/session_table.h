@@ -33,6 +33,7 @@ struct lookup {
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session has this client port, for certain */
   bool expired;          /* filled in by the caller */
+  bool keeps_old;        /* the new session is to be a successor (successor.h); filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found; filled in by the caller */
 };
@@ -207,13 +208,17 @@ static __always_inline bool follow_server(struct session *session, const struct 
   return session->server_sequence != before;
 }
 
-/* Moves a confirmed session to `clients`; without room there it stays in `openings`. */
+/* Moves a confirmed session to `clients`, into the place of one that it succeeds; without room there it stays
+ * in `openings`. */
 static __always_inline void promote(struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
   session->flags = flags_of_entry(session->flags, true);
-  int failed = clients.insert(&key, session);
+  struct session *old = proto == PROTO_TCP ? clients.lookup(&key) : 0;
+  bool succeeds = old && !is_entry_of(old, session) && same_flow(&old->front, &session->front);
+  if (succeeds) remove_flow(answer_of(old, proto), old);
+  int failed = succeeds ? clients.update(&key, session) : clients.insert(&key, session);
   if (!failed) {
-    count_change(CHANGE_CLIENT_ADDED);
+    if (!succeeds) count_change(CHANGE_CLIENT_ADDED);
     remove_opening(&key);
   }
   if (failed && failed != -EEXIST) count_event(EVENT_NOT_PROMOTED);
@@ -229,7 +234,7 @@ static __always_inline bool refresh_partner(struct session *session, __u8 proto,
   struct client_key key = client_key_of_session(session, proto);
   bool is_in_openings = false;
   struct session *entry = from_client ? 0 : clients.lookup(&key);
-  if (!from_client && !(entry && same_flow(&entry->front, &session->front))) {
+  if (!from_client && !is_entry_of(entry, session)) {
     entry = openings.lookup(&key);
     is_in_openings = is_entry_of(entry, session);
     if (!entry) entry = clients.lookup(&key);
@@ -318,7 +323,10 @@ static __always_inline void remove_session(const struct session *session, __u8 p
  */
 static __always_inline void forget_session(const struct packet *pkt, const struct lookup *found,
                                            const struct session *session) {
-  if (found->entry && pkt->tuple.proto == PROTO_TCP && is_syn(pkt)) remove_session(session, PROTO_TCP);
+  if (pkt->tuple.proto != PROTO_TCP || !is_syn(pkt)) return;
+  struct client_key key = client_key_of_session(session, PROTO_TCP);
+  if (found->keeps_old) remove_client(&key); /* the one that would have stayed */
+  if (found->entry || found->keeps_old) remove_session(session, PROTO_TCP);
 }
 
 /* Whether an entry that a lookup has found, or null, is one of another client's flow. */
@@ -385,17 +393,20 @@ static __always_inline bool has_live_session(struct flow_key *answer, __u32 now)
 
 enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
 
-/* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced. */
-static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto) {
+/* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced now. Where that one
+ * has to stay, and another CPU has just stored its successor, this one cannot be stored. */
+static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto,
+                                                            bool keeps_old) {
   struct client_key key = client_key_of_session(session, proto);
   struct session *opening = openings.lookup(&key), *old = clients.lookup(&key);
+  if (keeps_old) opening = old = 0;
   bool replaces = old != 0;
   if (!old) old = opening;
   if (old && !is_replaceable(old, session, proto, true)) return CLIENT_ENTRY_IN_USE;
   int failed = replaces ? clients.update(&key, session)
                : old    ? openings.update(&key, session)
                         : add_opening(&key, session);
-  if (failed == -EEXIST) return CLIENT_ENTRY_IN_USE;
+  if (failed == -EEXIST && !keeps_old) return CLIENT_ENTRY_IN_USE;
   if (failed) return CLIENT_ENTRY_BUSY;
   return replaces ? CLIENT_ENTRY_REPLACED : CLIENT_ENTRY_ADDED;
 }

@@ -219,7 +219,7 @@ class Model:
     def _flow(self, in_port: int, port: Port, datagram: Datagram, observed: bytes) -> Expected:
         self._fate = Note("drop", self.now)
         key: FlowKey = (datagram.src, datagram.dst, *datagram.ports, datagram.proto, port.side)
-        found = self._find(key)
+        found = self._successor(self._find(key), datagram)
         if found and not self._is_over(found.session) and self._keeps(found, datagram):
             self._refresh(found, datagram, in_port)
         elif port.side == BACKEND:
@@ -242,9 +242,12 @@ class Model:
 
     def _forget(self, found: Found) -> None:
         """A connection begins that is not this session's, which is over."""
-        for table, entries in (("clients", self.clients), ("openings", self.openings)):
-            if found.table == table:
-                del entries[client_of(found.session.request)]
+        end = client_of(found.session.request)
+        stays = self._stays(found)
+        if found.table == "clients" or stays:
+            del self.clients[end]
+        if found.table == "openings":
+            del self.openings[end]
         self.flows.pop(found.session.request, None)
         self.flows.pop(found.session.answer, None)
 
@@ -294,6 +297,17 @@ class Model:
                 if table == "clients" or server in self.known:
                     return Found(table, session, is_frontend)
         return None
+
+    def _successor(self, found: Found | None, datagram: Datagram) -> Found | None:
+        """That of a session, if it has one and the packet is for it: a SYN, or what acknowledges the server's."""
+        if found is None or not (found.from_client and found.table == "clients" and found.session.contested):
+            return found
+        successor = self.openings.get(client_of(found.session.request))
+        if successor is None or successor.request != found.session.request or self._is_over(successor):
+            return found
+        flags = datagram.tcp_flags & (SYN | ACK | RST)
+        acknowledges = flags == ACK and datagram.acknowledged == successor.server_sequence
+        return Found("openings", successor, True) if flags == SYN or acknowledges else found
 
     def _is_over(self, session: Session) -> bool:
         return self.now - session.seen > session.timeout
@@ -357,7 +371,8 @@ class Model:
         if found.from_client and session.generation != self.ports[in_port].generation:
             way_back = self._way_back(session.client[0], in_port)
         moves = way_back[1] != session.generation
-        repeats = session.proto == IPPROTO_TCP and datagram.tcp_flags & RST and before[0] == state
+        is_tcp = session.proto == IPPROTO_TCP
+        repeats = is_tcp and datagram.tcp_flags & RST and before[0] == state
         if repeats or (before == (state, self.now) and not confirms_now and not moves and not follows):
             return
         session.state, session.seen = state, self.now
@@ -366,7 +381,10 @@ class Model:
         promotes = confirms and found.table == "openings"
         if found.table == "flows" or not session.is_plain:
             promotes |= self._refresh_partner(session, found.from_client) and confirms
-        if promotes and end not in self.clients:
+        old = self.clients.get(end)
+        if promotes and (old is None or (is_tcp and old.request == session.request)):
+            if old is not None:
+                self.flows.pop(old.answer, None)
             self.clients[end] = self.openings.pop(end)
         if self._retires(session) and (promotes or before[0] != state):
             self._retire(session)
@@ -480,7 +498,8 @@ class Model:
         session.direct = service is None
         if not flags & RST:
             self._take_source_port(session, made.ports[0], found)
-            self._store(session, found)
+            stays = flags & (SYN | ACK | RST) == SYN and self._stays(found)
+            self._store(session, found, stays=stays)
             self.events["new_session"] += 1
             if service is not None:
                 self.affinities.note((*vip, proto), service, client[0], backend, self.now)
@@ -531,7 +550,17 @@ class Model:
             for old in self._answered_by(session).values()
         )
 
-    def _store(self, session: Session, found: Found | None) -> None:
+    def _stays(self, found: Found | None) -> bool:
+        """Whether a session that a SYN leaves stays until its successor is confirmed, or is one of such a session."""
+        if found is None or found.session.proto != IPPROTO_TCP or self._is_over(found.session):
+            return False
+        if found.table == "openings":
+            old = self.clients.get(client_of(found.session.request))
+            return old is not None and old.request == found.session.request
+        in_use = found.session.state in ("established", "client closed", "server closed", *RESET)
+        return found.table == "clients" and in_use
+
+    def _store(self, session: Session, found: Found | None, *, stays: bool) -> None:
         for table in self._answered_by(session):  # they have given way
             entries_of_table: dict[Any, Any] = {
                 "clients": self.clients,
@@ -540,10 +569,12 @@ class Model:
             }[table]
             del entries_of_table[session.answer if table == "flows" else client_of(session.answer)]
         end = client_of(session.request)
-        entries = self.clients if end in self.clients else self.openings
+        entries = self.clients if end in self.clients and not stays else self.openings
         old = entries.get(end)
         is_placed = old is None or self._gives_way(old, session)
         left = replace(found.session) if found else None
+        if stays and found and found.table == "clients":
+            found.session.contested, left = True, None
         if is_placed:
             entries[end] = replace(session)
             self.flows.pop(session.request, None)

@@ -37,6 +37,7 @@ class Session:
     direct: bool = False
     confirmed: bool = False
     server_sequence: int = 0  # of a segment of the server, until the session is confirmed; 0: none
+    contested: bool = False  # a successor stands in `openings`, or did
 
     @property
     def request(self) -> FlowKey:

@@ -77,6 +77,18 @@ def test_the_backend_of_a_session_goes(world: World) -> None:
     assert told["decisions"][1]["values"]["backend"] == backend
 
 
+def test_a_syn_on_a_connection_whose_backend_goes(world: World) -> None:
+    path = service(world, 54)
+    told = world.step("client1", tcp(42001, 54), "SLOT", "NEW_SESSION")
+    backend = next(d["values"]["backend"] for d in told["decisions"] if d["decision"] == "SLOT")
+    world.step("to_router", tcp(8080, 42001, "SYN,ACK", backend, CLIENT), "SESSION", "TRANSLATED")
+    world.step("client1", tcp(42001, 54, "ACK"), "SESSION", "TRANSLATED")
+    world.cube.api.delete(f"{path}/backend/{backend}")
+    world.step("client1", tcp(42001, 54), "SESSION", "BACKEND_GONE", "CONTESTED", "SLOT", "NEW_SESSION")
+    told = world.step("client1", tcp(42001, 54, "ACK"), "SESSION", "TRANSLATED")
+    assert told["decisions"][0]["values"]["state"] == "established"
+
+
 def test_another_source_port(world: World) -> None:
     for vport in (70, 71):
         service(world, vport, backends=BACKENDS[:1])

@@ -255,6 +255,29 @@ def test_forged_syns_do_not_move_a_session(scene: Scene, beside: bool) -> None:
         exchange(client, server)
 
 
+@pytest.mark.parametrize("after", ["S", "RS"], ids=["", "after an RST"])
+def test_forged_syns_do_not_move_a_session_whose_server_is_removed(scene: Scene, after: str) -> None:
+    """Though another server answers them; nor when an RST is forged as well."""
+    path = scene.serve(VIP, "TCP", 1, 0)
+    listening, other = scene.listener(), scene.listener(1)
+    client = scene.connect((VIP, 80), port=40000)
+    server, _ = scene.accept(listening)
+    exchange(client, server)
+    scene.prefer_second_server(path)
+    scene.api.delete(f"{path}/backend/{scene.server_ip()}")
+    seen = scene.open(scene.cube.network.servers[1], socket.SOCK_RAW, socket.IPPROTO_TCP)
+    for number in (77, 78, 79):
+        for flag in after:
+            forged = TCP(sport=40000, dport=80, flags=flag, seq=number)
+            scene.forge(scene.client, IP(src=scene.client_ip, dst=VIP) / forged)
+        while IP(seen.recv(100))[TCP].seq != number:
+            pass  # until it has come to the other server; the socket has a timeout
+        exchange(client, server)
+    other.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        other.accept()
+
+
 @pytest.mark.parametrize("server_is", ["there", "restarted", "silent"])
 def test_a_client_that_begins_anew_leaves_a_removed_server(scene: Scene, server_is: str) -> None:
     """From the same port, and at once: it is not for the old server to refuse, or to be waited for."""

@@ -37,6 +37,7 @@ struct step {
   u32 proto;
   u32 fragment; /* flags and offset, as in the IPv4 header but in this machine's order */
   u32 out_port;
+  u32 acknowledged; /* TCP */
 };
 
 /* What a CPU does: `count` steps of the script from `first` on, over and over. */
@@ -94,6 +95,7 @@ static __always_inline int write_next(void *data, void *end) {
   if (!addresses_at(data, end, &now->entered, true)) return -1;
   *(u16 *)(data + 20) = bpf_htons(step->fragment);
   *(u8 *)(data + 23) = step->proto;
+  *(u32 *)(data + 42) = bpf_htonl(step->acknowledged);
   *(u8 *)(data + 47) = step->tcp_flags;
   return step->in_port;
 }

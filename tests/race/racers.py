@@ -31,7 +31,7 @@ UPDATES = int(os.environ.get("RACE_UPDATES", "60000"))
 
 _LEAVE_NODE = 2 * MAX_NODES - 1
 _STEPS = 4096
-_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIIIII")
+_STEP = struct.Struct("=4s4s2s2s 4s4s2s2s 4sIIIIIII")
 _COURSE = struct.Struct("=IIII 12x I")
 _RESULT = struct.Struct("=QQQI4s4s2s2s")
 _RESULT_BYTES = -(-_RESULT.size // 8) * 8
@@ -58,7 +58,8 @@ class Step:
     `to` is the destination it must have, an address or a network ("10.20.0.0/16"), and a port. `source` is the
     source it must have; None: the one it came with. `clients`: of how many clients the packets are, a power
     of two; each time that the script is sent it is the next one, whose address follows `saddr`. `fragment`: the
-    IPv4 header's flags and fragment offset. `out_port`: by which port it has to leave; None: by any.
+    IPv4 header's flags and fragment offset. `out_port`: by which port it has to leave; None: by any. `acknowledged`: a
+    TCP segment's acknowledgement; all have 1 as their sequence number.
     """
 
     saddr: str
@@ -73,6 +74,7 @@ class Step:
     proto: int = socket.IPPROTO_TCP
     fragment: int = 0
     out_port: int | None = None
+    acknowledged: int = 1
 
     def pack(self) -> bytes:
         network, _, bits = self.to[0].partition("/")
@@ -84,7 +86,7 @@ class Step:
             *(socket.inet_aton(source), socket.inet_aton(network)),
             *(_port(sport), _port(self.to[1])),
             *(mask.to_bytes(4, "big"), self.clients - 1, self.in_port, self.flags, self.proto),
-            *(self.fragment, _ANY_PORT if self.out_port is None else self.out_port),
+            *(self.fragment, _ANY_PORT if self.out_port is None else self.out_port, self.acknowledged),
         )
 
 
