@@ -91,6 +91,10 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
     bool known = may_involve_server(&tuple);
     if (in->side == SIDE_BACKEND)
       return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
+    if (found.is_successor) { /* its backend has gone as well: the next SYN finds another one */
+      remove_session(session, PROTO_TCP);
+      return drop(EVENT_DROP_TABLE_CHANGED);
+    }
     enum open_result outcome = NOT_A_SERVICE;
     if (!known) {
       decided(NOTHING_KNOWN);
@@ -99,8 +103,8 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       struct flow old = session->back;
       found.counter = session->counter;
       if (found.entry) service = 0; /* a session that loses its backend must not get it again */
-      found.keeps_old = !is_error && is_contested(session, &found, pkt);
-      if (found.keeps_old && found.table == TABLE_CLIENTS) found.entry = 0;
+      found.keeps_old = !is_error && keep_old_session(session, &found, pkt);
+      if (found.keeps_old) found.entry = 0;
       outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }

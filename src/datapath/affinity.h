@@ -25,7 +25,7 @@ static __always_inline struct affinity_key affinity_key_of(const struct flow *fr
 static __always_inline enum membership recall_backend(struct session *session, __u8 proto, __u32 seconds,
                                                       __u32 now, struct service_head *head) {
   struct affinity_key key = affinity_key_of(&session->front, proto);
-  const volatile __u64 *entry = (const volatile __u64 *)affinities.lookup(&key);
+  const volatile word64 *entry = (const volatile word64 *)affinities.lookup(&key);
   if (!entry) return NOT_A_MEMBER;
   union {
     __u64 words[2];

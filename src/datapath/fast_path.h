@@ -42,8 +42,8 @@ static __always_inline bool is_steady(const struct session *session, __u8 proto,
                                       bool from_client, __u32 now) {
   if (session->last_seen != now || session->place_number) return false; /* the packet may confirm it */
   if (from_client && session->port_generation != in->generation) return false;
-  if (proto == PROTO_TCP)
-    return session->state == SESSION_ESTABLISHED && !(session->flags & SESSION_FLAG_CONTESTED);
+  if (from_client && session->flags & SESSION_FLAG_CONTESTED) return false; /* it may be its successor's */
+  if (proto == PROTO_TCP) return session->state == SESSION_ESTABLISHED;
   if (session->state != SESSION_ANSWERED && session->state != SESSION_ESTABLISHED) return false;
   if (!from_client || session->flags & SESSION_FLAG_DIRECT) return true;
   __u32 zero = 0;

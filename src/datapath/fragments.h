@@ -17,7 +17,7 @@ static __always_inline struct fragment_key fragment_key_of(const struct packet *
 }
 
 static __always_inline __u32 note_check(const struct fragment_key *key, const struct fragment *note) {
-  const __u32 *parts[] = {(const __u32 *)key, (const __u32 *)note};
+  const word32 *parts[] = {(const word32 *)key, (const word32 *)note};
   const int lengths[] = {sizeof(*key) / sizeof(__u32), ABI_OFFSET(fragment, check) / sizeof(__u32)};
   __u64 hash = 0;
 #pragma unroll
@@ -33,9 +33,9 @@ static __always_inline __u32 note_check(const struct fragment_key *key, const st
  * the fragment is held like one without a note, and finds out when it enters again.
  */
 static __always_inline bool find_note(struct fragment_key *key, __u32 now, struct fragment *note) {
-  const volatile __u32 *from = (const volatile __u32 *)fragments.lookup(key);
+  const volatile word32 *from = (const volatile word32 *)fragments.lookup(key);
   if (!from) return false;
-  __u32 *to = (__u32 *)note;
+  word32 *to = (word32 *)note;
 #pragma unroll
   for (int i = 0; i < sizeof(*note) / sizeof(*to); i++) to[i] = from[i];
   return note->check == note_check(key, note) && (__s32)(now - note->last_seen) <= FRAGMENT_TIMEOUT;

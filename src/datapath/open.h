@@ -109,7 +109,7 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   __u16 number = bpf_get_prandom_u32() | 1; /* most likely not that of an earlier session of this flow */
   session->place_number = backend_sees_client(session) ? 0 : number;
   enum client_entry entry = store_client_entry(session, proto, keeps_old);
-  if (entry == CLIENT_ENTRY_BUSY) return TABLE_BUSY;
+  if (entry == CLIENT_ENTRY_BUSY) return keeps_old ? TABLE_CHANGED : TABLE_BUSY; /* or by another CPU */
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
   /* Another CPU may have stored a session with such answers since find_source_port(), by client or in
@@ -178,7 +178,9 @@ static __always_inline enum open_result store_session(struct session *session, c
   if (same_backend && found->table != TABLE_FLOWS && is_entry_of(found->entry, session) &&
       backend_sees_client(session) && !may_have_flows(&key, session->last_seen)) {
     write_state(found->entry, session);
-    if (!DRY_RUN) found->entry->counter = session->counter;
+    if (DRY_RUN) return OPENED;
+    found->entry->counter = session->counter;
+    found->entry->flags = session->flags;
     return OPENED;
   }
   enum open_result outcome = store_with_conflict_check(session, proto, hash, found->keeps_old);

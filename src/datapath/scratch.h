@@ -31,6 +31,7 @@ struct scratch {
   struct port in; /* where the packet came in */
   struct tcp_numbers numbers;
   struct session session;
+  struct session old;       /* whose place `session` takes */
   struct service_head head; /* of the service that was looked at last */
   struct fragment note;
   struct egress egress;

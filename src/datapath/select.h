@@ -50,8 +50,8 @@ static __always_inline struct service *prefetch_service(const struct flow_key *t
 /* Copies the head of an entry. False when its memory was used again meanwhile. */
 static __always_inline bool copy_head(const struct service *service, const struct service_key *key,
                                       struct service_head *head) {
-  const volatile __u64 *from = (const volatile __u64 *)&service->head;
-  __u64 *to = (__u64 *)head;
+  const volatile word64 *from = (const volatile word64 *)&service->head;
+  word64 *to = (word64 *)head;
 #pragma unroll
   for (int i = 0; i < sizeof(*head) / sizeof(*to); i++) to[i] = from[i];
   return head->check == head_check(service_hash(key, head->version), head);

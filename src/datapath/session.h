@@ -9,7 +9,7 @@
 /* --- flows --- */
 
 static __always_inline bool same_flow(const struct flow *a, const struct flow *b) {
-  const __u32 *left = (const __u32 *)a, *right = (const __u32 *)b;
+  const word32 *left = (const word32 *)a, *right = (const word32 *)b;
   return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2])) == 0; /* one branch */
 }
 
@@ -84,7 +84,7 @@ static __always_inline struct translation translation_of(const struct session *s
 /* --- entries whose memory may be used again by another CPU --- */
 
 static __always_inline __u32 session_check(const struct session *session) {
-  const __u64 *words = (const __u64 *)session; /* front and back, the first 24 bytes */
+  const word64 *words = (const word64 *)session; /* front and back, the first 24 bytes */
   __u64 hash = words[0] * 0x9e3779b97f4a7c15ULL;
   hash = (hash ^ words[1]) * 0xbf58476d1ce4e5b9ULL;
   hash = (hash ^ hash >> 32 ^ words[2]) * 0x94d049bb133111ebULL;
@@ -97,8 +97,8 @@ static __always_inline __u32 session_check(const struct session *session) {
  * would be another one, so the rest is this session's, too.
  */
 static __always_inline bool copy_session(const struct session *entry, struct session *session) {
-  const volatile __u64 *from = (const volatile __u64 *)entry;
-  __u64 *to = (__u64 *)session;
+  const volatile word64 *from = (const volatile word64 *)entry;
+  word64 *to = (word64 *)session;
 #pragma unroll
   for (int i = 0; i < sizeof(*session) / sizeof(*to); i++) to[i] = from[i];
   __u32 later = LOAD_ONCE(entry->check);

@@ -6,7 +6,8 @@
  * openings  the same for sessions that are not confirmed: those without an answer, and in TCP also those
  *           whose client has not acknowledged it, because a server answers forged packets, too. (conntrack
  *           calls such connections not ASSURED; its own "unconfirmed" is something else.) Confirmed sessions
- *           move to `clients`, so a flood cannot evict them.
+ *           move to `clients`, so a flood cannot evict them. A client may have one session here and one there
+ *           (successor.h).
  *
  * flows     by the packet's own addresses and ports, for the exceptions: both directions of another session
  *           of the same client port (one "beside others"); answers to a client that the backend sees under
@@ -33,7 +34,8 @@ struct lookup {
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session has this client port, for certain */
   bool expired;          /* filled in by the caller */
-  bool keeps_old;        /* the new session is to be a successor (successor.h); filled in by the caller */
+  bool is_successor;     /* of another session, see successor.h */
+  bool keeps_old;        /* if a session is opened, it is one; filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
   __u16 counter;         /* of the session that was found; filled in by the caller */
 };
@@ -210,11 +212,13 @@ static __always_inline bool follow_server(struct session *session, const struct 
 
 /* Moves a confirmed session to `clients`, into the place of one that it succeeds; without room there it stays
  * in `openings`. */
-static __always_inline void promote(struct session *session, __u8 proto) {
+static __always_inline void promote(struct session *session, const struct packet *pkt) {
+  __u8 proto = pkt->tuple.proto;
   struct client_key key = client_key_of_session(session, proto);
   session->flags = flags_of_entry(session->flags, true);
-  struct session *old = proto == PROTO_TCP ? clients.lookup(&key) : 0;
-  bool succeeds = old && !is_entry_of(old, session) && same_flow(&old->front, &session->front);
+  struct session *entry = proto == PROTO_TCP ? clients.lookup(&key) : 0, *old = &pkt->scratch->old;
+  bool succeeds = entry && !is_entry_of(entry, session) && copy_session(entry, old) &&
+                  same_flow(&old->front, &session->front);
   if (succeeds) remove_flow(answer_of(old, proto), old);
   int failed = succeeds ? clients.update(&key, session) : clients.insert(&key, session);
   if (!failed) {
@@ -294,7 +298,7 @@ static __always_inline void refresh(struct session *session, const struct lookup
   if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
     promotes |= refresh_partner(session, proto, found->from_client) && confirms;
-  if (promotes) promote(session, proto);
+  if (promotes) promote(session, pkt);
   if (retires_in(state, proto) && (changes || promotes)) retire(session, proto, now);
 }
 
@@ -324,8 +328,6 @@ static __always_inline void remove_session(const struct session *session, __u8 p
 static __always_inline void forget_session(const struct packet *pkt, const struct lookup *found,
                                            const struct session *session) {
   if (pkt->tuple.proto != PROTO_TCP || !is_syn(pkt)) return;
-  struct client_key key = client_key_of_session(session, PROTO_TCP);
-  if (found->keeps_old) remove_client(&key); /* the one that would have stayed */
   if (found->entry || found->keeps_old) remove_session(session, PROTO_TCP);
 }
 
@@ -401,11 +403,12 @@ static __always_inline enum client_entry store_client_entry(struct session *sess
   struct session *opening = openings.lookup(&key), *old = clients.lookup(&key);
   if (keeps_old) opening = old = 0;
   bool replaces = old != 0;
-  if (!old) old = opening;
+  if (opening && !is_replaceable(opening, session, proto, true)) return CLIENT_ENTRY_IN_USE;
   if (old && !is_replaceable(old, session, proto, true)) return CLIENT_ENTRY_IN_USE;
-  int failed = replaces ? clients.update(&key, session)
-               : old    ? openings.update(&key, session)
-                        : add_opening(&key, session);
+  if (replaces && opening) remove_opening(&key); /* of its successor */
+  int failed = replaces  ? clients.update(&key, session)
+               : opening ? openings.update(&key, session)
+                         : add_opening(&key, session);
   if (failed == -EEXIST && !keeps_old) return CLIENT_ENTRY_IN_USE;
   if (failed) return CLIENT_ENTRY_BUSY;
   return replaces ? CLIENT_ENTRY_REPLACED : CLIENT_ENTRY_ADDED;

@@ -5,26 +5,28 @@
  * the successor in its place. Who has forged the SYN has to guess 32 bits for that.
  */
 
-/* Whether a session that a SYN leaves stays until its successor is confirmed, which is noted in the session,
- * for good; or is itself a successor of one that stays, and is removed. */
-static __always_inline bool is_contested(const struct session *session, const struct lookup *found,
-                                         const struct packet *pkt) {
-  if (!is_syn(pkt) || !found->entry || found->expired) return false;
-  if (found->table == TABLE_OPENINGS) {
-    struct client_key key = client_key_of_session(session, PROTO_TCP);
-    struct session *old = clients.lookup(&key);
-    if (!old || !same_flow(&old->front, &session->front)) return false;
-    remove_opening(&key);
-    return true;
-  }
-  if (found->table != TABLE_CLIENTS || session->state < SESSION_ESTABLISHED) return false;
+/* Whether `session`, if this is a SYN that leaves it, stays until its successor is confirmed. Marks it then.
+ */
+static __always_inline bool keep_old_session(const struct session *session, const struct lookup *found,
+                                             const struct packet *pkt) {
+  if (!is_syn(pkt) || !found->entry || found->table != TABLE_CLIENTS || found->expired) return false;
   if (session->state == SESSION_CLOSED || session->state == SESSION_ENDED) return false;
   decided(CONTESTED);
   if (!DRY_RUN && is_entry_of(found->entry, session)) found->entry->flags |= SESSION_FLAG_CONTESTED;
   return true;
 }
 
-/* Turns to the successor when this packet of the client is for it: a SYN, or what confirms it. */
+/* Whether a packet of the client answers one of the successor's backend: the acknowledgement of its SYN; or
+ * an RST that acknowledges nothing, by which a client that has not sent the first SYN lets the backend forget
+ * that (RFC 9293, section 3.10.7.3). */
+static __always_inline bool answers_successor(const struct packet *pkt, const struct session *successor) {
+  if ((pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_RST)
+    return successor->state == SESSION_ANSWERED;
+  __u32 expected = successor->server_sequence;
+  return has_tcp_ack(pkt) && expected && pkt->scratch->numbers.acknowledged == expected;
+}
+
+/* Turns to the successor when this packet of the client is for it. */
 static __always_inline void find_successor(const struct packet *pkt, struct session *session,
                                            struct lookup *found, __u32 now) {
   if (found->table != TABLE_CLIENTS || !(session->flags & SESSION_FLAG_CONTESTED)) return;
@@ -33,10 +35,10 @@ static __always_inline void find_successor(const struct packet *pkt, struct sess
   if (!entry) return;
   if (expired(entry, PROTO_TCP, now)) return remove_opening(&key);
   if (!same_flow(&entry->front, &session->front)) return;
-  bool confirms = has_tcp_ack(pkt) && entry->server_sequence == pkt->scratch->numbers.acknowledged;
-  if (!confirms && !is_syn(pkt)) return;
+  if (!is_syn(pkt) && !answers_successor(pkt, entry)) return;
   found->entry = entry;
   found->table = TABLE_OPENINGS;
+  found->is_successor = true;
   struct flow front = session->front;
   found->changed = !copy_session(entry, session) || !same_flow(&session->front, &front);
 }

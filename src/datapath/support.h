@@ -21,6 +21,11 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
 /* Loads a member once, like the kernel's READ_ONCE(): what is checked is what is used. */
 #define LOAD_ONCE(member) (*(const volatile typeof(member) *)&(member))
 
+/* For structs that are read or copied by words. Else the compiler takes it that a store of a word changes no
+ * member, and goes on with what it has read of that before. */
+typedef __u32 __attribute__((may_alias)) word32;
+typedef __u64 __attribute__((may_alias)) word64;
+
 #define CACHE_LINE 64
 
 /* Asks for memory long before its content is needed: a CPU goes on while it waits, for some 250
@@ -80,7 +85,7 @@ static __always_inline struct port port_at(__u32 index) {
   union {
     __u64 word;
     struct port port;
-  } copy = {.word = entry ? LOAD_ONCE(*(__u64 *)entry) : 0};
+  } copy = {.word = entry ? LOAD_ONCE(*(word64 *)entry) : 0};
   return copy.port;
 }
 

@@ -120,6 +120,8 @@ class Generator:
     def _numbers(self) -> bytes:
         """Of sequence and acknowledgement; most often such that one end may have seen what the other one has sent."""
         rng = self._rng
+        if rng.random() < 0.5:
+            return (7).to_bytes(4) + rng.choice((7, 8)).to_bytes(4)
         return b"".join(
             rng.randbytes(4) if rng.random() < 0.2 else rng.randrange(100_000).to_bytes(4) for _ in range(2)
         )

@@ -222,6 +222,12 @@ class Model:
         found = self._successor(self._find(key), datagram)
         if found and not self._is_over(found.session) and self._keeps(found, datagram):
             self._refresh(found, datagram, in_port)
+        elif found and found.is_successor:
+            del self.openings[client_of(found.session.request)]
+            answers = self.flows.get(found.session.answer)
+            if answers and answers[0].is_same(found.session):
+                del self.flows[found.session.answer]
+            return self._drop(datagram.data, "table_changed")
         elif port.side == BACKEND:
             if self._is_backend(datagram.src, datagram.ports[0], datagram.proto) and self._is_answer(
                 datagram
@@ -242,12 +248,9 @@ class Model:
 
     def _forget(self, found: Found) -> None:
         """A connection begins that is not this session's, which is over."""
-        end = client_of(found.session.request)
-        stays = self._stays(found)
-        if found.table == "clients" or stays:
-            del self.clients[end]
-        if found.table == "openings":
-            del self.openings[end]
+        for table, entries in (("clients", self.clients), ("openings", self.openings)):
+            if found.table == table:
+                del entries[client_of(found.session.request)]
         self.flows.pop(found.session.request, None)
         self.flows.pop(found.session.answer, None)
 
@@ -299,7 +302,7 @@ class Model:
         return None
 
     def _successor(self, found: Found | None, datagram: Datagram) -> Found | None:
-        """That of a session, if it has one and the packet is for it: a SYN, or what acknowledges the server's."""
+        """That of a session, if it has one and the packet is for it: a SYN, or an answer to its server."""
         if found is None or not (found.from_client and found.table == "clients" and found.session.contested):
             return found
         successor = self.openings.get(client_of(found.session.request))
@@ -307,7 +310,10 @@ class Model:
             return found
         flags = datagram.tcp_flags & (SYN | ACK | RST)
         acknowledges = flags == ACK and datagram.acknowledged == successor.server_sequence
-        return Found("openings", successor, True) if flags == SYN or acknowledges else found
+        answers = acknowledges and successor.server_sequence != 0
+        if flags == SYN or answers or (flags == RST and successor.state == "answered"):
+            return Found("openings", successor, True, is_successor=True)
+        return found
 
     def _is_over(self, session: Session) -> bool:
         return self.now - session.seen > session.timeout
@@ -419,13 +425,13 @@ class Model:
         """Whether the partner is an entry in `openings`."""
         end = client_of(session.request)
         if not from_client:
-            for entries in (self.clients, self.openings):
-                entry = entries.get(end)
-                if entry and entry.request == session.request:
-                    if entry.is_same(session):
-                        entry.take_state(session)
-                        return entries is self.openings
-                    return False
+            found = [table[end] for table in (self.clients, self.openings) if end in table]
+            for entry in found:
+                if entry.is_same(session):
+                    entry.take_state(session)
+                    return entry is self.openings.get(end)
+            if any(entry.request == session.request for entry in found):
+                return False
         other = session.answer if from_client else session.request
         if other in self.flows:
             entry = self.flows[other][0]
@@ -551,14 +557,10 @@ class Model:
         )
 
     def _stays(self, found: Found | None) -> bool:
-        """Whether a session that a SYN leaves stays until its successor is confirmed, or is one of such a session."""
-        if found is None or found.session.proto != IPPROTO_TCP or self._is_over(found.session):
+        """Whether a session that a SYN leaves stays until its successor is confirmed."""
+        if found is None or found.table != "clients" or self._is_over(found.session):
             return False
-        if found.table == "openings":
-            old = self.clients.get(client_of(found.session.request))
-            return old is not None and old.request == found.session.request
-        in_use = found.session.state in ("established", "client closed", "server closed", *RESET)
-        return found.table == "clients" and in_use
+        return found.session.state not in ("closed", "ended")
 
     def _store(self, session: Session, found: Found | None, *, stays: bool) -> None:
         for table in self._answered_by(session):  # they have given way
@@ -570,12 +572,13 @@ class Model:
             del entries_of_table[session.answer if table == "flows" else client_of(session.answer)]
         end = client_of(session.request)
         entries = self.clients if end in self.clients and not stays else self.openings
-        old = entries.get(end)
-        is_placed = old is None or self._gives_way(old, session)
+        holders = [] if stays else [table[end] for table in (self.clients, self.openings) if end in table]
+        is_placed = all(self._gives_way(old, session) for old in holders)
         left = replace(found.session) if found else None
-        if stays and found and found.table == "clients":
+        if stays and found:
             found.session.contested, left = True, None
         if is_placed:
+            self.openings.pop(end, None)
             entries[end] = replace(session)
             self.flows.pop(session.request, None)
             if session.is_plain:

@@ -81,6 +81,7 @@ class Found:
     table: str
     session: Session
     from_client: bool
+    is_successor: bool = False
 
     @property
     def result(self) -> tuple[Address, Address, int, int]:

@@ -9,11 +9,12 @@ import pytest
 
 from k8slbrp import abi
 from tests.datapath import maps
-from tests.datapath.lab import CLIENT_IF, SERVER_IF, Lab, assert_out, assert_punted
+from tests.datapath.lab import CLIENT_IF, SERVER_IF, Lab, assert_dropped, assert_out, assert_punted
 from tests.datapath.packets import (
     CLIENT,
     CLIENT_PORT,
     OTHER_SERVER,
+    OTHER_VIP,
     PLAIN,
     SEEN,
     SEQUENCE,
@@ -85,6 +86,10 @@ def old(lab: Lab, request: pytest.FixtureRequest) -> Talk:
     return talk
 
 
+def begin_packet() -> bytes:
+    return frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
+
+
 def remove_server(lab: Lab, *left: str) -> None:
     lab.serve(*((server, SERVER_PORT) for server in left))
 
@@ -117,7 +122,7 @@ def test_forged_syns_do_not_move_a_connection(lab: Lab, old: Talk, new: Talk, la
         old.go_on()
         for guess in (0, 2, 1460, 1 << 17):
             Talk(lab, SERVER, ISN, old.seen).request("A", guess)
-    old.request("R")
+    old.request("RA")
     old.go_on()
 
 
@@ -149,10 +154,12 @@ def test_the_first_data_confirms_when_the_acknowledgement_is_lost(lab: Lab, old:
 
 
 def test_a_successor_whose_backend_is_removed_has_a_successor(lab: Lab, old: Talk, new: Talk) -> None:
+    """With the next SYN."""
     third = Talk(lab, THIRD_SERVER, 2 * ISN, old.seen)
     remove_server(lab, OTHER_SERVER)
     new.begin()
     remove_server(lab, THIRD_SERVER)
+    assert_dropped(lab.from_client(begin_packet()))
     third.begin()
     assert_passes(lab, OTHER_SERVER, old.seen)
     old.go_on()
@@ -194,7 +201,7 @@ def test_a_successor_gets_another_source_port_beside_a_direct_connection(
     remove_server(lab, OTHER_SERVER)
     direct = frame(CLIENT, OTHER_SERVER, tcp(CLIENT_PORT, SERVER_PORT, "S"), PLAIN, ttl=61)
     assert_out(lab.from_client(direct), SERVER_IF, direct)
-    opened = lab.from_client(frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61))
+    opened = lab.from_client(begin_packet())
     new.port = int.from_bytes(opened.frame[34:36])
     assert new.port != CLIENT_PORT
     new.begin()
@@ -209,14 +216,114 @@ def test_nothing_is_left_when_a_syn_is_for_no_service_any_more(lab: Lab, old: Ta
     remove_server(lab, OTHER_SERVER)
     new.begin()
     lab.tables.remove_service(VIP, VIP_PORT, IPPROTO_TCP)
-    for flags in ("S", "A"):
-        packet = frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, flags), PLAIN, ttl=61)
-        assert_out(lab.from_client(packet), SERVER_IF, packet)
-    assert lab.tables.sessions("clients", "openings") == 0
+    assert_dropped(lab.from_client(begin_packet()))  # it was for the successor
+    assert_out(lab.from_client(begin_packet()), SERVER_IF, begin_packet())
+    assert lab.tables.sessions() == 0
+    assert_passes(lab, SERVER, old.seen)
+    packet = frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, "A"), PLAIN, ttl=61)
+    assert_out(lab.from_client(packet), SERVER_IF, packet)
+    assert lab.tables.sessions() == 0
+
+
+def test_the_backend_is_there_again(lab: Lab, old: Talk, new: Talk) -> None:
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    remove_server(lab, SERVER)
+    assert_dropped(lab.from_client(begin_packet()))
+    old.request("S")
+    old.answer("A")
+    old.go_on()
+    assert lab.tables.sessions("clients", "openings") == 1
+
+
+def test_an_rst_that_acknowledges_nothing_is_for_the_successor(lab: Lab, old: Talk, new: Talk) -> None:
+    """A server that has a SYN that the client has not sent, or not now, challenges the client's own one."""
+    remove_server(lab, OTHER_SERVER)
+    new.request("S")
+    old.request("R")  # it has not answered yet
+    new.answer("SA")
+    new.request("S")
+    new.answer("A", 1)
+    new.request("R")
+    old.request("RA")
+    new.begin()
+    new.request("A")
+    new.go_on()
+
+
+def test_a_successor_that_is_ended_with_a_reset(lab: Lab, old: Talk, new: Talk) -> None:
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    lab.tables.end_sessions()
+    assert_dropped(lab.from_client(begin_packet()))
+    new.begin()
+    new.request("A")
+    new.go_on()
+
+
+def test_without_backends_nothing_is_left_of_a_successor(lab: Lab, old: Talk, new: Talk) -> None:
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    remove_server(lab)
+    assert_dropped(lab.from_client(begin_packet()))
+    assert_passes(lab, OTHER_SERVER, old.seen)
+    old.go_on()
+    assert lab.tables.sessions("clients", "openings") == 1
+
+
+def test_a_connection_that_was_reset_and_begun_anew_by_forged_packets_is_not_moved(
+    lab: Lab, old: Talk, new: Talk
+) -> None:
+    old.request("R")
+    old.request("S")
+    old.answer("A")
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    old.go_on()
+
+
+def test_a_new_connection_in_the_place_of_a_closed_one_is_not_contested(
+    lab: Lab, old: Talk, new: Talk
+) -> None:
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    old.request("FA")
+    old.answer("FA", 1)
+    maps.clear(lab.datapath.maps["openings"])
+    remove_server(lab, SERVER)
+    old.begin()
+    old.request("A")
+    old.go_on()
+    assert not is_contested(lab)
 
 
 def test_without_backends_a_connection_goes_on_after_a_syn(lab: Lab, old: Talk) -> None:
     remove_server(lab)
-    syn = frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
-    assert_punted(lab.from_client(syn), REJECT, CLIENT_IF, syn)
+    assert_punted(lab.from_client(begin_packet()), REJECT, CLIENT_IF, begin_packet())
     old.go_on()
+
+
+def test_no_successor_is_left_when_its_session_is_over(lab: Lab, old: Talk, new: Talk) -> None:
+    """The client's port is another connection's since."""
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    lab.tables.age(100_000)
+    lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
+    begin = frame(CLIENT, OTHER_VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
+    assert lab.from_client(begin).out == SERVER_IF
+    assert lab.tables.sessions("clients", "openings") == 1
+
+
+@pytest.mark.parametrize("old", ["same-address"], indirect=True)
+def test_a_successor_is_confirmed_beside_another_connection(lab: Lab, old: Talk, new: Talk) -> None:
+    """Which would take the place of the old one, as that is closed."""
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    old.request("FA")
+    old.answer("FA", 1)
+    lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
+    begin = frame(CLIENT, OTHER_VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
+    assert lab.from_client(begin).out == SERVER_IF
+    new.request("A")
+    new.go_on()
+    assert lab.tables.sessions("openings") == 0
