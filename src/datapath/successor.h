@@ -29,7 +29,7 @@ static __always_inline bool answers_successor(const struct packet *pkt, const st
 /* Turns to the successor when this packet of the client is for it. */
 static __always_inline void find_successor(const struct packet *pkt, struct session *session,
                                            struct lookup *found, __u32 now) {
-  if (found->table != TABLE_CLIENTS || !(session->flags & SESSION_FLAG_CONTESTED)) return;
+  if (found->changed || found->table != TABLE_CLIENTS || !(session->flags & SESSION_FLAG_CONTESTED)) return;
   struct client_key key = client_key_of_session(session, PROTO_TCP);
   struct session *entry = openings.lookup(&key);
   if (!entry) return;
