@@ -104,7 +104,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       found.counter = session->counter;
       if (found.entry) service = 0; /* a session that loses its backend must not get it again */
       found.keeps_old = !is_error && keep_old_session(session, &found, pkt);
-      if (found.keeps_old) found.entry = 0;
+      if (found.keeps_old) found.entry = 0; /* nothing takes its place yet */
       outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
       if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
     }

@@ -1,12 +1,11 @@
 /*
  * A SYN on a connection in use, whose backend gets no new ones, is forged, or its client begins anew. It
- * opens a new session with another backend in `openings`: the successor. The old one stays in `clients` and
- * keeps all other packets of the client. When the client acknowledges the new backend's SYN, promote() puts
- * the successor in its place. Who has forged the SYN has to guess 32 bits for that.
+ * opens a new session with another backend, the successor, which stands in `openings`. The old one stays in
+ * `clients` and keeps the client's other packets. When the client acknowledges the new backend's SYN,
+ * promote() puts the successor in its place. Whoever has forged the SYN has to guess 32 bits for that.
  */
 
-/* Whether `session`, if this is a SYN that leaves it, stays until its successor is confirmed. Marks it then.
- */
+/* For a SYN that leaves `session`: whether that stays until its successor is confirmed, and is marked. */
 static __always_inline bool keep_old_session(const struct session *session, const struct lookup *found,
                                              const struct packet *pkt) {
   if (!is_syn(pkt) || !found->entry || found->table != TABLE_CLIENTS || found->expired) return false;
