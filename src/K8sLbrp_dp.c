@@ -91,22 +91,22 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
     bool known = may_involve_server(&tuple);
     if (in->side == SIDE_BACKEND)
       return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
-    if (found.is_successor) { /* its backend has gone as well: the next SYN finds another one */
-      remove_session(session, PROTO_TCP);
+    if (found.is_successor) {
+      decided(SUCCESSOR_ENDS);
+      remove_successor(session);
       return drop(EVENT_DROP_TABLE_CHANGED);
     }
     enum open_result outcome = NOT_A_SERVICE;
     if (!known) {
       decided(NOTHING_KNOWN);
     } else {
-      /* assign_backend() overwrites `session`; this is what open_session() needs of an older one. */
-      struct flow old = session->back;
-      found.counter = session->counter;
+      struct session *old = &pkt->scratch->old;
+      *old = *session;              /* assign_backend() overwrites it */
       if (found.entry) service = 0; /* a session that loses its backend must not get it again */
       found.keeps_old = !is_error && keep_old_session(session, &found, pkt);
       if (found.keeps_old) found.entry = 0; /* nothing takes its place yet */
       outcome = assign_backend(&tuple, service, hash, now, &pkt->scratch->head, session);
-      if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, &old, hash, session);
+      if (!is_error) outcome = open_session(pkt, outcome, in, in_index, now, &found, old, hash, session);
     }
     if (is_error && outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
     if (is_error && outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);

@@ -23,6 +23,7 @@
   D(BACKEND_GONE, "backend {backend:ip}:{port:l4} of the session is removed, or takes no new sessions")  \
   D(CONTESTED,                                                                                           \
     "the SYN may be forged: the session stays until its client acknowledges what a new one has sent")    \
+  D(SUCCESSOR_ENDS, "the session was to take the place of another one: the next SYN opens a new one")    \
   D(NOTHING_KNOWN, "there is no service and no backend at its destination")                              \
   D(NO_SERVICE, "{address:ip}:{port:l4} is no service")                                                  \
   D(NO_BACKEND, "service {vip:ip}:{port:l4} has no backend that takes new sessions")                     \

@@ -135,28 +135,26 @@ static __always_inline enum open_result store_with_conflict_check(struct session
   return !failed ? OPENED : failed == -EEXIST ? TABLE_CHANGED : TABLE_BUSY;
 }
 
-/* What becomes of late answers of the backend that a client's flow has left. `back`: the flow between client
- * and that backend. */
-static __always_inline void leave_old_backend(const struct flow *back, const struct lookup *found,
-                                              struct session *session, __u8 proto) {
-  struct session old = *session;
-  old.back = *back;
-  old.counter = found->counter;
-  old.check = session_check(&old);
-  struct flow_key answer = answer_of(&old, proto);
+/* What becomes of late answers of the backend that a client's flow has left. */
+static __always_inline void leave_old_backend(struct session *old, const struct lookup *found,
+                                              const struct session *session, __u8 proto) {
+  struct flow_key answer = answer_of(old, proto);
   /* Of TCP, the new backend and the old one must not both speak as the service. */
-  if (proto == PROTO_TCP)
-    remove_flow(answer, &old); /* it may be another session's since */
-  else if (!found->expired)
-    store_flow(&answer, &old, false);
+  if (proto == PROTO_TCP) {
+    remove_flow(answer, old); /* it may be another session's since */
+  } else if (!found->expired) {
+    write_state(old, session);
+    old->flags = session->flags;
+    store_flow(&answer, old, false);
+  }
 }
 
 /*
- * Stores a new session. `found`: where an older one of the same client flow is, with `old` as its backend's
- * flow. With the same backend its entry is used again.
+ * Stores a new session. `found`: where an older one of the same client flow is, `old`. With the same backend
+ * its entry is used again.
  */
 static __always_inline enum open_result store_session(struct session *session, const struct lookup *found,
-                                                      const struct flow *old, __u8 proto, __u32 hash) {
+                                                      struct session *old, __u8 proto, __u32 hash) {
   session->check = session_check(session);
   /* Most sessions: nobody has this client port, so nothing can collide. */
   if (found->client_port_free && backend_sees_client(session)) {
@@ -170,15 +168,17 @@ static __always_inline enum open_result store_session(struct session *session, c
     }
     if (failed != -EEXIST) return TABLE_BUSY;
   }
-  bool same_backend = found->entry && old->server == session->back.server &&
-                      old->server_port == session->back.server_port && old->client == session->back.client;
-  if (same_backend) session->back.client_port = old->client_port;
+  const struct flow *back = &old->back;
+  bool same_backend = found->entry && back->server == session->back.server &&
+                      back->server_port == session->back.server_port && back->client == session->back.client;
+  if (same_backend) session->back.client_port = back->client_port;
   struct flow_key answer = answer_of(session, proto);
   struct client_key key = client_key_of(&answer);
   if (same_backend && found->table != TABLE_FLOWS && is_entry_of(found->entry, session) &&
       backend_sees_client(session) && !may_have_flows(&key, session->last_seen)) {
     write_state(found->entry, session);
     if (DRY_RUN) return OPENED;
+    if (found->entry->flags & SESSION_FLAG_CONTESTED) remove_opening(&key);
     found->entry->counter = session->counter;
     found->entry->flags = session->flags;
     return OPENED;
@@ -189,20 +189,22 @@ static __always_inline enum open_result store_session(struct session *session, c
 }
 
 /*
- * Makes a session for a request. `outcome`: of assign_backend(). `old`: the backend's flow of the session
- * that the request had before, if `found` has one.
+ * Makes a session for a request. `outcome`: of assign_backend(). `old`: the session that the request
+ * had before, if `found` has one.
  */
 static __always_inline enum open_result open_session(const struct packet *pkt, enum open_result outcome,
                                                      const struct port *in, __u16 in_index, __u32 now,
-                                                     const struct lookup *found, const struct flow *old,
+                                                     const struct lookup *found, struct session *old,
                                                      __u32 hash, struct session *session) {
   __u8 proto = pkt->tuple.proto;
   if (proto == PROTO_ICMP && pkt->icmp_type != ICMP_ECHO_REQUEST) return NOT_A_SERVICE;
   if (outcome == NOT_A_SERVICE) outcome = assign_direct(pkt, now, session);
   if (outcome != OPENED) return outcome;
+  if (found->keeps_old) decided(CONTESTED);
   session->last_seen = now;
   session->port = in_index;
   session->port_generation = in->generation;
+  if (found->keeps_old) locate_client(session, in, in_index); /* a forger must not see the answer */
   session->state = initial_state(pkt);
   session->removals = 0; /* its next packet asks for the backend; in TCP: no server_sequence yet */
   session->place_number = 0;

@@ -37,7 +37,6 @@ struct lookup {
   bool is_successor;     /* of another session, see successor.h */
   bool keeps_old;        /* if a session is opened, it is one; filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
-  __u16 counter;         /* of the session that was found; filled in by the caller */
 };
 
 static __always_inline struct client_key client_key_of(const struct flow_key *tuple) {

@@ -10,19 +10,27 @@ static __always_inline bool keep_old_session(const struct session *session, cons
                                              const struct packet *pkt) {
   if (!is_syn(pkt) || !found->entry || found->table != TABLE_CLIENTS || found->expired) return false;
   if (session->state == SESSION_CLOSED || session->state == SESSION_ENDED) return false;
-  decided(CONTESTED);
   if (!DRY_RUN && is_entry_of(found->entry, session)) found->entry->flags |= SESSION_FLAG_CONTESTED;
   return true;
 }
 
-/* Whether a packet of the client answers one of the successor's backend: the acknowledgement of its SYN; or
- * an RST that acknowledges nothing, by which a client that has not sent the first SYN lets the backend forget
+/* Whether a packet of the client answers one of the successor's backend: it acknowledges the SYN; or it is an
+ * RST that acknowledges nothing, by which a client that has not sent the first SYN lets the backend forget
  * that (RFC 9293, section 3.10.7.3). */
 static __always_inline bool answers_successor(const struct packet *pkt, const struct session *successor) {
-  if ((pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_RST)
-    return successor->state == SESSION_ANSWERED;
-  __u32 expected = successor->server_sequence;
-  return has_tcp_ack(pkt) && expected && pkt->scratch->numbers.acknowledged == expected;
+  if (pkt->tcp_flags & TCP_SYN) return false;
+  if (!(pkt->tcp_flags & TCP_ACK))
+    return pkt->tcp_flags & TCP_RST && successor->state >= SESSION_ANSWERED &&
+           successor->state < SESSION_CLOSED;
+  __u32 number = pkt->scratch->numbers.acknowledged;
+  return successor->server_sequence && successor->server_sequence == (number ? number : 1);
+}
+
+/* For one that has lost its backend as well. promote() may just have given it the place. */
+static __always_inline void remove_successor(const struct session *session) {
+  struct client_key key = client_key_of_session(session, PROTO_TCP);
+  if (is_entry_of(openings.lookup(&key), session)) remove_opening(&key);
+  remove_flow(answer_of(session, PROTO_TCP), session);
 }
 
 /* Turns to the successor when this packet of the client is for it. */

@@ -309,9 +309,9 @@ class Model:
         if successor is None or successor.request != found.session.request or self._is_over(successor):
             return found
         flags = datagram.tcp_flags & (SYN | ACK | RST)
-        acknowledges = flags == ACK and datagram.acknowledged == successor.server_sequence
-        answers = acknowledges and successor.server_sequence != 0
-        if flags == SYN or answers or (flags == RST and successor.state == "answered"):
+        acknowledges = flags in (ACK, RST | ACK) and (datagram.acknowledged or 1) == successor.server_sequence
+        is_challenged = successor.state in ("answered", "established", "client closed", "server closed")
+        if flags == SYN or acknowledges or (flags == RST and is_challenged):
             return Found("openings", successor, True, is_successor=True)
         return found
 
@@ -499,12 +499,12 @@ class Model:
         state = "opening"
         if proto == IPPROTO_TCP and flags & (SYN | ACK) == ACK:
             state = "client closed" if flags & FIN else "established"
-        generation = self.ports[in_port].generation
-        session = Session(client, vip, visible, backend, proto, state, self.now, in_port, generation)
+        stays = flags & (SYN | ACK | RST) == SYN and self._stays(found)
+        way_back = self._way_back(client[0], in_port) if stays else (in_port, self.ports[in_port].generation)
+        session = Session(client, vip, visible, backend, proto, state, self.now, *way_back)
         session.direct = service is None
         if not flags & RST:
             self._take_source_port(session, made.ports[0], found)
-            stays = flags & (SYN | ACK | RST) == SYN and self._stays(found)
             self._store(session, found, stays=stays)
             self.events["new_session"] += 1
             if service is not None:

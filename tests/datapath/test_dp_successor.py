@@ -42,7 +42,7 @@ class Talk:
     port: int = CLIENT_PORT  # the client's, as the server sees it
 
     def request(self, flags: str, acknowledged: int = 1) -> None:
-        number = SEQUENCE + self.ahead + acknowledged
+        number = (SEQUENCE + self.ahead + acknowledged) % (1 << 32)
         segment = tcp(CLIENT_PORT, VIP_PORT, flags, acknowledged=number)
         expected = tcp(self.port, SERVER_PORT, flags, acknowledged=number)
         assert_out(
@@ -249,6 +249,51 @@ def test_an_rst_that_acknowledges_nothing_is_for_the_successor(lab: Lab, old: Ta
     new.begin()
     new.request("A")
     new.go_on()
+
+
+@pytest.mark.parametrize("closing", ["client", "server"])
+def test_an_rst_is_for_the_successor_also_after_a_fin(lab: Lab, old: Talk, new: Talk, closing: str) -> None:
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    if closing == "client":
+        new.request("SF")
+    else:
+        new.answer("FA", 1)
+    new.request("R")
+    new.begin()
+    new.request("RA")
+
+
+def test_an_initial_sequence_number_that_wraps(lab: Lab, old: Talk) -> None:
+    new = Talk(lab, OTHER_SERVER, 0xFFFFFFFF - SEQUENCE, old.seen)
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    new.request("A")
+    new.request("PA")
+
+
+def test_another_client_does_not_see_what_the_new_backend_answers(lab: Lab, old: Talk, new: Talk) -> None:
+    """Or it could acknowledge it."""
+    remove_server(lab, OTHER_SERVER)
+    lab.from_other_client(begin_packet())
+    new.answer("SA")
+
+
+@pytest.mark.parametrize("old", ["same-address"], indirect=True)
+def test_a_session_in_the_place_of_one_that_is_over_has_no_old_successor(
+    lab: Lab, old: Talk, new: Talk
+) -> None:
+    old.request("RA")
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
+    for _ in range(5):
+        lab.tables.age(60)
+        new.answer("SA")
+    remove_server(lab, SERVER)
+    old.request("PA", 5)
+    old.answer("PA", 5)
+    remove_server(lab, OTHER_SERVER)
+    new.begin()
 
 
 def test_a_successor_that_is_ended_with_a_reset(lab: Lab, old: Talk, new: Talk) -> None:

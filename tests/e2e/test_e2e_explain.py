@@ -84,7 +84,12 @@ def test_a_syn_on_a_connection_whose_backend_goes(world: World) -> None:
     world.step("to_router", tcp(8080, 42001, "SYN,ACK", backend, CLIENT), "SESSION", "TRANSLATED")
     world.step("client1", tcp(42001, 54, "ACK"), "SESSION", "TRANSLATED")
     world.cube.api.delete(f"{path}/backend/{backend}")
-    world.step("client1", tcp(42001, 54), "SESSION", "BACKEND_GONE", "CONTESTED", "SLOT", "NEW_SESSION")
+    told = world.step(
+        "client1", tcp(42001, 54), "SESSION", "BACKEND_GONE", "SLOT", "CONTESTED", "NEW_SESSION"
+    )
+    other = next(d["values"]["backend"] for d in told["decisions"] if d["decision"] == "SLOT")
+    world.cube.api.delete(f"{path}/backend/{other}")
+    world.step("client1", tcp(42001, 54), "SESSION", "BACKEND_GONE", "SUCCESSOR_ENDS", "DROPPED")
     told = world.step("client1", tcp(42001, 54, "ACK"), "SESSION", "TRANSLATED")
     assert told["decisions"][0]["values"]["state"] == "established"
 
