@@ -301,21 +301,21 @@ def test_a_client_that_begins_anew_leaves_a_removed_server(scene: Scene, server_
 def test_a_client_begins_anew_after_a_syn_that_it_has_not_sent(scene: Scene) -> None:
     """Or has given up: the other server has to be told, or it keeps that one in mind for a minute."""
     scene.api.patch(f"{CUBE}/timeouts", {"tcp-closed": 240})
-    path = scene.serve(VIP, "TCP", 1, 0)
+    path, port = scene.serve(VIP, "TCP", 1, 0), 40077  # which the other server has never seen
     listening, other = scene.listener(), scene.listener(1)
-    client = scene.connect((VIP, 80), port=40000)
+    client = scene.connect((VIP, 80), port=port)
     server, _ = scene.accept(listening)
     exchange(client, server)
     scene.prefer_second_server(path)
     scene.api.delete(f"{path}/backend/{scene.server_ip()}")
-    forged = TCP(sport=40000, dport=80, flags="S", seq=77)
+    forged = TCP(sport=port, dport=80, flags="S", seq=77)
     answers = scene.open(scene.client, socket.SOCK_RAW, socket.IPPROTO_TCP)
     scene.forge(scene.client, IP(src=scene.client_ip, dst=VIP) / forged)
     while IP(answers.recv(100))[TCP].ack != 78:
         pass  # until the other server has answered; the socket has a timeout
     exchange(client, server)
     forget(client)
-    client = scene.connect((VIP, 80), port=40000)
+    client = scene.connect((VIP, 80), port=port)
     server, _ = scene.accept(other)
     exchange(client, server)
 
