@@ -67,7 +67,7 @@ soak: build ## services come and go 100,000 times: memory stays flat, no map ent
 hostile: build ## 64 hostile clients for a minute; HOSTILE_P99_S=0.25 for the promise of docs/security.md
 	HOSTILE_SECONDS=60 $(PYTHON) -m pytest -q -s tests/rest/test_hostile.py
 
-race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updates of services, floods; half an hour
+race: build ## two CPUs against each other: 200,000,000 packets, 5,000,000 updates of services, floods; three quarters of an hour
 	RACE_PACKETS=200000000 RACE_UPDATES=5000000 FLOOD_PACKETS=10000000 RACE_ROUNDS=3000 scripts/isolated.sh $(PYTHON) -m pytest -q --timeout 3600 tests/race
 
 crash: build ## kill the host 500 times under writers and live connections: nothing that was answered is lost; an hour
