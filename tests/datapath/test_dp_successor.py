@@ -65,6 +65,10 @@ class Talk:
         self.request("S")
         self.answer("SA")
 
+    def establish(self) -> None:
+        self.begin()
+        self.request("A")
+
     def go_on(self) -> None:
         for _ in range(3):
             self.request("PA")
@@ -81,13 +85,12 @@ def old(lab: Lab, request: pytest.FixtureRequest) -> Talk:
         lab.tables.set_rewrite((CLIENT, "255.255.255.255", SEEN))
     lab.serve((SERVER, SERVER_PORT))
     talk = Talk(lab, SERVER, 0, seen)
-    talk.begin()
-    talk.request("A")
+    talk.establish()
     return talk
 
 
-def begin_packet() -> bytes:
-    return frame(CLIENT, VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
+def begin_packet(vip: str = VIP) -> bytes:
+    return frame(CLIENT, vip, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
 
 
 def remove_server(lab: Lab, *left: str) -> None:
@@ -134,8 +137,7 @@ def test_a_client_that_begins_anew_has_another_backend_at_once(
     remove_server(lab, OTHER_SERVER)
     new.request("S")
     old.answer("A")
-    new.begin()
-    new.request("A")
+    new.establish()
     new.go_on()
     assert_passes(lab, SERVER, old.seen)
     new.request("FA")
@@ -164,8 +166,7 @@ def test_a_successor_whose_backend_is_removed_has_a_successor(lab: Lab, old: Tal
     assert_passes(lab, OTHER_SERVER, old.seen)
     old.go_on()
     Talk(lab, SERVER, ISN, old.seen).request("A")  # what the second one would have to get
-    third.begin()
-    third.request("A")
+    third.establish()
     third.go_on()
     assert lab.tables.sessions("clients", "openings") == 1
 
@@ -176,8 +177,7 @@ def test_a_connection_goes_on_when_its_successor_is_evicted(lab: Lab, old: Talk,
     assert is_contested(lab)
     maps.clear(lab.datapath.maps["openings"])
     old.go_on()
-    new.begin()
-    new.request("A")
+    new.establish()
     new.go_on()
 
 
@@ -189,8 +189,7 @@ def test_a_successor_that_nobody_has_confirmed_in_time_is_none(lab: Lab, old: Ta
         old.request("PA")
         old.answer("PA", 1)
     Talk(lab, SERVER, ISN, old.seen).request("A")
-    new.begin()
-    new.request("A")
+    new.establish()
     new.go_on()
 
 
@@ -246,8 +245,7 @@ def test_an_rst_that_acknowledges_nothing_is_for_the_successor(lab: Lab, old: Ta
     new.answer("A", 1)
     new.request("R")
     old.request("RA")
-    new.begin()
-    new.request("A")
+    new.establish()
     new.go_on()
 
 
@@ -267,8 +265,7 @@ def test_an_rst_is_for_the_successor_also_after_a_fin(lab: Lab, old: Talk, new: 
 def test_an_initial_sequence_number_that_wraps(lab: Lab, old: Talk) -> None:
     new = Talk(lab, OTHER_SERVER, 0xFFFFFFFF - SEQUENCE, old.seen)
     remove_server(lab, OTHER_SERVER)
-    new.begin()
-    new.request("A")
+    new.establish()
     new.request("PA")
 
 
@@ -301,8 +298,7 @@ def test_a_successor_that_is_ended_with_a_reset(lab: Lab, old: Talk, new: Talk) 
     new.begin()
     lab.tables.end_sessions()
     assert_dropped(lab.from_client(begin_packet()))
-    new.begin()
-    new.request("A")
+    new.establish()
     new.go_on()
 
 
@@ -336,8 +332,7 @@ def test_a_new_connection_in_the_place_of_a_closed_one_is_not_contested(
     old.answer("FA", 1)
     maps.clear(lab.datapath.maps["openings"])
     remove_server(lab, SERVER)
-    old.begin()
-    old.request("A")
+    old.establish()
     old.go_on()
     assert not is_contested(lab)
 
@@ -354,8 +349,7 @@ def test_no_successor_is_left_when_its_session_is_over(lab: Lab, old: Talk, new:
     new.begin()
     lab.tables.age(100_000)
     lab.serve((OTHER_SERVER, SERVER_PORT), vip=OTHER_VIP)
-    begin = frame(CLIENT, OTHER_VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
-    assert lab.from_client(begin).out == SERVER_IF
+    assert lab.from_client(begin_packet(OTHER_VIP)).out == SERVER_IF
     assert lab.tables.sessions("clients", "openings") == 1
 
 
@@ -367,8 +361,7 @@ def test_a_successor_is_confirmed_beside_another_connection(lab: Lab, old: Talk,
     old.request("FA")
     old.answer("FA", 1)
     lab.serve((SERVER, SERVER_PORT), vip=OTHER_VIP)
-    begin = frame(CLIENT, OTHER_VIP, tcp(CLIENT_PORT, VIP_PORT, "S"), PLAIN, ttl=61)
-    assert lab.from_client(begin).out == SERVER_IF
+    assert lab.from_client(begin_packet(OTHER_VIP)).out == SERVER_IF
     new.request("A")
     new.go_on()
     assert lab.tables.sessions("openings") == 0

@@ -78,6 +78,11 @@ class Scene:
         self.api.patch(f"{path}/backend/{self.server_ip(1)}/weight", 1)
         self.api.patch(f"{path}/backend/{self.server_ip(0)}/weight", 0)
 
+    def remove_first_server(self, path: str) -> None:
+        """The second one gets the new sessions of the service; those of the first one go on."""
+        self.prefer_second_server(path)
+        self.api.delete(f"{path}/backend/{self.server_ip()}")
+
     def open(self, namespace: str, kind: int, protocol: int = 0) -> socket.socket:
         with inside(namespace):
             made = socket.socket(socket.AF_INET, kind, protocol)
@@ -111,6 +116,13 @@ class Scene:
         accepted, peer = listening.accept()
         accepted.settimeout(5)
         return self.sockets.enter_context(accepted), peer
+
+    def connection(self, listening: socket.socket, port: int = 0) -> tuple[socket.socket, socket.socket]:
+        """Both ends of a connection from the client's `port` to the VIP, over which data has gone."""
+        client = self.connect((VIP, 80), port)
+        server, _ = self.accept(listening)
+        exchange(client, server)
+        return client, server
 
     def forge(self, namespace: str, *packets: Packet) -> None:
         """Sends packets as they are, whoever they say they come from."""
@@ -260,11 +272,8 @@ def test_forged_syns_do_not_move_a_session_whose_server_is_removed(scene: Scene,
     """Though another server answers them; nor when an RST is forged as well."""
     path = scene.serve(VIP, "TCP", 1, 0)
     listening, other = scene.listener(), scene.listener(1)
-    client = scene.connect((VIP, 80), port=40000)
-    server, _ = scene.accept(listening)
-    exchange(client, server)
-    scene.prefer_second_server(path)
-    scene.api.delete(f"{path}/backend/{scene.server_ip()}")
+    client, server = scene.connection(listening, 40000)
+    scene.remove_first_server(path)
     seen = scene.open(scene.cube.network.servers[1], socket.SOCK_RAW, socket.IPPROTO_TCP)
     for number in (77, 78, 79):
         for flag in after:
@@ -283,19 +292,14 @@ def test_a_client_that_begins_anew_leaves_a_removed_server(scene: Scene, server_
     """From the same port, and at once: it is not for the old server to refuse, or to be waited for."""
     path = scene.serve(VIP, "TCP", 1, 0)
     listening, other = scene.listener(), scene.listener(1)
-    client = scene.connect((VIP, 80), port=40000)
-    server, _ = scene.accept(listening)
-    exchange(client, server)
+    client, server = scene.connection(listening, 40000)
     with silent_server(scene) if server_is == "silent" else nullcontext():
-        scene.prefer_second_server(path)
-        scene.api.delete(f"{path}/backend/{scene.server_ip()}")
+        scene.remove_first_server(path)
         forget(client)
         if server_is == "restarted":
             forget(server)
             listening.close()
-        client = scene.connect((VIP, 80), port=40000)
-        server, _ = scene.accept(other)
-        exchange(client, server)
+        scene.connection(other, 40000)
 
 
 def test_a_client_begins_anew_after_a_syn_that_it_has_not_sent(scene: Scene) -> None:
@@ -303,11 +307,8 @@ def test_a_client_begins_anew_after_a_syn_that_it_has_not_sent(scene: Scene) -> 
     scene.api.patch(f"{CUBE}/timeouts", {"tcp-closed": 240})
     path, port = scene.serve(VIP, "TCP", 1, 0), 40077  # which the other server has never seen
     listening, other = scene.listener(), scene.listener(1)
-    client = scene.connect((VIP, 80), port=port)
-    server, _ = scene.accept(listening)
-    exchange(client, server)
-    scene.prefer_second_server(path)
-    scene.api.delete(f"{path}/backend/{scene.server_ip()}")
+    client, server = scene.connection(listening, port)
+    scene.remove_first_server(path)
     forged = TCP(sport=port, dport=80, flags="S", seq=77)
     answers = scene.open(scene.client, socket.SOCK_RAW, socket.IPPROTO_TCP)
     scene.forge(scene.client, IP(src=scene.client_ip, dst=VIP) / forged)
@@ -315,9 +316,7 @@ def test_a_client_begins_anew_after_a_syn_that_it_has_not_sent(scene: Scene) -> 
         pass  # until the other server has answered; the socket has a timeout
     exchange(client, server)
     forget(client)
-    client = scene.connect((VIP, 80), port=port)
-    server, _ = scene.accept(other)
-    exchange(client, server)
+    scene.connection(other, port)
 
 
 # --- row 4: a direct connection and one through a VIP, of one client port to one backend ---
@@ -359,9 +358,7 @@ def test_direct_and_balanced_datagrams_of_one_port(scene: Scene, first: str) -> 
 def test_a_forgotten_connection_survives(scene: Scene) -> None:
     scene.serve(VIP, "TCP")
     listening = scene.listener()
-    client = scene.connect((VIP, 80))
-    server, _ = scene.accept(listening)
-    exchange(client, server)
+    client, server = scene.connection(listening)
     scene.forget_sessions()
     server.sendall(b"early")  # as the pod itself this would be answered by an RST that ends the connection
     time.sleep(0.1)

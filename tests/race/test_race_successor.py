@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
 from bench.host import Host
 from tests.datapath.headers import ACK, SYN
 from tests.race.racers import PACKETS, Step, Track, serve
+from tests.race.test_race_room import table
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -46,10 +46,6 @@ class Ends:
             self.answer(sport, server, SYN | ACK),
             self.request(sport, end, ACK, acknowledged),
         ]
-
-
-def table(host: Host, name: str) -> Any:
-    return next(entry for entry in host.api.get("k8slbrp/race/stats")["table"] if entry["name"] == name)
 
 
 def steps(ports: Sequence[int], of: Callable[[int], list[Step]]) -> list[Step]:
