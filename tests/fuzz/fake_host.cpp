@@ -1,6 +1,9 @@
 #include "fake_host.h"
 
 #include <polycube/services/table.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -16,6 +19,9 @@ using namespace polycube::service;
 
 namespace {
 
+// Enough for `openings` of the largest cube; what nobody writes takes no memory.
+constexpr off_t kFileBytes = off_t{1} << 30;
+
 struct Table {
   std::size_t key_size, value_size;
   bool is_array;
@@ -30,12 +36,23 @@ struct Table {
   }
 };
 
-std::vector<Table> tables;  // by descriptor
+// A service duplicates descriptors, and maps `openings` into memory: so each table has a file.
+std::map<ino_t, Table> tables;
 std::map<std::string, int> descriptors;
 
+ino_t file_of(int fd) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0) throw std::runtime_error("no table has this descriptor");
+  return status.st_ino;
+}
+
+Table &table_of(int fd) { return tables.at(file_of(fd)); }
+
 void declare(const char *name, std::size_t key_size, std::size_t value_size, bool is_array) {
-  descriptors[name] = static_cast<int>(tables.size());
-  tables.push_back({key_size, value_size, is_array, {}, {}});
+  const int fd = memfd_create(name, MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, kFileBytes) != 0) throw std::runtime_error("no file for a table");
+  descriptors[name] = fd;
+  tables[file_of(fd)] = {key_size, value_size, is_array, {}, {}};
 }
 
 // The maps of the datapath, as its header declares them.
@@ -44,7 +61,8 @@ void declare(const char *name, std::size_t key_size, std::size_t value_size, boo
 #define BPF_HASH(name, key, value, entries) declare(#name, sizeof(key), sizeof(value), false)
 #define BPF_LPM_TRIE(name, key, value, entries) declare(#name, sizeof(key), sizeof(value), false)
 #define BPF_TABLE(kind, key, value, name, entries) declare(#name, sizeof(key), sizeof(value), false)
-#define BPF_F_TABLE(kind, key, value, name, entries, flags) declare(#name, sizeof(key), sizeof(value), false)
+#define BPF_F_TABLE(kind, key, value, name, entries, flags) \
+  declare(#name, sizeof(key), sizeof(value), kind == std::string("array"))
 void declare_all() {
   using namespace k8slbrp::abi;
 #include "datapath/maps.h"
@@ -160,7 +178,7 @@ class FakeHost final : public CubeFactory {
   std::shared_ptr<CubeIface> create_cube(const nlohmann::json &conf, const std::vector<std::string> &,
                                          const std::vector<std::string> &, const log_msg_cb &,
                                          const set_log_level_cb &, const packet_in_cb &) override {
-    for (auto &table : tables) {
+    for (auto &[_, table] : tables) {
       table.entries.clear();
       if (!table.elements.empty()) std::memset(table.elements.data(), 0, table.elements.size());
     }
@@ -187,7 +205,7 @@ CubeFactory &fake_host() {
 extern "C" {
 
 int bpf_update_elem(int fd, void *key, void *value, unsigned long long) {
-  Table &table = tables.at(fd);
+  Table &table = table_of(fd);
   if (table.is_array)
     std::memcpy(table.element(key), value, table.value_size);
   else
@@ -196,7 +214,7 @@ int bpf_update_elem(int fd, void *key, void *value, unsigned long long) {
 }
 
 int bpf_lookup_elem(int fd, void *key, void *value) {
-  Table &table = tables.at(fd);
+  Table &table = table_of(fd);
   if (table.is_array) {
     std::memcpy(value, table.element(key), table.value_size);
     return 0;
@@ -208,12 +226,12 @@ int bpf_lookup_elem(int fd, void *key, void *value) {
 }
 
 int bpf_delete_elem(int fd, void *key) {
-  Table &table = tables.at(fd);
+  Table &table = table_of(fd);
   return table.entries.erase(bytes(key, table.key_size)) ? 0 : failed(ENOENT);
 }
 
 int bpf_get_first_key(int fd, void *key, std::size_t) {
-  const auto &entries = tables.at(fd).entries;
+  const auto &entries = table_of(fd).entries;
   return copy_key(entries, entries.begin(), key);
 }
 
@@ -233,7 +251,7 @@ int bpf_map_update_elem(int, const void *, const void *, unsigned long long) { r
 int bpf_map_lookup_and_delete_elem(int, const void *, void *) { return failed(ENOTSUP); }
 
 int bpf_get_next_key(int fd, void *key, void *next) {
-  const Table &table = tables.at(fd);
+  const Table &table = table_of(fd);
   return copy_key(table.entries, table.entries.upper_bound(bytes(key, table.key_size)), next);
 }
 }
