@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codegen.datapath import join
+from k8slbrp.maps import openings_secret
 from pcnhost.engine import bpf, source
 from pcnhost.engine.source import Hook
 from testbed.host import PROJECT
@@ -12,7 +13,12 @@ DEFAULT_SESSIONS = 131_072  # max-sessions: compiling makes the maps, too
 
 def text(sessions: int = DEFAULT_SESSIONS, **more: int) -> str:
     """Behind the definitions that the control plane puts before it, and `more`."""
-    values = {"SESSION_ENTRIES": sessions, "CPUS": bpf.possible_cpus(), **more}
+    values = {
+        "SESSION_ENTRIES": sessions,
+        "CPUS": bpf.possible_cpus(),
+        "OPENINGS_SECRET": f"{openings_secret()}ULL",
+        **more,
+    }
     defines = "".join(f"#define {name} {value}\n" for name, value in values.items())
     return defines + join([PROJECT / "src" / "K8sLbrp_dp.c"])
 

@@ -30,17 +30,16 @@ def write_all(map_fd: int, keys: bytes, values: bytes, count: int) -> None:
     _check(_libbpf.bpf_map_update_batch(map_fd, keys, values, ctypes.byref(done), None))
 
 
-def read_all(map_fd: int, *, delete: bool = False) -> tuple[bytes, bytes, int]:
-    """Keys, values and number of all entries of a hash map; with `delete` it is empty then."""
+def read_all(map_fd: int) -> tuple[bytes, bytes, int]:
+    """Keys, values and number of all entries of a hash map."""
     spec = bpf.map_spec(map_fd)
     keys = ctypes.create_string_buffer(spec.max_entries * spec.key_size)
     values = ctypes.create_string_buffer(spec.max_entries * spec.value_size)
-    call = _libbpf.bpf_map_lookup_and_delete_batch if delete else _libbpf.bpf_map_lookup_batch
     cursor = ctypes.create_string_buffer(max(spec.key_size, 4))
     total, first = 0, True
     while True:
         count = ctypes.c_uint32(spec.max_entries - total)
-        end = call(
+        end = _libbpf.bpf_map_lookup_batch(
             map_fd,
             None if first else cursor,
             cursor,

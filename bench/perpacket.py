@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Address
 from itertools import count, islice
@@ -23,6 +23,7 @@ from bench.host import Host
 from pcnhost.engine import bpf, testrun
 from pcnhost.engine.source import Hook
 from testbed.lab import Lab
+from testbed.openings import Openings
 
 _BACKEND, _FRONTEND = 0, 1  # indexes of the ports, in the order in which _cube() creates them
 _TCP, _UDP, _ICMP = 6, 17, 1
@@ -32,6 +33,9 @@ _PORTS_PER_ADDRESS = 50_000
 _CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
 
 BACKENDS = 10
+AT_A_TIME = (
+    256  # of a cube's sessions, this part is opened at a time: hardly any five of them want the same set
+)
 COUNTED = "multi"  # the setup of which the counters' cost is measured
 
 Measurement = Callable[[], float]
@@ -89,7 +93,7 @@ class Target:
     program_fd: int
     metadata_fd: int
     clients_fd: int
-    openings_fd: int
+    openings: Openings
     sources: Iterator[int]  # numbers of client endpoints nobody has used yet
 
     def driver(self, flows: list[Flow]) -> Driver:
@@ -162,7 +166,7 @@ def _cube(lab: Lab, running: Host, hook: Hook, name: str, setup: Setup) -> Targe
         program_fd=running.program_fd(name, hook),
         metadata_fd=kernel.open_map(running.state_dir / "port_md"),
         clients_fd=kernel.open_map(running.map_path(name, "clients")),
-        openings_fd=kernel.open_map(running.map_path(name, "openings")),
+        openings=Openings.at(running.map_path(name, "openings")),
         sources=count(),
     )
 
@@ -201,9 +205,7 @@ def _references(beside: Target, directory: Path, scale: Scale) -> dict[str, Meas
 def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]:
     """Opens the sessions of the setup; returns what to measure on it."""
     flows = _forward_flows(target, setup.sessions, setup.services)
-    at_a_time = setup.max_sessions // 8  # the table of sessions without answer is no larger than a quarter
-    for start in range(0, len(flows), at_a_time):
-        _establish(target, flows[start : start + at_a_time])
+    _establish(target, flows, setup.max_sessions // AT_A_TIME)
     cases: dict[str, Measurement] = {}
     if setup.steady:
         cases |= _steady_cases(target, flows, scale)
@@ -217,19 +219,25 @@ def _cases(target: Target, setup: Setup, scale: Scale) -> dict[str, Measurement]
     return cases
 
 
-def _establish(target: Target, flows: list[Flow]) -> None:
+def _establish(target: Target, flows: list[Flow], at_a_time: int) -> None:
     """Opens a TCP session for each of `flows`."""
-    opener = target.driver(flows)
-    _redirected(target, opener.run(packets.tcp("S"), len(flows)))
-    answers = _reverse_flows(target.openings_fd, _TCP)
-    _redirected(target, target.driver(answers).run(packets.tcp("SA"), len(answers)))
-    _redirected(target, opener.run(packets.tcp("A"), len(flows)))
+    opener = server = None
+    for start in range(0, len(flows), at_a_time):
+        some = flows[start : start + at_a_time]
+        opener = opener if opener and len(some) == at_a_time else target.driver(some)
+        opener.set_flows(some)
+        _redirected(target, opener.run(packets.tcp("S"), len(some)))
+        answers = _reverse_flows(target.openings.entries(), _TCP)
+        server = server if server and len(answers) == at_a_time else target.driver(answers)
+        server.set_flows(answers)
+        _redirected(target, server.run(packets.tcp("SA"), len(answers)))
+        _redirected(target, opener.run(packets.tcp("A"), len(some)))
 
 
 def _steady_cases(target: Target, flows: list[Flow], scale: Scale) -> dict[str, Measurement]:
     ack = packets.tcp("A")
-    answers = _reverse_flows(target.clients_fd, _TCP)
-    if len(answers) != len(flows):
+    answers = _reverse_flows(_clients(target), _TCP)
+    if len(flows) - len(answers) > len(flows) // 10_000:  # a few have not got a place in the tables by client
         raise RuntimeError(f"{len(flows)} sessions were opened and {len(answers)} are there")
     cases = {
         "pass": _steady(target, [_elsewhere()], ack, scale),
@@ -249,7 +257,7 @@ def _counting_cases(target: Target, programs: dict[str, int], scale: Scale) -> d
     ack = packets.tcp("A")
     flows = {
         "tcp forward": _forward_flows(replace(target, sources=count()), 1, 1),
-        "tcp reverse": _reverse_flows(target.clients_fd, _TCP),
+        "tcp reverse": _reverse_flows(_clients(target), _TCP),
         "pass": [_elsewhere()],
     }
     return {
@@ -271,7 +279,7 @@ def _other_protocols(target: Target, scale: Scale) -> dict[str, Measurement]:
     ):
         forward = _forward_flows(target, 1, 1)
         _redirected(target, target.driver(forward).run(request, 1))
-        reverse = _reverse_flows(target.openings_fd, proto)
+        reverse = _reverse_flows(target.openings.entries(), proto)
         _redirected(target, target.driver(reverse).run(answer, 1))
         cases[f"{name} forward"] = _steady(target, forward, request, scale)
         cases[f"{name} reverse"] = _steady(target, reverse, answer, scale)
@@ -285,7 +293,7 @@ def _steady(target: Target, flows: list[Flow], packet: bytes, scale: Scale) -> M
 
 def _fill_openings(target: Target) -> None:
     """From now on, each new session evicts one that nobody has answered."""
-    flows = _forward_flows(target, 2 * bpf.map_spec(target.openings_fd).max_entries, 1)
+    flows = _forward_flows(target, 2 * target.openings.places, 1)
     _redirected(target, target.driver(flows).run(packets.tcp("S"), len(flows)))
 
 
@@ -296,7 +304,7 @@ def _opening(target: Target, number_of_services: int, scale: Scale, *, emptied: 
 
     def measurement() -> float:
         if emptied:
-            kernel.read_all(target.openings_fd, delete=True)
+            target.openings.clear()
         driver.set_flows(_forward_flows(target, scale.openings, number_of_services))
         return _redirected(target, driver.run(syn, scale.openings))
 
@@ -322,14 +330,16 @@ def _forward_flows(target: Target, number: int, number_of_services: int) -> list
     return flows
 
 
-def _reverse_flows(table_fd: int, proto: int) -> list[Flow]:
+def _reverse_flows(sessions: Mapping[bytes, bytes], proto: int) -> list[Flow]:
     """What the backends answer, as a session table has it."""
-    keys, values, number = kernel.read_all(table_fd)
-    entries = (
-        answers_of(key, value, _BACKEND)
-        for key, value in zip(_parts(keys, number), _parts(values, number), strict=True)
-    )
+    entries = (answers_of(key, value, _BACKEND) for key, value in sessions.items())
     return [flow for flow, protocol in entries if protocol == proto]
+
+
+def _clients(target: Target) -> dict[bytes, bytes]:
+    """The entries of the table."""
+    keys, values, number = kernel.read_all(target.clients_fd)
+    return dict(zip(_parts(keys, number), _parts(values, number), strict=True))
 
 
 def _parts(joined: bytes, number: int) -> list[bytes]:

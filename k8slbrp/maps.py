@@ -223,9 +223,31 @@ def _buckets(endpoint: Endpoint, buckets: int) -> tuple[int, int]:
     return hashed & (buckets - 1), hashed >> 16 & (buckets - 1)
 
 
+def endpoint_hash(ip: str, port: int, protocol: int) -> int:
+    """Of an address, port and protocol."""
+    return _mixed_endpoint(ip, port, protocol, 0x9E3779B97F4A7C15)
+
+
+def _mixed_endpoint(ip: str, port: int, protocol: int, multiplier: int) -> int:
+    raw_ip, raw_port = _raw(ip, port)
+    number = (raw_ip << 32 | raw_port << 8 | protocol) * multiplier & _MASK
+    number ^= number >> 32
+    return (number * 0xBF58476D1CE4E5B9 & _MASK) >> 32
+
+
+def openings_secret() -> int:
+    """What the clients' hashes in `openings` are made with, of cubes of this machine, until it starts again."""
+    secret = 0
+    for byte in Path("/proc/sys/kernel/random/boot_id").read_text().strip().encode():
+        secret = _mix_word(secret, byte)
+    return secret | 1
+
+
+def opening_hash(ip: str, port: int, protocol: int, secret: int) -> int:
+    """Of a client."""
+    return _mixed_endpoint(ip, port, protocol, secret)
+
+
 def known_bit(ip: str, port: int, protocol: int) -> int:
     """The bit of `known` for an address, port and protocol."""
-    raw_ip, raw_port = _raw(ip, port)
-    number = (raw_ip << 32 | raw_port << 8 | protocol) * 0x9E3779B97F4A7C15 & _MASK
-    number ^= number >> 32
-    return ((number * 0xBF58476D1CE4E5B9 & _MASK) >> 32) % abi.CONSTANTS["KNOWN_BITS"]
+    return endpoint_hash(ip, port, protocol) % int(abi.CONSTANTS["KNOWN_BITS"])

@@ -1,6 +1,6 @@
-// How many sessions have been evicted, from `openings` by the kernel and from `clients` by SessionReaper.
-// Neither is told to anybody, so it is computed: sessions made, less those removed because they were over or
-// ended, less those that are there. Evictions from `flows` alone are not counted.
+// How many sessions have been evicted: from `openings`, which the datapath counts, and from `clients` by
+// SessionReaper. That is computed: sessions added, less those removed because they were over or ended, less
+// those that are there. Evictions from `flows` alone are not counted.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,13 @@ class Evictions {
  public:
   explicit Evictions(const Maps &maps) : maps_(maps) {}
 
-  struct Sessions {
-    uint64_t openings = 0, clients = 0;
-    Sessions &operator+=(const EntryCounts &entries);
-  };
+  uint64_t from_openings() const { return change(abi::CHANGE_OPENING_EVICTED); }
 
-  // Sessions made so far. Ask before looking which are there.
-  Sessions made() const;
-  // Notes how many of those `there` are, and answers how many have been evicted. While sessions come and go
-  // it may be too few, which is made up for later; it never shrinks.
-  Sessions settle(const Sessions &made, const Sessions &there);
+  // Added to `clients` so far. Ask before looking how many are there.
+  uint64_t added() const { return change(abi::CHANGE_CLIENT_ADDED); }
+  // Notes how many of those `there` are, and answers how many have been evicted from `clients`. While
+  // sessions come and go it may be too few, which is made up for later; it never shrinks.
+  uint64_t settle(uint64_t added, uint64_t there);
 
   // What has been removed, noted little by little: what a process that is killed has not noted counts as
   // evicted, for good.
@@ -38,7 +35,7 @@ class Evictions {
     static constexpr uint64_t kMostUnnoted = 32;
 
     Evictions &evictions_;
-    Sessions unnoted_;
+    uint64_t unnoted_ = 0;
   };
 
   // Runs `remove`, which adds what it removes to its argument: sessions that are over, or that the control
@@ -58,7 +55,7 @@ class Evictions {
   }
 
  private:
-  void note(const Sessions &removed);
+  void note(uint64_t removed);
   uint64_t change(abi::table_change change) const;
 
   const Maps maps_;

@@ -33,6 +33,7 @@
 #include "datapath/affinity.h"
 #include "datapath/session.h"
 #include "datapath/retire.h"
+#include "datapath/openings.h"
 #include "datapath/session_table.h"
 #include "datapath/successor.h"
 #include "datapath/translate.h"
@@ -93,10 +94,11 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
       return is_error ? ACTION_UNMATCHED : drop_answer_without_session(pkt, known);
     if (found.is_successor) {
       decided(SUCCESSOR_ENDS);
-      remove_successor(session);
+      remove_successor(session, &found);
       return drop(EVENT_DROP_TABLE_CHANGED);
     }
     enum open_result outcome = NOT_A_SERVICE;
+    bool is_over = hide_from_verifier(found.entry != 0, now);
     if (!known) {
       decided(NOTHING_KNOWN);
     } else {
@@ -110,7 +112,7 @@ static __always_inline action_t handle_flow(struct CTXTYPE *ctx, struct packet *
     }
     if (is_error && outcome == NOT_A_SERVICE) return ACTION_UNMATCHED;
     if (is_error && outcome != OPENED) return drop(EVENT_DROP_ICMP_ERROR);
-    if (outcome == NOT_A_SERVICE) forget_session(pkt, &found, session);
+    if (outcome == NOT_A_SERVICE && is_over) forget_session(pkt, session);
     if (outcome != OPENED) return handle_not_opened(pkt, outcome);
     found.from_client = true;
   }

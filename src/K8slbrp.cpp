@@ -16,7 +16,8 @@ constexpr uint32_t kDefaultMaxSessions = 131072;
 
 std::string datapath_for(uint32_t max_sessions) {
   std::string defines = "#define SESSION_ENTRIES " + std::to_string(max_sessions) + "\n#define CPUS " +
-                        std::to_string(get_nprocs_conf()) + "\n";
+                        std::to_string(get_nprocs_conf()) + "\n#define OPENINGS_SECRET " +
+                        std::to_string(openings_secret()) + "ULL\n";
   if (const long hz = kernel_hz(); hz > 0) defines += "#define KERNEL_HZ " + std::to_string(hz) + "\n";
   return defines + datapath;
 }
@@ -92,16 +93,18 @@ K8slbrp::K8slbrp(Initial initial)
             [this](const char *name) {
               return get_table_fd(name, 0, polycube::service::ProgramType::INGRESS);
             }),
-      traffic_(*this, max_sessions_),
+      openings_(maps_.fd("openings"), max_sessions_),
+      traffic_(*this, openings_, max_sessions_),
       services_(*this, traffic_),
       ports_(*this, mode_),
-      statistics_(*this, maps_, traffic_) {
+      statistics_(*this, maps_, openings_, traffic_) {
   try {
     set_settings(initial.settings);
     services_.restore(std::move(initial.services));
     set_rewrite(initial.rewrite);
     ports_.apply(initial.ports);
-    reaper_ = std::make_unique<SessionReaper>(maps_, statistics_.evictions(), logger(), max_sessions_);
+    reaper_ =
+        std::make_unique<SessionReaper>(maps_, openings_, statistics_.evictions(), logger(), max_sessions_);
   } catch (...) {
     dismount();
     throw;
@@ -422,7 +425,7 @@ void K8slbrp::read_service_source_range_list(const ServiceKey &service,
 
 void K8slbrp::packet_in(Ports &port, polycube::service::PacketInMetadata &metadata,
                         const std::vector<uint8_t> &packet) {
-  handle_slow_path(*this, *ports_.view(), fragments_, port, metadata, packet);
+  handle_slow_path(*this, openings_, *ports_.view(), fragments_, port, metadata, packet);
 }
 
 }  // namespace k8slbrp

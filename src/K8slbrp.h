@@ -143,6 +143,7 @@ class K8slbrp final : public CubeApi, public polycube::service::Cube<Ports> {
   SrcIpRewrite rewrite_;
   Settings settings_;
   const OpenMaps maps_;
+  const Openings openings_;
   TrafficTable traffic_;
   Services services_;
   PortTable ports_;

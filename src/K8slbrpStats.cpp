@@ -72,9 +72,9 @@ std::vector<StatsTableConfig> K8slbrp::tables() {
     tables.push_back(std::move(table));
   };
   add("clients", tally->entries(SessionMap::Clients), CLIENT_ENTRIES(max_sessions_));
-  add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_, cpus));
-  tables[0].evicted = tally->evicted().clients;
-  tables[1].evicted = tally->evicted().openings;
+  add("openings", tally->entries(SessionMap::Openings), OPENING_ENTRIES(max_sessions_));
+  tables[0].evicted = tally->evicted(SessionMap::Clients);
+  tables[1].evicted = tally->evicted(SessionMap::Openings);
   add("flows", tally->entries(SessionMap::Flows), FLOW_ENTRIES(max_sessions_));
   add("fragments", tally->fragments(), FRAGMENT_ENTRIES(cpus));
   add("affinities", tally->affinities(), AFFINITY_ENTRIES(max_sessions_, cpus));
@@ -182,10 +182,12 @@ void K8slbrp::read_stats_service_backend_list(const StatsServiceKey &service,
 
 // --- sessions ---
 
-nlohmann::json K8slbrp::sessions_find(const SessionsFindInput &input) { return find_sessions(*this, input); }
+nlohmann::json K8slbrp::sessions_find(const SessionsFindInput &input) {
+  return find_sessions(*this, openings_, input);
+}
 
 nlohmann::json K8slbrp::sessions_end(const SessionsEndInput &input) {
-  return end_sessions(*this, statistics_.evictions(), input);
+  return end_sessions(*this, openings_, statistics_.evictions(), input);
 }
 
 }  // namespace k8slbrp

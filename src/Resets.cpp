@@ -53,15 +53,16 @@ Tins::TCP repeated(const Tins::TCP &tcp) {
 
 }  // namespace
 
-void tell_other_end(polycube::service::BaseCube &cube, const SlowPathView &view, const Ports &in,
-                    const std::vector<uint8_t> &packet) {
+void tell_other_end(polycube::service::BaseCube &cube, const Openings &openings, const SlowPathView &view,
+                    const Ports &in, const std::vector<uint8_t> &packet) {
   EthernetII frame(packet.data(), static_cast<uint32_t>(packet.size()));
   auto *ip = frame.find_pdu<Tins::IP>();
   const auto *tcp = frame.find_pdu<Tins::TCP>();
   if (!ip || !tcp) return;
   const auto port = PortMaps(cube).ports.get(in.index());
-  const auto found = SessionMaps(cube).find(
-      {ip->src_addr(), ip->dst_addr(), htons(tcp->sport()), htons(tcp->dport()), IPPROTO_TCP, port.side, 0});
+  const auto found = SessionMaps(cube, openings)
+                         .find({ip->src_addr(), ip->dst_addr(), htons(tcp->sport()), htons(tcp->dport()),
+                                IPPROTO_TCP, port.side, 0});
   if (!found || found->session.state != abi::SESSION_ENDED) return;
 
   const auto &[front, back] = std::pair(found->session.front, found->session.back);

@@ -21,6 +21,24 @@ abi::flow_key flow_of_answer(const SessionEntry &entry) {
           0};
 }
 
+bool remove_from(const Openings &openings, const abi::client_key &client, const abi::session &session) {
+  return openings.remove(client, session.check);
+}
+
+template <class Map, class Key>
+bool remove_from(Map &map, const Key &key, const abi::session &) {
+  return map.remove(key);
+}
+
+void write_to(const Openings &openings, const abi::client_key &client, const abi::session &session) {
+  openings.write_state(client, session);
+}
+
+template <class Map, class Key>
+void write_to(Map &map, const Key &key, const abi::session &session) {
+  map.set(key, session);
+}
+
 // Whether the packet is of the session, sent by its client or by its server.
 bool matches(const abi::session &session, const abi::flow_key &packet, bool from_client) {
   const auto &flow = from_client ? session.front : session.back;
@@ -62,8 +80,8 @@ std::optional<SessionEntry> SessionMaps::current(const SessionEntry &entry) {
 
 EntryCounts SessionMaps::remove(const SessionEntry &entry) {
   EntryCounts removed{};
-  const auto remove = [&](SessionMap name, auto &map, const auto &key, const abi::session &) {
-    removed[static_cast<std::size_t>(name)] += map.remove(key);
+  const auto remove = [&](SessionMap name, auto &map, const auto &key, const abi::session &session) {
+    removed[static_cast<std::size_t>(name)] += remove_from(map, key, session);
   };
   for_each_entry(entry, remove);
   if (removed[static_cast<std::size_t>(SessionMap::Flows)] == 0) return removed;
@@ -81,7 +99,7 @@ EntryCounts SessionMaps::remove_if_unseen(const SessionEntry &entry) {
   EntryCounts removed{};
   for_each_entry(entry, [&](SessionMap name, auto &map, const auto &key, const abi::session &session) {
     if (session.last_seen == entry.session.last_seen)
-      removed[static_cast<std::size_t>(name)] += map.remove(key);
+      removed[static_cast<std::size_t>(name)] += remove_from(map, key, session);
   });
   return removed;
 }
@@ -90,7 +108,7 @@ void SessionMaps::mark(const SessionEntry &entry, uint32_t now) {
   for_each_entry(entry, [&](SessionMap, auto &map, const auto &key, abi::session session) {
     session.state = abi::SESSION_ENDED;
     session.last_seen = now;
-    map.set(key, session);
+    write_to(map, key, session);
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "Openings.h"
 #include "SessionWalk.h"
 #include "Tables.h"
 
@@ -10,8 +11,8 @@ namespace k8slbrp {
 
 class SessionMaps {
  public:
-  explicit SessionMaps(const Maps &maps)
-      : openings_(maps, "openings"), flows_(maps, "flows"), clients_(maps, "clients") {}
+  SessionMaps(const Maps &maps, const Openings &openings)
+      : openings_(openings), flows_(maps, "flows"), clients_(maps, "clients") {}
 
   // What the session is by now; of its entries the one that counts. None: it has gone.
   std::optional<SessionEntry> current(const SessionEntry &entry);
@@ -36,7 +37,7 @@ class SessionMaps {
   template <class Visit>
   void for_each_entry(const SessionEntry &entry, Visit visit);
 
-  HashMap<abi::client_key, abi::session> openings_;
+  const Openings &openings_;
   HashMap<abi::flow_key, abi::session> flows_;
   HashMap<abi::client_key, abi::session> clients_;
 };

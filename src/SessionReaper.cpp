@@ -19,7 +19,7 @@ constexpr seconds kFillingPause{1};  // the same when a table is more than half 
 constexpr int kShareOfTime = 10;     // a pause is at least so many times as long as the walk before it
 constexpr int32_t kMinIdle = 2;      // seconds: packets of others may be on their way
 
-// The other table, `openings`, is an LRU.
+// In the other table, `openings`, new sessions make room themselves.
 constexpr WalkPosition kBegin = {static_cast<uint32_t>(SessionMap::Flows), std::nullopt};
 
 template <class Counts>
@@ -30,9 +30,10 @@ uint32_t sum(const Counts &counts) {
 
 }  // namespace
 
-SessionReaper::SessionReaper(const OpenMaps &maps, Evictions &evictions, std::shared_ptr<spdlog::logger> log,
-                             uint32_t max_sessions)
+SessionReaper::SessionReaper(const OpenMaps &maps, const Openings &openings, Evictions &evictions,
+                             std::shared_ptr<spdlog::logger> log, uint32_t max_sessions)
     : maps_(maps),
+      openings_(openings),
       log_(std::move(log)),
       evictions_(evictions),
       limits_{0, FLOW_ENTRIES(max_sessions), CLIENT_ENTRIES(max_sessions)},
@@ -91,8 +92,8 @@ void SessionReaper::reap() {
 
 SessionReaper::Ranks SessionReaper::remove_finished(SessionClock &clock) {
   Ranks there;
-  SessionMaps sessions(maps_);
-  for (SessionWalk walk(maps_, kBegin); walk.next();)
+  SessionMaps sessions(maps_, openings_);
+  for (SessionWalk walk(maps_, openings_, kBegin); walk.next();)
     evictions_.while_removing([&](auto &removed) {
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
@@ -119,8 +120,8 @@ std::map<SessionReaper::Rank, uint32_t> SessionReaper::surplus(const std::map<Ra
 }
 
 void SessionReaper::evict(Ranks &surplus) {
-  SessionMaps sessions(maps_);
-  for (SessionWalk walk(maps_, kBegin); walk.next();)
+  SessionMaps sessions(maps_, openings_);
+  for (SessionWalk walk(maps_, openings_, kBegin); walk.next();)
     for (const auto &entry : walk.entries()) {
       const auto map = static_cast<std::size_t>(entry.map);
       const auto found = surplus[map].find(rank(entry));

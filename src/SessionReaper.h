@@ -28,8 +28,8 @@ constexpr std::initializer_list<const char *> kReapedMaps = {
 class SessionReaper {
  public:
   // `maps`: those of kReapedMaps.
-  SessionReaper(const OpenMaps &maps, Evictions &evictions, std::shared_ptr<spdlog::logger> log,
-                uint32_t max_sessions);
+  SessionReaper(const OpenMaps &maps, const Openings &openings, Evictions &evictions,
+                std::shared_ptr<spdlog::logger> log, uint32_t max_sessions);
   ~SessionReaper();
   SessionReaper(const SessionReaper &) = delete;
   SessionReaper &operator=(const SessionReaper &) = delete;
@@ -64,6 +64,7 @@ class SessionReaper {
   uint64_t refusals() const;
 
   const OpenMaps &maps_;
+  const Openings &openings_;
   const std::shared_ptr<spdlog::logger> log_;
   Evictions &evictions_;
   const std::array<uint32_t, kSessionMaps.size()> limits_;  // 0: none

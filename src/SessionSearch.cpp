@@ -131,7 +131,8 @@ nlohmann::json shown(const SessionEntry &entry, const SessionClock &clock) {
 
 }  // namespace
 
-nlohmann::json find_sessions(polycube::service::BaseCube &cube, const SessionsFindInput &input) {
+nlohmann::json find_sessions(polycube::service::BaseCube &cube, const Openings &openings,
+                             const SessionsFindInput &input) {
   const Selection selection(input);
   const uint32_t limit = input.limit.value_or(kDefaultLimit);
   if (limit == 0 || limit > kMaxLimit)
@@ -141,9 +142,9 @@ nlohmann::json find_sessions(polycube::service::BaseCube &cube, const SessionsFi
   SessionClock clock(cube);
   nlohmann::json found = nlohmann::json::array();
   nlohmann::json answer;
-  for (SessionWalk walk(cube, mark.position); walk.next(); mark.skip = 0) {
+  for (SessionWalk walk(cube, openings, mark.position); walk.next();) {
     const auto &entries = walk.entries();
-    for (uint32_t i = mark.skip; i < entries.size(); ++i) {
+    for (uint32_t i = walk.position() == mark.position ? mark.skip : 0; i < entries.size(); ++i) {
       clock.at_least(entries[i].session.last_seen);
       if (!entries[i].counts() || !selection.fits(entries[i], clock)) continue;
       if (found.size() == limit) {
@@ -168,7 +169,7 @@ bool can_be_reset(const SessionEntry &entry) {
 
 }  // namespace
 
-nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
+nlohmann::json end_sessions(polycube::service::BaseCube &cube, const Openings &openings, Evictions &evictions,
                             const SessionsEndInput &input) {
   if (!Selection::is_made(input))
     throw bad_value(
@@ -177,9 +178,9 @@ nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evicti
   const bool reset = input.reset.value_or(false);
   SessionClock clock(cube);
   uint32_t ended = 0;
-  for (SessionWalk walk(cube); walk.next();)
+  for (SessionWalk walk(cube, openings); walk.next();)
     evictions.while_removing([&](auto &removed) {
-      SessionMaps maps(cube);
+      SessionMaps maps(cube, openings);
       for (const auto &entry : walk.entries()) {
         clock.at_least(entry.session.last_seen);
         if (!selection.fits(entry, clock)) continue;

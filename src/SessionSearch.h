@@ -9,8 +9,9 @@
 namespace k8slbrp {
 
 // They walk through the tables and take none of the cube's locks.
-nlohmann::json find_sessions(polycube::service::BaseCube &cube, const SessionsFindInput &input);
-nlohmann::json end_sessions(polycube::service::BaseCube &cube, Evictions &evictions,
+nlohmann::json find_sessions(polycube::service::BaseCube &cube, const Openings &openings,
+                             const SessionsFindInput &input);
+nlohmann::json end_sessions(polycube::service::BaseCube &cube, const Openings &openings, Evictions &evictions,
                             const SessionsEndInput &input);
 
 }  // namespace k8slbrp

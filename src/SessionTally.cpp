@@ -34,19 +34,21 @@ std::size_t SessionTally::Hash::operator()(const Backend &backend) const {
   return hash * 0xbf58476d1ce4e5b9ULL >> 16;
 }
 
-SessionTally::SessionTally(polycube::service::BaseCube &cube, Evictions &evictions)
+SessionTally::SessionTally(polycube::service::BaseCube &cube, const Openings &openings, Evictions &evictions)
     : fragments_(count_entries<abi::fragment_key, abi::fragment>(cube, "fragments")),
       affinities_(count_entries<abi::affinity_key, abi::affinity>(cube, "affinities")),
       source_ranges_(count_entries<abi::source_range, uint32_t>(cube, "source_ranges")) {
-  const auto made = evictions.made();
+  const uint64_t added = evictions.added();
   SessionClock clock(cube);
-  for (SessionWalk walk(cube); walk.next();)
+  for (SessionWalk walk(cube, openings); walk.next();)
     for (const auto &entry : walk.entries()) {
       clock.at_least(entry.session.last_seen);
       add(entry, clock);
     }
   for (const auto &[backend, count] : active_) of_services_[backend.service] += count;
-  evicted_ = evictions.settle(made, {entries(SessionMap::Openings), entries(SessionMap::Clients)});
+  evicted_[static_cast<std::size_t>(SessionMap::Openings)] = evictions.from_openings();
+  evicted_[static_cast<std::size_t>(SessionMap::Clients)] =
+      evictions.settle(added, entries(SessionMap::Clients));
 }
 
 void SessionTally::add(const SessionEntry &entry, const SessionClock &clock) {
@@ -83,7 +85,7 @@ uint32_t SessionTally::active(const ServiceId &service, uint32_t backend) const 
 std::shared_ptr<const SessionTally> LastTally::get() {
   const std::lock_guard lock(mutex_);
   if (!tally_ || Clock::now() - since_ > kMaxAge) {
-    tally_ = std::make_shared<const SessionTally>(cube_, evictions_);
+    tally_ = std::make_shared<const SessionTally>(cube_, openings_, evictions_);
     since_ = Clock::now();
   }
   return tally_;

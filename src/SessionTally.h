@@ -17,7 +17,7 @@ namespace k8slbrp {
 
 class SessionTally {
  public:
-  SessionTally(polycube::service::BaseCube &cube, Evictions &evictions);
+  SessionTally(polycube::service::BaseCube &cube, const Openings &openings, Evictions &evictions);
 
   uint32_t in_state(uint8_t protocol, std::initializer_list<abi::session_state> states) const;
   uint32_t expired() const { return expired_; }
@@ -27,7 +27,8 @@ class SessionTally {
   uint32_t active(const ServiceId &service, uint32_t backend) const;
   uint32_t direct() const { return direct_; }
   uint32_t entries(SessionMap map) const { return entries_[static_cast<std::size_t>(map)]; }
-  const Evictions::Sessions &evicted() const { return evicted_; }
+  // From this table, `openings` or `clients`.
+  uint64_t evicted(SessionMap map) const { return evicted_[static_cast<std::size_t>(map)]; }
   uint32_t fragments() const { return fragments_; }
   uint32_t affinities() const { return affinities_; }
   uint32_t source_ranges() const { return source_ranges_; }
@@ -53,7 +54,7 @@ class SessionTally {
   std::map<ServiceId, uint32_t> of_services_;
   uint32_t expired_ = 0;
   uint32_t direct_ = 0;
-  Evictions::Sessions evicted_;
+  std::array<uint64_t, kSessionMaps.size()> evicted_{};
   uint32_t fragments_ = 0;
   uint32_t affinities_ = 0;
   uint32_t source_ranges_ = 0;
@@ -63,7 +64,8 @@ class SessionTally {
 // waits for it, and who asks meanwhile gets its result.
 class LastTally {
  public:
-  LastTally(polycube::service::BaseCube &cube, Evictions &evictions) : cube_(cube), evictions_(evictions) {}
+  LastTally(polycube::service::BaseCube &cube, const Openings &openings, Evictions &evictions)
+      : cube_(cube), openings_(openings), evictions_(evictions) {}
   std::shared_ptr<const SessionTally> get();
 
  private:
@@ -71,6 +73,7 @@ class LastTally {
   static constexpr std::chrono::seconds kMaxAge{1};
 
   polycube::service::BaseCube &cube_;
+  const Openings &openings_;
   Evictions &evictions_;
   std::mutex mutex_;
   std::shared_ptr<const SessionTally> tally_;

@@ -36,8 +36,12 @@ void SessionClock::at_least(uint32_t tick) {
   if (static_cast<int32_t>(tick - now_) > 0) now_ = tick;
 }
 
-SessionWalk::SessionWalk(const Maps &maps, WalkPosition from)
-    : maps_(maps), keys_(kBatch * sizeof(abi::flow_key)), sessions_(kBatch), next_(from) {
+SessionWalk::SessionWalk(const Maps &maps, const Openings &openings, WalkPosition from)
+    : maps_(maps),
+      openings_(openings),
+      keys_(kBatch * sizeof(abi::flow_key)),
+      sessions_(kBatch),
+      next_(from) {
   entries_.reserve(kBatch);
 }
 
@@ -46,8 +50,26 @@ bool SessionWalk::next() {
     position_ = next_;
     const auto map = static_cast<SessionMap>(position_.map);
     const char *name = kSessionMaps[position_.map];
-    if (map == SessionMap::Flows ? read<abi::flow_key>(name) : read<abi::client_key>(name)) return true;
+    if (map == SessionMap::Openings ? read_openings()
+        : map == SessionMap::Flows  ? read<abi::flow_key>(name)
+                                    : read<abi::client_key>(name))
+      return true;
   }
+  return false;
+}
+
+// One at a time: so what comes and goes moves no position.
+bool SessionWalk::read_openings() {
+  entries_.clear();
+  for (uint32_t place = position_.bucket.value_or(0); place < openings_.places(); ++place) {
+    const auto found = openings_.at(place);
+    if (!found) continue;
+    entries_.push_back({SessionMap::Openings, found->proto, found->session});
+    position_.bucket = place;
+    next_ = {position_.map, place + 1};
+    return true;
+  }
+  next_ = {position_.map + 1, std::nullopt};
   return false;
 }
 

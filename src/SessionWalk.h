@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "Maps.h"
+#include "Openings.h"
 #include "datapath/abi.h"
 
 namespace k8slbrp {
@@ -53,13 +54,16 @@ class SessionClock {
 
 struct WalkPosition {
   uint32_t map = 0;
-  std::optional<uint32_t> bucket;  // none: the first one
+  std::optional<uint32_t> bucket;  // or place in `openings`; none: the first one
+
+  bool operator==(const WalkPosition &other) const { return map == other.map && bucket == other.bucket; }
 };
 
 // A walk through all tables. An entry that stays is seen once; one that comes or goes meanwhile, perhaps.
+// Where it goes on later from a bucket, other entries of that bucket may have come or gone.
 class SessionWalk {
  public:
-  explicit SessionWalk(const Maps &maps, WalkPosition from = {});
+  SessionWalk(const Maps &maps, const Openings &openings, WalkPosition from = {});
 
   // Reads some entries; false at the end.
   bool next();
@@ -68,10 +72,12 @@ class SessionWalk {
   const WalkPosition &position() const { return position_; }
 
  private:
+  bool read_openings();
   template <class Key>
   bool read(const char *name);
 
   const Maps maps_;
+  const Openings &openings_;
   std::vector<SessionEntry> entries_;
   std::vector<uint8_t> keys_;
   std::vector<abi::session> sessions_;

@@ -101,8 +101,9 @@ void enter_again(Ports &port, const std::vector<uint8_t> &packet) {
 
 }  // namespace
 
-void handle_slow_path(polycube::service::BaseCube &cube, const SlowPathView &view, HeldFragments &fragments,
-                      Ports &port, const polycube::service::PacketInMetadata &metadata,
+void handle_slow_path(polycube::service::BaseCube &cube, const Openings &openings, const SlowPathView &view,
+                      HeldFragments &fragments, Ports &port,
+                      const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet) {
   const HeldFragments::Datagram datagram{metadata.metadata[0], metadata.metadata[1], metadata.metadata[2]};
   const auto now = HeldFragments::Clock::now();
@@ -114,7 +115,7 @@ void handle_slow_path(polycube::service::BaseCube &cube, const SlowPathView &vie
         return reject(port, packet);
       case abi::REASON_RESET:
         reject(port, packet);
-        return tell_other_end(cube, view, port, packet);
+        return tell_other_end(cube, openings, view, port, packet);
       case abi::REASON_ARP_REPLY:
         return repeat_arp_reply(view, packet);
       case abi::REASON_FRAGMENT_HOLD:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "HeldFragments.h"
+#include "Openings.h"
 #include "Ports.h"
 #include "datapath/abi.h"
 
@@ -24,8 +25,9 @@ struct SlowPathView {
 };
 
 // Answers, repeats or keeps one packet that came in by `port`. Packets it cannot understand are dropped.
-void handle_slow_path(polycube::service::BaseCube &cube, const SlowPathView &view, HeldFragments &fragments,
-                      Ports &port, const polycube::service::PacketInMetadata &metadata,
+void handle_slow_path(polycube::service::BaseCube &cube, const Openings &openings, const SlowPathView &view,
+                      HeldFragments &fragments, Ports &port,
+                      const polycube::service::PacketInMetadata &metadata,
                       const std::vector<uint8_t> &packet);
 
 }  // namespace k8slbrp

@@ -26,8 +26,9 @@ void show_traffic(const abi::traffic &figures, Config &config) {
 // Reads maps only, so it needs none of the cube's locks.
 class Statistics {
  public:
-  Statistics(polycube::service::BaseCube &cube, const OpenMaps &maps, TrafficTable &traffic)
-      : cube_(cube), traffic_(traffic), evictions_(maps), tally_(cube, evictions_) {}
+  Statistics(polycube::service::BaseCube &cube, const OpenMaps &maps, const Openings &openings,
+             TrafficTable &traffic)
+      : cube_(cube), traffic_(traffic), evictions_(maps), tally_(cube, openings, evictions_) {}
 
   StatsFrontendConfig frontend() const;
   StatsBackendConfig backend();

@@ -29,9 +29,9 @@ bool is_zero(const abi::traffic &figures) {
 }
 
 // Which numbers some session, or a note of a datagram in pieces, has.
-std::vector<bool> numbers_in_use(polycube::service::BaseCube &cube) {
+std::vector<bool> numbers_in_use(polycube::service::BaseCube &cube, const Openings &openings) {
   std::vector<bool> used(MAX_COUNTERS);
-  for (SessionWalk walk(cube); walk.next();)
+  for (SessionWalk walk(cube, openings); walk.next();)
     for (const auto &entry : walk.entries()) used[entry.session.counter % MAX_COUNTERS] = true;
   return used;
 }
@@ -46,8 +46,8 @@ void add(abi::traffic &sum, const abi::traffic &figures) {
   sum.new_sessions += figures.new_sessions;
 }
 
-TrafficTable::TrafficTable(polycube::service::BaseCube &cube, uint32_t max_sessions)
-    : cube_(cube), limit_(COUNTERS(max_sessions)) {}
+TrafficTable::TrafficTable(polycube::service::BaseCube &cube, const Openings &openings, uint32_t max_sessions)
+    : cube_(cube), openings_(openings), limit_(COUNTERS(max_sessions)) {}
 
 // --- figures ---
 
@@ -199,7 +199,7 @@ void TrafficTable::make_room(std::size_t wanted) {
   }
   std::vector<bool> used;
   try {
-    used = numbers_in_use(cube_);
+    used = numbers_in_use(cube_, openings_);
   } catch (const std::exception &failure) {
     cube_.logger()->warn("cannot tell which counters are free: {}", failure.what());
     return;

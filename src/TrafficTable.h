@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "Service.h"
+#include "Openings.h"
 #include "datapath/abi.h"
 
 namespace k8slbrp {
@@ -30,7 +31,7 @@ class TrafficTable {
   using Numbers = std::map<uint32_t, uint16_t>;  // by address; NO_COUNTER where there is none left
   using Clock = std::chrono::steady_clock;
 
-  TrafficTable(polycube::service::BaseCube &cube, uint32_t max_sessions);
+  TrafficTable(polycube::service::BaseCube &cube, const Openings &openings, uint32_t max_sessions);
 
   // Takes over what an earlier run has left in the maps.
   void adopt();
@@ -92,6 +93,7 @@ class TrafficTable {
   abi::traffic read(uint16_t number) const;
 
   polycube::service::BaseCube &cube_;
+  const Openings &openings_;
   const uint32_t limit_;
   mutable std::mutex mutex_;
   std::map<uint16_t, Owner> owners_;

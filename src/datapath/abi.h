@@ -53,14 +53,16 @@ enum event {
 #define MAX_ENDPOINTS 262144
 #define MAX_SOURCE_RANGES 131072
 
-/* How many sessions there may be, by `max-sessions` and the number of CPUs. LRU maps are allocated whole:
- * each CPU keeps up to 128 free entries for itself; with fewer in all, insertions would find none. Twice as
- * many, so that each CPU has as many in use. */
-#define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
+/* How many sessions there may be, by `max-sessions`. */
 #define CLIENT_ENTRIES(sessions) (sessions)
-/* `openings`: all that unconfirmed sessions take; a multiple of CPUs, among which the kernel divides it. */
-#define OPENING_ENTRIES(sessions, cpus) (LRU_ENTRIES((sessions) / 4, cpus) / (cpus) * (cpus))
+#define OPENING_WAYS 4
+#define OPENING_SETS(sessions) ((sessions) / 2 / OPENING_WAYS)
+#define OPENING_ENTRIES(sessions) (OPENING_WAYS * OPENING_SETS(sessions))
 #define FLOW_ENTRIES(sessions) ((sessions) / 2)
+
+/* LRU maps are allocated whole: each CPU keeps up to 128 free entries for itself; with fewer in all,
+ * insertions would find none. Twice as many, so that each CPU has as many in use. */
+#define LRU_ENTRIES(wanted, cpus) ((wanted) > 256 * (cpus) ? (wanted) : 256 * (cpus))
 #define AFFINITY_ENTRIES(sessions, cpus) LRU_ENTRIES((sessions) / 8, cpus)
 #define FRAGMENT_ENTRIES(cpus) LRU_ENTRIES(8192, cpus)
 
@@ -85,17 +87,16 @@ struct traffic {
 };
 
 /*
- * table_changes[]: entries that the datapath has added and removed in `openings` and `clients`. What has been
- * evicted is what was added, less what the datapath (here) and the control plane (`evictions`) have removed,
- * less what is there.
+ * table_changes[]: what the datapath has done to the tables by client. What has been evicted from `clients`
+ * is what was added, less what the datapath (here) and the control plane (`evictions`) have removed, less
+ * what is there.
  */
 enum table_change {
-  CHANGE_OPENING_ADDED = 0,
-  CHANGE_OPENING_REMOVED = 1,
-  CHANGE_CLIENT_ADDED = 2,
-  CHANGE_CLIENT_REMOVED = 3,
-  CHANGE_RESUMED = 4, /* no change: a TCP session found mid-stream, evicted here or begun elsewhere */
-  CHANGE_COUNT = 5,
+  CHANGE_OPENING_EVICTED = 0, /* none that was over */
+  CHANGE_CLIENT_ADDED = 1,
+  CHANGE_CLIENT_REMOVED = 2,
+  CHANGE_RESUMED = 3, /* no change: a TCP session found mid-stream, evicted here or begun elsewhere */
+  CHANGE_COUNT = 4,
 };
 
 /*
@@ -301,7 +302,7 @@ struct flow {
   __be16 server_port;
 };
 
-/* clients, openings: the client of a session. */
+/* The client of a session: the key of `clients`; `openings` is looked up by it as well. */
 struct client_key {
   __be32 ip;
   __be16 port;
@@ -351,8 +352,9 @@ enum session_state {
  * A session: the flow between client and service, the flow between client and backend, and what is known of
  * them. Without translation of the client, both directions find one entry, by the client.
  *
- * The kernel may use the memory of an entry again while a packet on another CPU still looks at it. `check` is
- * a hash of both flows: readers copy the entry, and compare flow and check on the copy.
+ * The memory of an entry may be used again, by the kernel or by a packet on another CPU, while a packet still
+ * looks at it. `check` is a hash of both flows: readers copy the entry, and compare flow and check on the
+ * copy.
  */
 struct session {
   struct flow front;     /* client and service */
@@ -370,6 +372,44 @@ struct session {
   __u16 counter;      /* in `traffic` */
   __u16 place_number; /* 0: it has no place in `unconfirmed`; else a random one, which the place repeats */
 };
+
+/* For structs that are read or copied by words. Else the compiler takes it that a store of a word changes no
+ * member, and goes on with what it has read of that before. */
+typedef __u32 __attribute__((may_alias)) word32;
+typedef __u64 __attribute__((may_alias)) word64;
+
+static inline __u32 session_check(const struct session *session) {
+  const word64 *words = (const word64 *)session; /* front and back, the first 24 bytes */
+  __u64 hash = words[0] * 0x9e3779b97f4a7c15ULL;
+  hash = (hash ^ words[1]) * 0xbf58476d1ce4e5b9ULL;
+  hash = (hash ^ hash >> 32 ^ words[2]) * 0x94d049bb133111ebULL;
+  return (__u32)(hash >> 32);
+}
+
+/*
+ * openings: sets, each of which has room for a few sessions (ways). The hash of a client's key picks the set.
+ * A tag is another part of the hash; 0: the way is free.
+ */
+struct opening_set {
+  __u16 tags[OPENING_WAYS];
+  __u8 protocols[OPENING_WAYS];
+  __u32 writers; /* how many CPUs want to write; only one that is alone may */
+  __u32 next;    /* where the search for the longest idle one begins */
+  __u32 pad;
+  struct session sessions[OPENING_WAYS];
+};
+
+/* As endpoint_hash(), but for a secret, an odd number: nobody who does not know it can choose clients of one
+ * set. */
+static inline __u32 opening_hash(const struct client_key *key, __u64 secret) {
+  __u64 hash = ((__u64)key->ip << 32 | (__u32)key->port << 8 | key->proto) * secret;
+  hash ^= hash >> 32;
+  return (__u32)((hash * 0xbf58476d1ce4e5b9ULL) >> 32);
+}
+
+static inline __u32 opening_set_of(__u32 hash, __u32 sets) { return (__u64)hash * sets >> 32; }
+
+static inline __u16 opening_tag(__u32 hash) { return (__u16)(hash | 0x8000); }
 
 /* unconfirmed: the places of sessions in `flows` that are not confirmed. */
 struct unconfirmed {
@@ -434,12 +474,10 @@ struct limit {
 
 /* --- only the control plane uses these --- */
 
-/* evictions[0]: what the control plane needs to tell evictions, also after its next start. */
+/* evictions[0]: what the control plane needs to tell evictions from `clients`, also after its next start. */
 struct evictions {
-  __u64 openings_removed; /* entries that it has removed itself */
-  __u64 clients_removed;
-  __u64 openings_evicted; /* the last figures that it has shown: they never go back */
-  __u64 clients_evicted;
+  __u64 removed; /* entries that it has removed itself */
+  __u64 evicted; /* the last figure that it has shown: it never goes back */
 };
 
 /* counter_owners: the service and backend that `traffic` counts under a number. */

@@ -140,6 +140,14 @@ ABI_AT(fragment, pad, 18);
 ABI_AT(fragment, check, 20);
 ABI_AT(fragment, last_seen, 24);
 
+ABI_SIZE(opening_set, 216);
+ABI_AT(opening_set, tags, 0);
+ABI_AT(opening_set, protocols, 8);
+ABI_AT(opening_set, writers, 12);
+ABI_AT(opening_set, next, 16);
+ABI_AT(opening_set, pad, 20);
+ABI_AT(opening_set, sessions, 24);
+
 ABI_SIZE(settings, 2056);
 ABI_AT(settings, timeouts, 0);
 ABI_AT(settings, longest_timeout, 2048);
@@ -156,11 +164,9 @@ ABI_AT(limit, count, 4);
 ABI_AT(limit, given, 8);
 ABI_AT(limit, omitted, 16);
 
-ABI_SIZE(evictions, 32);
-ABI_AT(evictions, openings_removed, 0);
-ABI_AT(evictions, clients_removed, 8);
-ABI_AT(evictions, openings_evicted, 16);
-ABI_AT(evictions, clients_evicted, 24);
+ABI_SIZE(evictions, 16);
+ABI_AT(evictions, removed, 0);
+ABI_AT(evictions, evicted, 8);
 
 ABI_SIZE(counter_owner, 12);
 ABI_AT(counter_owner, service, 0);
@@ -172,6 +178,7 @@ ABI_AT(removed_traffic, from, 40);
 ABI_AT(removed_traffic, number, 48);
 ABI_AT(removed_traffic, pad, 52);
 
+ABI_ASSERT(OPENING_WAYS == 4); /* tags are compared as one word */
 ABI_ASSERT(SESSION_STATES <= SETTINGS_STATES);
 ABI_ASSERT(TOTALS == 3 * FATE_COUNT);
 ABI_ASSERT(MAX_COUNTERS - 1 <= 0xffff >> BACKEND_COUNTER_SHIFT);

@@ -2,7 +2,7 @@
  * The maps of a cube, but for `scratch` (scratch.h). Sizes are upper bounds: services, vips, chunks,
  * endpoints, clients, flows, source_ranges, counter_owners and removed_traffic take memory only for what they
  * hold; all others are allocated whole (see docs/datapath.md for the figures). The control plane defines
- * SESSION_ENTRIES (max-sessions) and CPUS.
+ * SESSION_ENTRIES (max-sessions), CPUS, and OPENINGS_SECRET (abi.h).
  */
 /* `retired`, a FIFO (retire.h): each CPU has the same number of places. They are fewer in all than the
  * entries of `flows`, or `flows` would be full before the first client leaves the FIFO. */
@@ -26,8 +26,7 @@ BPF_F_TABLE("hash", struct service_key, __u32, endpoints, MAX_ENDPOINTS, BPF_F_N
 BPF_ARRAY(removals, __u32, 1);
 BPF_F_TABLE("hash", struct client_key, struct session, clients, CLIENT_ENTRIES(SESSION_ENTRIES),
             BPF_F_NO_PREALLOC);
-BPF_F_TABLE("lru_hash", struct client_key, struct session, openings, OPENING_ENTRIES(SESSION_ENTRIES, CPUS),
-            BPF_F_NO_COMMON_LRU);
+BPF_F_TABLE("array", __u32, struct opening_set, openings, OPENING_SETS(SESSION_ENTRIES), BPF_F_MMAPABLE);
 BPF_F_TABLE("hash", struct flow_key, struct session, flows, FLOW_ENTRIES(SESSION_ENTRIES), BPF_F_NO_PREALLOC);
 BPF_ARRAY(flow_hints, __u32, FLOW_HINTS);
 BPF_ARRAY(retired, struct client_key, RETIRED_ENTRIES);

@@ -97,20 +97,23 @@ static __always_inline bool find_source_port(struct session *session, __u8 proto
   return false;
 }
 
-/* Stores a new session whose answers may collide with those to another one, or that needs an entry in
- * `flows`. */
-static __always_inline enum open_result store_with_conflict_check(struct session *session, __u8 proto,
-                                                                  __u32 hash, bool keeps_old) {
-  if (!find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
+/* Stores a new session. `is_free`: nobody has this client port, and the backend sees the client, so nothing
+ * can collide. */
+static __always_inline enum open_result store_entries(struct session *session, __u8 proto, __u32 hash,
+                                                      bool is_free, const struct lookup *found) {
+  if (!is_free && !find_source_port(session, proto, hash)) return NO_SOURCE_PORT;
   if (session->back.client_port != session->front.client_port)
     decided(SOURCE_PORT, session->front.client_port, session->back.client_port);
   session->check = session_check(session);
   struct flow_key request = request_of(session, proto), answer = answer_of(session, proto);
-  __u16 number = bpf_get_prandom_u32() | 1; /* most likely not that of an earlier session of this flow */
-  session->place_number = backend_sees_client(session) ? 0 : number;
-  enum client_entry entry = store_client_entry(session, proto, keeps_old);
-  if (entry == CLIENT_ENTRY_BUSY) return keeps_old ? TABLE_CHANGED : TABLE_BUSY; /* or by another CPU */
+  struct client_key key = client_key_of_session(session, proto);
+  session->place_number = backend_sees_client(session) ? 0 : new_place_number();
+  __u32 place = NO_PLACE;
+  enum client_entry entry = store_client_entry(session, proto, is_free, found, &place);
+  if (entry == CLIENT_ENTRY_BUSY)
+    return found->keeps_old ? TABLE_CHANGED : TABLE_BUSY; /* or by another CPU */
   bool by_client = entry != CLIENT_ENTRY_IN_USE;
+  if (is_free && by_client && !may_have_flows(&key, session->last_seen)) return OPENED;
   if (by_client) flows.delete(&request); /* of an earlier session of this flow, which stood beside others */
   /* Another CPU may have stored a session with such answers since find_source_port(), by client or in
    * `flows`. Both look after they have stored, so at least one sees the other. */
@@ -119,7 +122,7 @@ static __always_inline enum open_result store_with_conflict_check(struct session
     failed = is_taken_in_flows(&answer, session) ? -EEXIST : 0;
     if (!failed) flows.delete(&answer);
   } else {
-    session->place_number = number;
+    if (!session->place_number) session->place_number = new_place_number();
     take_place(session, &answer);
     failed = claim_flow(&answer, session, false);
     if (!failed && is_taken_by_client(&answer, session)) {
@@ -127,10 +130,18 @@ static __always_inline enum open_result store_with_conflict_check(struct session
       failed = -EEXIST;
     }
     if (!failed && !by_client) failed = claim_flow(&request, session, true);
+    if (!failed && !by_client) {
+      struct session *twin = find_opening(&key).entry;
+      if (twin &&
+          same_flow(&twin->front, &session->front)) { /* of the same packet, sent twice, on another CPU */
+        remove_flow(request, session);
+        remove_flow(answer, session);
+        return is_entry_of(twin, session) ? OPENED : TABLE_CHANGED;
+      }
+    }
   }
   if (failed && by_client) { /* else the next packet would find a session without answers */
-    struct client_key key = client_key_of_session(session, proto);
-    entry == CLIENT_ENTRY_ADDED ? remove_opening(&key) : remove_client(&key);
+    entry == CLIENT_ENTRY_ADDED ? free_place(place, session) : remove_client(&key);
   }
   return !failed ? OPENED : failed == -EEXIST ? TABLE_CHANGED : TABLE_BUSY;
 }
@@ -156,18 +167,7 @@ static __always_inline void leave_old_backend(struct session *old, const struct 
 static __always_inline enum open_result store_session(struct session *session, const struct lookup *found,
                                                       struct session *old, __u8 proto, __u32 hash) {
   session->check = session_check(session);
-  /* Most sessions: nobody has this client port, so nothing can collide. */
-  if (found->client_port_free && backend_sees_client(session)) {
-    struct client_key key = client_key_of_session(session, proto);
-    struct flow_key answer = answer_of(session, proto);
-    int failed = add_opening(&key, session);
-    if (!failed) {
-      if (!may_have_flows(&key, session->last_seen) || !is_taken_in_flows(&answer, session)) return OPENED;
-      remove_opening(&key);
-      return TABLE_CHANGED;
-    }
-    if (failed != -EEXIST) return TABLE_BUSY;
-  }
+  bool is_free = found->client_port_free && backend_sees_client(session); /* most sessions */
   const struct flow *back = &old->back;
   bool same_backend = found->entry && back->server == session->back.server &&
                       back->server_port == session->back.server_port && back->client == session->back.client;
@@ -178,13 +178,14 @@ static __always_inline enum open_result store_session(struct session *session, c
       backend_sees_client(session) && !may_have_flows(&key, session->last_seen)) {
     write_state(found->entry, session);
     if (DRY_RUN) return OPENED;
-    if (found->entry->flags & SESSION_FLAG_CONTESTED) remove_opening(&key);
+    if (found->entry->flags & SESSION_FLAG_CONTESTED) free_place(found->place, session);
     found->entry->counter = session->counter;
     found->entry->flags = session->flags;
     return OPENED;
   }
-  enum open_result outcome = store_with_conflict_check(session, proto, hash, found->keeps_old);
-  if (found->entry && !same_backend && outcome == OPENED) leave_old_backend(old, found, session, proto);
+  bool leaves = hide_from_verifier(found->entry && !same_backend, hash);
+  enum open_result outcome = store_entries(session, proto, hash, is_free, found);
+  if (leaves && outcome == OPENED) leave_old_backend(old, found, session, proto);
   return outcome;
 }
 

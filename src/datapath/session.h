@@ -83,14 +83,6 @@ static __always_inline struct translation translation_of(const struct session *s
 
 /* --- entries whose memory may be used again by another CPU --- */
 
-static __always_inline __u32 session_check(const struct session *session) {
-  const word64 *words = (const word64 *)session; /* front and back, the first 24 bytes */
-  __u64 hash = words[0] * 0x9e3779b97f4a7c15ULL;
-  hash = (hash ^ words[1]) * 0xbf58476d1ce4e5b9ULL;
-  hash = (hash ^ hash >> 32 ^ words[2]) * 0x94d049bb133111ebULL;
-  return hash >> 32;
-}
-
 /*
  * Copies an entry. False when it was being overwritten meanwhile: then the copy is of no use. The check
  * covers both flows. It is read once more at the end: if the kernel had begun to write another session, it
@@ -126,6 +118,14 @@ static __always_inline bool expired(const struct session *session, __u8 proto, _
   if (idle <= 0 || !current) return false;
   __u32 state = hide_from_compiler(session->state) % SETTINGS_STATES;
   return (__u32)idle > current->timeouts[proto % SETTINGS_PROTOCOLS][state];
+}
+
+/* Whether a new session may take the place of `old`. A backend may still remember a closed one: only as the
+ * `last` resort. */
+static __always_inline bool is_replaceable(const struct session *old, const struct session *session,
+                                           __u8 proto, bool last) {
+  return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
+         (last && old->state == SESSION_CLOSED);
 }
 
 static __always_inline __u8 initial_state(const struct packet *pkt) {

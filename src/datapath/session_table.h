@@ -34,6 +34,7 @@ struct lookup {
   bool from_client;      /* the client, not the server, sent the packet */
   bool client_port_free; /* no session has this client port, for certain */
   bool expired;          /* filled in by the caller */
+  __u32 place;           /* of what the client has in `openings`, or NO_PLACE */
   bool is_successor;     /* of another session, see successor.h */
   bool keeps_old;        /* if a session is opened, it is one; filled in by the caller */
   bool changed;          /* an entry was overwritten while it was read */
@@ -95,7 +96,7 @@ static __always_inline void find_session(struct flow_key *tuple, bool begins, __
   struct client_key key = client_key_of(tuple);
   bool is_frontend = tuple->side == SIDE_FRONTEND;
   found->from_client = is_frontend;
-  struct session *opening = begins ? openings.lookup(&key) : 0;
+  found->place = hide_from_verifier(begins ? find_opening(&key).place : NO_PLACE, now);
   found->table = TABLE_CLIENTS;
   found->entry = clients.lookup(&key);
   found->client_port_free = !found->entry;
@@ -116,13 +117,12 @@ static __always_inline void find_session(struct flow_key *tuple, bool begins, __
   }
   found->from_client = is_frontend;
   found->table = TABLE_OPENINGS;
-  found->entry = opening;
-  if (!begins && may_involve_server(tuple)) {
-    found->entry = openings.lookup(&key);
-    if (!found->entry) {
-      found->table = TABLE_CLIENTS;
-      found->entry = clients.lookup(&key);
-    }
+  bool looks = !begins && may_involve_server(tuple);
+  if (looks) found->place = hide_from_verifier(find_opening(&key).place, now);
+  found->entry = session_at(found->place);
+  if (looks && !found->entry) {
+    found->table = TABLE_CLIENTS;
+    found->entry = clients.lookup(&key);
   }
   if (!found->entry) return;
   found->client_port_free = false;
@@ -140,16 +140,6 @@ static __always_inline void write_state(struct session *entry, const struct sess
   entry->port = session->port;
   entry->state = session->state;
   entry->place_number = session->place_number;
-}
-
-static __always_inline void remove_opening(struct client_key *key) {
-  if (!openings.delete(key)) count_change(CHANGE_OPENING_REMOVED);
-}
-
-static __always_inline int add_opening(struct client_key *key, struct session *session) {
-  int failed = openings.insert(key, session);
-  if (!failed) count_change(CHANGE_OPENING_ADDED);
-  return failed;
 }
 
 static __always_inline __u8 flags_of_entry(__u8 flags, bool from_client) {
@@ -211,7 +201,7 @@ static __always_inline bool follow_server(struct session *session, const struct 
 
 /* Moves a confirmed session to `clients`, into the place of one that it succeeds; without room there it stays
  * in `openings`. */
-static __always_inline void promote(struct session *session, const struct packet *pkt) {
+static __always_inline void promote(struct session *session, __u32 place, const struct packet *pkt) {
   __u8 proto = pkt->tuple.proto;
   struct client_key key = client_key_of_session(session, proto);
   session->flags = flags_of_entry(session->flags, true);
@@ -222,7 +212,7 @@ static __always_inline void promote(struct session *session, const struct packet
   int failed = succeeds ? clients.update(&key, session) : clients.insert(&key, session);
   if (!failed) {
     if (!succeeds) count_change(CHANGE_CLIENT_ADDED);
-    remove_opening(&key);
+    free_place(place, session);
   }
   if (failed && failed != -EEXIST) count_event(EVENT_NOT_PROMOTED);
 }
@@ -230,15 +220,18 @@ static __always_inline void promote(struct session *session, const struct packet
 /*
  * Keeps the entry for the other direction alive, or makes it again if the control plane has removed it: of a
  * request, that of the answers in `flows`; of an answer, the client's, or that of the requests in `flows`.
- * Returns whether that is an entry in `openings`.
+ * Returns whether that is an entry in `openings`, and which.
  */
-static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client) {
+static __always_inline bool refresh_partner(struct session *session, __u8 proto, bool from_client,
+                                            __u32 *place) {
   struct flow_key other = from_client ? answer_of(session, proto) : request_of(session, proto);
   struct client_key key = client_key_of_session(session, proto);
   bool is_in_openings = false;
   struct session *entry = from_client ? 0 : clients.lookup(&key);
   if (!from_client && !is_entry_of(entry, session)) {
-    entry = openings.lookup(&key);
+    struct opening opening = find_opening(&key);
+    entry = opening.entry;
+    *place = opening.place;
     is_in_openings = is_entry_of(entry, session);
     if (!entry) entry = clients.lookup(&key);
   }
@@ -295,26 +288,20 @@ static __always_inline void refresh(struct session *session, const struct lookup
   session->state = state;
   if (is_entry_of(found->entry, session)) write_state(found->entry, session);
   if (found->table == TABLE_FLOWS) hint_flow(&pkt->tuple, now);
+  __u32 place = found->place;
   if (found->table == TABLE_FLOWS || !backend_sees_client(session))
-    promotes |= refresh_partner(session, proto, found->from_client) && confirms;
-  if (promotes) promote(session, pkt);
+    promotes |= refresh_partner(session, proto, found->from_client, &place) && confirms;
+  if (promotes) promote(session, place, pkt);
   if (retires_in(state, proto) && (changes || promotes)) retire(session, proto, now);
 }
 
 /* --- new sessions --- */
 
-/* Whether a new session may take the place of `old`. A backend may still remember a closed one: only as the
- * `last` resort. */
-static __always_inline bool is_replaceable(const struct session *old, const struct session *session,
-                                           __u8 proto, bool last) {
-  return same_flow(&old->front, &session->front) || expired(old, proto, session->last_seen) ||
-         (last && old->state == SESSION_CLOSED);
-}
-
 /* Removes all entries of a session, and none of another one. */
 static __always_inline void remove_session(const struct session *session, __u8 proto) {
   struct client_key key = client_key_of_session(session, proto);
-  if (is_entry_of(openings.lookup(&key), session)) remove_opening(&key);
+  struct opening opening = find_opening(&key);
+  if (is_entry_of(opening.entry, session)) free_place(opening.place, session);
   if (is_entry_of(clients.lookup(&key), session)) remove_client(&key);
   remove_flow(request_of(session, proto), session);
   remove_flow(answer_of(session, proto), session);
@@ -324,10 +311,8 @@ static __always_inline void remove_session(const struct session *session, __u8 p
  * For a packet that gets no session though `found` has one of its flow that is over. When it begins a
  * connection, nothing may be left of that one: it would take the packets after the SYN.
  */
-static __always_inline void forget_session(const struct packet *pkt, const struct lookup *found,
-                                           const struct session *session) {
-  if (pkt->tuple.proto != PROTO_TCP || !is_syn(pkt)) return;
-  if (found->entry || found->keeps_old) remove_session(session, PROTO_TCP);
+static __always_inline void forget_session(const struct packet *pkt, const struct session *session) {
+  if (pkt->tuple.proto == PROTO_TCP && is_syn(pkt)) remove_session(session, PROTO_TCP);
 }
 
 /* Whether an entry that a lookup has found, or null, is one of another client's flow. */
@@ -345,10 +330,11 @@ static __always_inline bool collides(const struct session *old, struct flow_key 
  * way would take them; its other entry stays until it times out. */
 static __always_inline bool make_way(struct flow_key *answer, const struct session *session, bool last) {
   struct client_key key = client_key_of(answer);
-  struct session *old = openings.lookup(&key);
+  struct opening opening = find_opening(&key);
+  struct session *old = opening.entry;
   if (collides(old, answer, session)) {
     if (!is_replaceable(old, session, answer->proto, last)) return false;
-    remove_opening(&key);
+    free_place(opening.place, old);
   }
   old = clients.lookup(&key);
   if (collides(old, answer, session)) {
@@ -369,7 +355,8 @@ static __always_inline bool is_taken_in_flows(struct flow_key *answer, const str
 
 static __always_inline bool is_taken_by_client(struct flow_key *answer, const struct session *session) {
   struct client_key key = client_key_of(answer);
-  return collides(openings.lookup(&key), answer, session) || collides(clients.lookup(&key), answer, session);
+  return collides(find_opening(&key).entry, answer, session) ||
+         collides(clients.lookup(&key), answer, session);
 }
 
 static __always_inline bool is_with_server(const struct session *old, const struct flow_key *answer) {
@@ -379,14 +366,14 @@ static __always_inline bool is_with_server(const struct session *old, const stru
 /* False when a session has this port with this server. Not exact for hairpin: make_way() decides. */
 static __always_inline bool is_unused(struct flow_key *answer) {
   struct client_key key = client_key_of(answer);
-  return !flows.lookup(answer) && !is_with_server(openings.lookup(&key), answer) &&
+  return !flows.lookup(answer) && !is_with_server(find_opening(&key).entry, answer) &&
          !is_with_server(clients.lookup(&key), answer);
 }
 
 /* Whether a session takes packets like `answer`. */
 static __always_inline bool has_live_session(struct flow_key *answer, __u32 now) {
   struct client_key key = client_key_of(answer);
-  struct session *entry = openings.lookup(&key);
+  struct session *entry = find_opening(&key).entry;
   if (!entry || !matches(entry, answer, false)) entry = clients.lookup(&key);
   if (!entry || !matches(entry, answer, false)) entry = flows.lookup(answer);
   return entry && !expired(entry, answer->proto, now);
@@ -394,23 +381,27 @@ static __always_inline bool has_live_session(struct flow_key *answer, __u32 now)
 
 enum client_entry { CLIENT_ENTRY_ADDED, CLIENT_ENTRY_REPLACED, CLIENT_ENTRY_IN_USE, CLIENT_ENTRY_BUSY };
 
-/* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced now. Where that one
- * has to stay, and another CPU has just stored its successor, this one cannot be stored. */
-static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto,
-                                                            bool keeps_old) {
+/* The entry for the client: in `openings`, unless an entry in `clients` is to be replaced now. `is_free`:
+ * there is none. Where that one has to stay, and this one finds no place in `openings`, it cannot be stored.
+ */
+static __always_inline enum client_entry store_client_entry(struct session *session, __u8 proto, bool is_free,
+                                                            const struct lookup *found, __u32 *place) {
   struct client_key key = client_key_of_session(session, proto);
-  struct session *opening = openings.lookup(&key), *old = clients.lookup(&key);
-  if (keeps_old) opening = old = 0;
-  bool replaces = old != 0;
-  if (opening && !is_replaceable(opening, session, proto, true)) return CLIENT_ENTRY_IN_USE;
+  struct opening opening = {};
+  struct session *old = 0;
+  if (!is_free && !found->keeps_old) {
+    opening = find_opening(&key);
+    old = clients.lookup(&key);
+  }
+  if (opening.entry && !is_replaceable(opening.entry, session, proto, true)) return CLIENT_ENTRY_IN_USE;
   if (old && !is_replaceable(old, session, proto, true)) return CLIENT_ENTRY_IN_USE;
-  if (replaces && opening) remove_opening(&key); /* of its successor */
-  int failed = replaces  ? clients.update(&key, session)
-               : opening ? openings.update(&key, session)
-                         : add_opening(&key, session);
-  if (failed == -EEXIST && !keeps_old) return CLIENT_ENTRY_IN_USE;
-  if (failed) return CLIENT_ENTRY_BUSY;
-  return replaces ? CLIENT_ENTRY_REPLACED : CLIENT_ENTRY_ADDED;
+  if (old) {
+    if (opening.entry) free_place(opening.place, session); /* its successor */
+    return clients.update(&key, session) ? CLIENT_ENTRY_BUSY : CLIENT_ENTRY_REPLACED;
+  }
+  *place = store_opening(&key, session, !found->keeps_old);
+  if (*place != NO_PLACE) return CLIENT_ENTRY_ADDED;
+  return found->keeps_old ? CLIENT_ENTRY_BUSY : CLIENT_ENTRY_IN_USE;
 }
 
 /* Stores one direction of a new session in `flows`: 0, -EEXIST when another CPU was faster, or why there is

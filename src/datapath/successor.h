@@ -27,9 +27,8 @@ static __always_inline bool answers_successor(const struct packet *pkt, const st
 }
 
 /* For one that has lost its backend as well. promote() may just have given it the place. */
-static __always_inline void remove_successor(const struct session *session) {
-  struct client_key key = client_key_of_session(session, PROTO_TCP);
-  if (is_entry_of(openings.lookup(&key), session)) remove_opening(&key);
+static __always_inline void remove_successor(const struct session *session, const struct lookup *found) {
+  if (is_entry_of(session_at(found->place), session)) free_place(found->place, session);
   remove_flow(answer_of(session, PROTO_TCP), session);
 }
 
@@ -38,9 +37,11 @@ static __always_inline void find_successor(const struct packet *pkt, struct sess
                                            struct lookup *found, __u32 now) {
   if (found->changed || found->table != TABLE_CLIENTS || !(session->flags & SESSION_FLAG_CONTESTED)) return;
   struct client_key key = client_key_of_session(session, PROTO_TCP);
-  struct session *entry = openings.lookup(&key);
+  struct opening opening = find_opening(&key);
+  struct session *entry = opening.entry;
   if (!entry) return;
-  if (expired(entry, PROTO_TCP, now)) return remove_opening(&key);
+  found->place = hide_from_verifier(opening.place, now);
+  if (expired(entry, PROTO_TCP, now)) return free_place(found->place, session);
   if (!same_flow(&entry->front, &session->front)) return;
   if (!is_syn(pkt) && !answers_successor(pkt, entry)) return;
   found->entry = entry;

@@ -21,10 +21,8 @@ static __always_inline __u64 hide_from_compiler(__u64 value) {
 /* Loads a member once, like the kernel's READ_ONCE(): what is checked is what is used. */
 #define LOAD_ONCE(member) (*(const volatile typeof(member) *)&(member))
 
-/* For structs that are read or copied by words. Else the compiler takes it that a store of a word changes no
- * member, and goes on with what it has read of that before. */
-typedef __u32 __attribute__((may_alias)) word32;
-typedef __u64 __attribute__((may_alias)) word64;
+/* Stores a member at once and in this order. */
+#define STORE_ONCE(member, value) (*(volatile typeof(member) *)&(member) = (value))
 
 #define CACHE_LINE 64
 

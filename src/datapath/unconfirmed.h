@@ -26,6 +26,9 @@ static __always_inline void remove_holder(struct unconfirmed *place, __u32 numbe
   if (holder.check != session->check) remove_session(&holder, place->answer.proto);
 }
 
+/* Most likely not that of an earlier session of the same flow. */
+static __always_inline __u16 new_place_number(void) { return bpf_get_prandom_u32() | 1; }
+
 /* Gives a place to a new session, just before its `answer` is stored in `flows`: a free one, or that of the
  * longest idle one of the sample, whose session is removed. */
 static __always_inline void take_place(const struct session *session, const struct flow_key *answer) {

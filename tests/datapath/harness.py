@@ -25,6 +25,7 @@ from tests.datapath.punts import PuntReader
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 SESSION_ENTRIES = 1 << 16
+OPENINGS_SECRET = 0x9E3779B97F4A7C15
 RETIRED_ENTRIES = 64  # few, so that tests see what happens when it is their turn
 UNCONFIRMED_ENTRIES = 1 << 17  # many, so that chance plays no part
 
@@ -115,20 +116,30 @@ static __always_inline struct service *services_lookup(struct service_key *key) 
 # What another CPU may do while a packet looks for its session: after each lookup, the session is moved to `clients`.
 _MOVING = """
 static __always_inline void move_opening(struct client_key *key) {
-  struct session *entry = openings.lookup(key);
-  if (!entry) return;
-  clients.insert(key, entry);
-  openings.delete(key);
+  struct opening opening = find_opening(key);
+  if (!opening.entry) return;
+  clients.insert(key, opening.entry);
+  free_place(opening.place, opening.entry);
 }
 static __always_inline struct session *clients_lookup(struct client_key *key) {
   struct session *entry = clients.lookup(key);
   move_opening(key);
   return entry;
 }
-static __always_inline struct session *openings_lookup(struct client_key *key) {
-  struct session *entry = openings.lookup(key);
+static __always_inline struct opening opening_lookup(struct client_key *key) {
+  struct opening opening = find_opening(key);
   move_opening(key);
-  return entry;
+  return opening;
+}
+"""
+
+
+# What another CPU may do between the lookup of a session and the storing of a new one: it stores the same.
+_LATE = """
+static __always_inline struct session *clients_lookup(struct client_key *key) { return clients.lookup(key); }
+static __always_inline struct opening opening_lookup(struct client_key *key) {
+  struct opening none = {.place = NO_PLACE};
+  return none;
 }
 """
 
@@ -158,6 +169,7 @@ class Way(Enum):
     PREFETCHED = "prefetched"  # both, and prefetch_service() finds that
     MOVING = "moving"  # both, and find_session() has the session moved to `clients` after its first lookup
     MOVING_LATER = "moving later"  # both, and the functions that look in the tables later do
+    LATE = "late"  # both, and find_session() sees nothing of what stands in `openings`
     OVERTAKEN = "overtaken"  # both; before a later fragment leaves a note, the first one leaves its own
     HELD = "held"  # both; before the first fragment leaves a note, a later one leaves its own
 
@@ -176,6 +188,7 @@ _OTHER_CALLS = {  # code, and the functions whose lookups, or notes, it replaces
         _MOVING,
         ("refresh_partner", "remove_session", "make_way", "is_unused", "store_client_entry"),
     ),
+    Way.LATE: (_LATE, ("find_session",)),
     Way.HELD: (_LATER_FRAGMENT, ("note_first_fragment",)),
 }
 
@@ -206,9 +219,10 @@ def _with_other_calls(text: str, code: str, functions: Sequence[str]) -> str:
     for index, name in enumerate(functions):
         function = re.compile(rf"^static __always_inline [^\n]*\b{name}\(.*?^\}}$", re.MULTILINE | re.DOTALL)
         (found,) = function.finditer(text)
-        body, lookups = re.subn(r"\b(services|clients|openings)\.lookup\(", r"\1_lookup(", found[0])
+        body, lookups = re.subn(r"\b(services|clients)\.lookup\(", r"\1_lookup(", found[0])
+        body, others = re.subn(r"\bfind_opening\(", "opening_lookup(", body)
         body, notes = re.subn(r"\bstore_note\(", "fragments_store(", body)
-        assert lookups or notes
+        assert lookups or others or notes
         text = text[: found.start()] + ("" if index else code) + body + text[found.end() :]
     return text
 
@@ -220,7 +234,9 @@ def _replaced(text: str, what: str, by: str) -> str:
 
 def defines(entries: int) -> str:
     """What the control plane puts before the text. As in the tests, on one CPU."""
-    return f"#define SESSION_ENTRIES {entries}\n#define CPUS 1\n"
+    return (
+        f"#define SESSION_ENTRIES {entries}\n#define CPUS 1\n#define OPENINGS_SECRET {OPENINGS_SECRET}ULL\n"
+    )
 
 
 def _compile(hook: Hook, own_clock: bool, way: Way, sessions: int | None) -> Module:

@@ -49,6 +49,7 @@ def clear_array(fd: int) -> None:
 
 def clear(fd: int) -> None:
     """Empties a hash map."""
+    assert bpf.map_spec(fd).type != bpf.MAP_TYPE_ARRAY, "an array has no entries to delete"
     for key in list(keys(fd)):
         bpf.delete(fd, key)
 

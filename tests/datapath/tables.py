@@ -6,12 +6,15 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from k8slbrp import abi
-from k8slbrp.maps import backend_check, head_check, rewrite_check, service_hash
+from k8slbrp.maps import backend_check, endpoint_hash, head_check, known_bit, rewrite_check, service_hash
 from pcnhost.engine import bpf
+from testbed.openings import Openings
 from tests.datapath import maps
+from tests.datapath.harness import OPENINGS_SECRET
 
 FRONTEND, BACKEND = abi.CONSTANTS["SIDE_FRONTEND"], abi.CONSTANTS["SIDE_BACKEND"]
 ARP_REPLY, FLOOD, REJECT, FRAGMENT_HOLD, FRAGMENT_RELEASE, RESET = range(abi.CONSTANTS["REASON_COUNT"])
@@ -43,20 +46,6 @@ def service_key(vip: str, port: int, proto: int) -> bytes:
 
 
 SHORT_TIMEOUTS = {proto: (60,) * len(states) for proto, states in TIMEOUTS.items()}
-
-
-def _hash_of_endpoint(address: bytes, port: int, proto: int) -> int:
-    """endpoint_hash() of abi.h, which is made for this machine's byte order."""
-    (number,) = struct.unpack("=I", address)
-    (swapped,) = struct.unpack("=H", port.to_bytes(2))
-    value = (number << 32 | swapped << 8 | proto) * 0x9E3779B97F4A7C15 % (1 << 64)
-    value ^= value >> 32
-    value = value * 0xBF58476D1CE4E5B9 % (1 << 64)
-    return value >> 32
-
-
-def _known_bit(address: bytes, port: int, proto: int) -> int:
-    return _hash_of_endpoint(address, port, proto) % int(abi.CONSTANTS["KNOWN_BITS"])
 
 
 @dataclass(frozen=True)
@@ -209,6 +198,10 @@ class Tables:
     _source_sets: dict[bytes, int] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)  # of services set from now on: by backend
 
+    @cached_property
+    def openings(self) -> Openings:
+        return Openings(self.datapath.maps["openings"], OPENINGS_SECRET)
+
     def reset(self) -> None:
         """Back to a cube without ports, services and sessions."""
         for name in (
@@ -219,9 +212,9 @@ class Tables:
             "endpoints",
             "fragments",
             *MORE_TABLES,
-            *SESSION_TABLES,
         ):
             maps.clear(self.datapath.maps[name])
+        self.forget_all()
         for index in range(MAX_PORTS):
             self._write("ports", struct.pack("=I", index), bytes(abi.size("port")))
             self.datapath.disconnect(index)
@@ -256,7 +249,7 @@ class Tables:
         self._write("settings", bytes(4), bytes(settings))
 
     def _know(self, address: str, port: int, proto: int) -> None:
-        for bit in (_known_bit(ip(address), port, proto), _known_bit(ip(address), 0, 0)):
+        for bit in (known_bit(address, port, proto), known_bit(address, 0, 0)):
             index = bit // 64
             self._known[index] = self._known.get(index, 0) | 1 << bit % 64
             self._write("known", struct.pack("=I", index), struct.pack("=Q", self._known[index]))
@@ -465,14 +458,25 @@ class Tables:
         """What packets of this flow find."""
         for table in SESSION_TABLES:
             key = flow.flow_key() if table == "flows" else flow.client_key()
-            raw = bpf.lookup(self.datapath.maps[table], key, abi.size("session"))
+            raw = self._entry(table, key)
             if raw is not None and (session := Session.unpack(raw, table)).serves(flow):
                 return session
         return None
 
     def sessions(self, *tables: str) -> int:
         """The number of entries, of all tables unless told."""
-        return sum(1 for table in tables or SESSION_TABLES for _ in maps.keys(self.datapath.maps[table]))
+        return sum(len(self.entries(table)) for table in tables or SESSION_TABLES)
+
+    def entries(self, table: str) -> dict[bytes, bytes]:
+        """struct session by key of a table of sessions."""
+        if table == "openings":
+            return self.openings.entries()
+        return {key: value or b"" for key, value in maps.contents(self.datapath.maps[table]).items()}
+
+    def _entry(self, table: str, key: bytes) -> bytes | None:
+        if table == "openings":
+            return self.openings.lookup(key)
+        return bpf.lookup(self.datapath.maps[table], key, abi.size("session"))
 
     def age(self, ticks: int) -> None:
         """Makes all sessions, fragment notes and affinities older."""
@@ -487,12 +491,13 @@ class Tables:
 
     def _changed(self, name: str, layout: str) -> Iterator[Any]:
         """All entries of a map, each of which is written back as the caller has left it."""
-        for key in list(maps.keys(self.datapath.maps[name])):
-            raw = bpf.lookup(self.datapath.maps[name], key, abi.size(layout))
-            assert raw is not None
+        for key, raw in self.entries(name).items():
             entry = abi.struct(layout).from_buffer_copy(raw)
             yield entry
-            self._write(name, key, bytes(entry))
+            if name == "openings":
+                self.openings.update(key, bytes(entry))
+            else:
+                self._write(name, key, bytes(entry))
 
     def _age_hints(self, ticks: int) -> None:
         """Those of the clients in `flows`."""
@@ -502,7 +507,7 @@ class Tables:
         for raw in maps.keys(self.datapath.maps["flows"]):
             key = abi.struct("flow_key").from_buffer_copy(raw)
             client = (key.saddr, key.sport) if key.side == FRONTEND else (key.daddr, key.dport)
-            indexes.add(_hash_of_endpoint(client[0].to_bytes(4), client[1], key.proto) % entries)
+            indexes.add(endpoint_hash(_text(client[0]), client[1], key.proto) % entries)
         for index in indexes:
             (last_used,) = struct.unpack("=I", bpf.lookup(fd, struct.pack("=I", index), 4) or bytes(4))
             older = struct.pack("=I", (last_used - ticks) & 0xFFFFFFFF | 1)
@@ -522,11 +527,21 @@ class Tables:
             else:
                 entry.back.server ^= 1
 
+    def forget_all(self) -> None:
+        """Evicts all sessions."""
+        maps.clear(self.datapath.maps["clients"])
+        maps.clear(self.datapath.maps["flows"])
+        self.openings.clear()
+
     def forget(self, flow: Flow, *tables: str) -> None:
-        """Evicts what is kept for a flow, as the kernel may when there is no room."""
+        """Evicts what is kept for a flow, as happens when there is no room."""
         for table in tables or SESSION_TABLES:
             key = flow.flow_key() if table == "flows" else flow.client_key()
-            if bpf.lookup(self.datapath.maps[table], key, abi.size("session")) is not None:
+            if self._entry(table, key) is None:
+                continue
+            if table == "openings":
+                self.openings.delete(key)
+            else:
                 bpf.delete(self.datapath.maps[table], key)
 
     def events(self) -> dict[str, int]:

@@ -76,7 +76,7 @@ def test_other_backends_come_and_go(lab: Lab, chunks: bool) -> None:
     for kept in (others[:3], others[3:], [], [("10.2.0.1", SERVER_PORT), *others]):
         serve(lab, [*kept, (first, SERVER_PORT)], chunks=chunks)
         assert backend_of(lab) == first
-        maps.clear(lab.datapath.maps["openings"])
+        lab.tables.openings.clear()
 
 
 @either
@@ -88,7 +88,7 @@ def test_the_backend_gets_no_sessions_any_more(lab: Lab, chunks: bool, drained: 
     second = backend_of(lab)
     assert second != first
     serve(lab, chunks=chunks)
-    maps.clear(lab.datapath.maps["openings"])
+    lab.tables.openings.clear()
     assert backend_of(lab) == second, "the new choice is remembered"
 
 

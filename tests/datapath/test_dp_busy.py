@@ -98,11 +98,6 @@ def small() -> Iterator[Make]:
 
 
 @pytest.fixture
-def openings(small: Make, hook: Hook, multi: bool) -> Small:
-    return small("openings", hook, multi)
-
-
-@pytest.fixture
 def clients(small: Make, hook: Hook, multi: bool) -> Small:
     return small("clients", hook, multi)
 
@@ -120,17 +115,6 @@ def notes(small: Make, hook: Hook, multi: bool) -> Small:
 @pytest.fixture
 def affinities(small: Make, hook: Hook, multi: bool) -> Small:
     return small("affinities", hook, multi)
-
-
-@each_exchange
-def test_no_room_for_a_new_session(openings: Small, exchange: Exchange) -> None:
-    openings.fill()
-    assert_dropped(openings.lab.from_client(exchange.request(CLIENT, VIP, PLAIN)))
-    assert openings.lab.tables.events() == {"table_busy": 1}
-    openings.make_room()
-    talk.request(openings.lab, VIP, SERVER, "S", exchange=exchange)
-    talk.answer(openings.lab, VIP, SERVER, "SA", exchange=exchange)
-    assert openings.lab.tables.events() == {"table_busy": 1, "new_session": 1}
 
 
 @each_exchange

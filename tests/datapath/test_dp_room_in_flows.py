@@ -218,5 +218,5 @@ def test_a_session_that_is_over_does_not_take_its_successor_along(lab: Lab, exch
         bpf.update(places, bpf.u32(index), place)
     lab.datapath.set_clock(1000 + DAY)
     assert ask(lab, exchange, USER, "S")
-    assert len(maps.contents(lab.datapath.maps["openings"])) == 1
+    assert lab.tables.sessions("openings") == 1
     assert tell(lab, exchange, USER, "SA")

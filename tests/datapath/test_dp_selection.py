@@ -10,7 +10,6 @@ from socket import IPPROTO_TCP, IPPROTO_UDP
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath import maps
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
     EXCHANGES,
@@ -77,7 +76,7 @@ def test_clients_spread_evenly(lab: Lab, chunks: bool) -> None:
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
 def test_same_flow_same_backend(lab: Lab, exchange: Exchange, chunks: bool) -> None:
     before = choices(lab, exchange, 50, chunks)
-    maps.clear(lab.datapath.maps["openings"])
+    lab.tables.openings.clear()
     assert choices(lab, exchange, 50, chunks) == before
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from pcnhost.engine.source import Hook
-from tests.datapath import maps
 from tests.datapath.harness import Datapath
 from tests.datapath.lab import (
     CLIENT_IF,
@@ -30,7 +29,7 @@ from tests.datapath.packets import (
     SERVER_PORT,
     VIP,
 )
-from tests.datapath.tables import SESSION_TABLES, SHORT_TIMEOUTS
+from tests.datapath.tables import SHORT_TIMEOUTS
 from tests.datapath.talk import answer, request
 
 each_exchange = pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
@@ -185,8 +184,7 @@ def open_at_all_source_ports(lab: Lab, last_flags: str) -> list[int]:
             request(lab, VIP, SERVER, "S", sport=port)
         assert lab.from_client(SYN_TO_OTHER_VIP).out == SERVER_IF
         ports.append(source_port(lab))
-        for table in SESSION_TABLES:
-            maps.clear(lab.datapath.maps[table])
+        lab.tables.forget_all()
     assert len(set(ports)) == SOURCE_PORT_ATTEMPTS
     for port in ports:
         request(lab, VIP, SERVER, "S", sport=port)

@@ -28,6 +28,7 @@ from testbed import topology
 from testbed.api import Api
 from testbed.lab import Lab
 from testbed.netns import inside
+from testbed.openings import Openings
 from testbed.topology import ConnectedCube
 from tests.datapath import maps
 from tests.engine.support import eventually
@@ -140,8 +141,9 @@ class Scene:
         return int(abi.struct("session").from_buffer_copy(entry).state)
 
     def forget_sessions(self) -> None:
-        """Evicts all sessions, as the kernel may when there is no room."""
-        for name in ("clients", "openings", "flows"):
+        """Evicts all sessions."""
+        Openings.at(self.maps / "openings").clear()
+        for name in ("clients", "flows"):
             fd = kernel.open_map(self.maps / name)
             maps.clear(fd)
             os.close(fd)

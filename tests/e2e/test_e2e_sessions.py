@@ -116,6 +116,26 @@ def test_idle_sessions_survive_many_short_ones(live: Live) -> None:
     assert lost == []
 
 
+@pytest.mark.parametrize("live", [{"max-sessions": 8192}], indirect=True)
+def test_pages_miss_no_session_that_stays(live: Live) -> None:
+    """Those that have been shown move on to another table before the next page is read."""
+    live.api.post(TCP_PATH, {"backend": [{"ip": backend(0), "port": PORT}]})
+    flows = {1024 + number: flow(number) for number in range(60)}
+    for one in flows.values():
+        live.send(one, SYN)
+    shown, page = set(), {"next": None}
+    while "next" in page:
+        after = {"after": page["next"]} if page["next"] else {}
+        page = live.api.post(
+            "k8slbrp/lb1/sessions/find", {"vip": VIP, "state": "OPENING", "limit": 5, **after}
+        )
+        new = {session["client-port"] for session in page["session"]} - shown
+        shown |= new
+        for port in new:
+            live.connect(flows[port])
+    assert shown == flows.keys()
+
+
 # Uploads over one connection until standard input ends; says when the first one is done, and how many at the end.
 UPLOADS = f"""
 import http.client, select, sys

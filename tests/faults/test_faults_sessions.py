@@ -61,4 +61,4 @@ def test_a_session_has_ended_though_its_server_answers_meanwhile(host: Host) -> 
     assert host.injector.fired
     os.close(clients)
     os.close(flows)
-    assert [count(directory / name) for name in ("openings", "flows", "clients")] == [0, 0, 0]
+    assert [count(directory / name) for name in ("flows", "clients")] == [0, 0]

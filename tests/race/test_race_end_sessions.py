@@ -15,6 +15,7 @@ from bench import kernel
 from bench.host import Host
 from k8slbrp import abi
 from pcnhost.engine import bpf
+from testbed.openings import Openings
 from tests.race.racers import Step, Track, serve
 from tests.race.test_race_flood import let_be_idle
 
@@ -42,12 +43,10 @@ def answer(sport: int) -> Step:
 
 def client_ports(host: Host) -> set[int]:
     """Of all sessions that there are."""
-    found = set()
-    for name in ("clients", "openings"):
-        fd = kernel.open_map(host.map_path("race", name))
-        found |= {abi.struct("client_key").from_buffer_copy(key).port for key in bpf.keys(fd)}
-        os.close(fd)
-    return found
+    fd = kernel.open_map(host.map_path("race", "clients"))
+    keys = [*bpf.keys(fd), *Openings.at(host.map_path("race", "openings")).entries()]
+    os.close(fd)
+    return {abi.struct("client_key").from_buffer_copy(key).port for key in keys}
 
 
 class Removals:
@@ -89,7 +88,7 @@ def end_while_used(host: Host, track: Track, packets: list[Step]) -> int:
 
 def test_a_session_that_goes_on_is_not_ended_as_idle(host: Host, on_track: Callable[[int], Track]) -> None:
     """Each session gets one packet. Whether it was ended before that, and so begins anew, or not: it is there."""
-    track = on_track(1 << 14)
+    track = on_track(1 << 20)  # `openings` has room for all of them at once
     serve(host, VIP, SERVER)
     scripts = [[make(port) for port in PORTS] for make in (request, answer, request)]
     ended = missing = 0

@@ -15,6 +15,7 @@ from bench import kernel
 from bench.host import Host
 from k8slbrp import abi
 from pcnhost.engine import bpf
+from testbed.openings import Openings
 from tests.datapath import maps
 from tests.datapath.headers import ACK, FIN, SYN
 from tests.race.racers import Step, Track, serve
@@ -44,18 +45,17 @@ def request(client: str, in_port: int, vip: str, sport: int, flags: int) -> Step
 
 def sessions(host: Host) -> set[tuple[bytes, bytes]]:
     """Both flows of each session that there is."""
-    found = set()
-    for name in ("clients", "openings", "flows"):
+    values = [*Openings.at(host.map_path("race", "openings")).entries().values()]
+    for name in ("clients", "flows"):
         with opened(host, name) as fd:
-            for value in maps.contents(fd).values():
-                assert value is not None
-                session = abi.struct("session").from_buffer_copy(value)
-                found.add((bytes(session.front), bytes(session.back)))
-    return found
+            values += [value or b"" for value in maps.contents(fd).values()]
+    there = [abi.struct("session").from_buffer_copy(value) for value in values]
+    return {(bytes(session.front), bytes(session.back)) for session in there}
 
 
 def forget_sessions(host: Host) -> None:
-    for name in ("clients", "openings", "flows"):
+    Openings.at(host.map_path("race", "openings")).clear()
+    for name in ("clients", "flows"):
         with opened(host, name) as fd:
             maps.clear(fd)
 

@@ -76,7 +76,7 @@ def test_a_client_port_is_used_for_one_service_after_the_other(track: Track) -> 
 
 
 def test_entries_are_evicted(host: Host, track: Track) -> None:
-    """Without an answer sessions stay in the LRU map, which has room for a few of these clients, on both CPUs alike."""
+    """Without an answer sessions stay in `openings`, which has room for a few of these clients."""
     asking = [
         Step("10.64.0.0", vip, sport, 80, CLIENT_IF, server, clients=512)
         for sport, vip, server in ((4000, VIP, SERVER), (4001, OTHER_VIP, OTHER_SERVER))
