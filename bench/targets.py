@@ -63,6 +63,8 @@ def _targets() -> Iterator[Target]:
         for case, limit in (("tcp forward", 1.3), ("tcp reverse", 1.3), ("pass", 1.3), ("new session", 1.45)):
             name = f"{hook}, {case}: with 10,000 services and 500,000 sessions, over 1 and 1"
             yield Target(name, limit, True, f"per_packet/{hook}/large over small/{case}")
+        name = f"{hook}, new session: with 10,000 services and 500,000 sessions, multiples of the floor"
+        yield Target(name, 1.45 * new, True, f"per_packet/{hook}/large/new session/ratio/median")
 
     large = "end_to_end/10000 services"
     yield Target("throughput over plain redirect", 0.95, False, f"{large}/throughput/cube_tc/ratio/median")
