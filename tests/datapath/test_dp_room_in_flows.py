@@ -28,6 +28,7 @@ from tests.datapath.packets import (
 SESSIONS = 1024
 FLOWS = SESSIONS // 2  # entries of the table
 PLACES = FLOWS // 4  # of sessions that are not confirmed
+BESIDE = 4  # more than can be expected whose tag another client has in `openings`: they have two entries
 FLOOD = 2 * FLOWS
 DAY = 86_400  # ticks
 USER, NEW, FORGED = 2000, 3000, 10000  # source ports; the forged ones begin here
@@ -143,7 +144,7 @@ def test_a_session_that_leaves_its_backend_takes_no_other_answers_along(lab: Lab
 )
 def test_a_flood_keeps_no_new_client_out(lab: Lab, exchange: Exchange, flags: str, answer: str) -> None:
     flood(lab, exchange, flags, answer)
-    assert lab.tables.sessions("flows") <= PLACES
+    assert lab.tables.sessions("flows") <= PLACES + BESIDE
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
 
@@ -153,7 +154,7 @@ def test_neither_does_one_whose_packets_come_twice(lab: Lab, exchange: Exchange)
     flood(lab, exchange)
     lab.datapath.set_clock(1001)
     flood(lab, exchange)
-    assert lab.tables.sessions("flows") <= PLACES
+    assert lab.tables.sessions("flows") <= PLACES + BESIDE
     for port in range(NEW, NEW + 100):
         assert opens(lab, exchange, port)
 

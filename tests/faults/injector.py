@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+import os
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -100,7 +101,7 @@ def _library() -> Path:
     source, library = Path(__file__).with_name("preload.cpp"), _BUILD / "libpreload.so"
     if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
         _BUILD.mkdir(parents=True, exist_ok=True)
-        fresh = library.with_suffix(".new")
+        fresh = library.with_suffix(f".{os.getpid()}")
         options = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared"]
         subprocess.run(["c++", *options, "-o", fresh, source], check=True)
         fresh.rename(library)
