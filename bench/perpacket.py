@@ -33,9 +33,7 @@ _PORTS_PER_ADDRESS = 50_000
 _CUBE_TYPE = {Hook.TC: "TC", Hook.XDP: "XDP_SKB"}
 
 BACKENDS = 10
-AT_A_TIME = (
-    256  # of a cube's sessions, this part is opened at a time: hardly any five of them want the same set
-)
+AT_A_TIME = 256  # this part of a cube's sessions is opened at once: hardly any five of them want one set
 COUNTED = "multi"  # the setup of which the counters' cost is measured
 
 Measurement = Callable[[], float]

@@ -225,10 +225,10 @@ def _buckets(endpoint: Endpoint, buckets: int) -> tuple[int, int]:
 
 def endpoint_hash(ip: str, port: int, protocol: int) -> int:
     """Of an address, port and protocol."""
-    return _mixed_endpoint(ip, port, protocol, 0x9E3779B97F4A7C15)
+    return _mix_endpoint(ip, port, protocol, 0x9E3779B97F4A7C15)
 
 
-def _mixed_endpoint(ip: str, port: int, protocol: int, multiplier: int) -> int:
+def _mix_endpoint(ip: str, port: int, protocol: int, multiplier: int) -> int:
     raw_ip, raw_port = _raw(ip, port)
     number = (raw_ip << 32 | raw_port << 8 | protocol) * multiplier & _MASK
     number ^= number >> 32
@@ -245,7 +245,7 @@ def openings_secret() -> int:
 
 def opening_hash(ip: str, port: int, protocol: int, secret: int) -> int:
     """Of a client."""
-    return _mixed_endpoint(ip, port, protocol, secret)
+    return _mix_endpoint(ip, port, protocol, secret)
 
 
 def known_bit(ip: str, port: int, protocol: int) -> int:

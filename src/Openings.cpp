@@ -59,14 +59,15 @@ std::optional<Openings::Entry> Openings::read(const abi::opening_set &set, uint3
 
 std::optional<Openings::Found> Openings::look_for(const abi::client_key &client) const {
   const uint32_t hash = abi::opening_hash(&client, secret_);
+  const uint16_t tag = abi::opening_tag(hash);
   auto &set = sets_[abi::opening_set_of(hash, count_)];
   for (uint32_t way = 0; way < OPENING_WAYS; ++way) {
-    if (tag_of(set, way) != abi::opening_tag(hash)) continue;
+    if (tag_of(set, way) != tag) continue;
     const auto entry = read(set, way);
     if (!entry || entry->proto != client.proto) return std::nullopt;
     const auto &front = entry->session.front;
     if (front.client != client.ip || front.client_port != client.port) return std::nullopt;
-    return Found{&set, way, entry->session};
+    return Found{&set, way, tag, entry->session};
   }
   return std::nullopt;
 }
@@ -77,10 +78,9 @@ std::optional<abi::session> Openings::find(const abi::client_key &client) const 
 }
 
 bool Openings::remove(const abi::client_key &client, uint32_t check) const {
-  const auto found = look_for(client);
+  auto found = look_for(client);
   if (!found || found->session.check != check) return false;
-  uint16_t tag = abi::opening_tag(abi::opening_hash(&client, secret_));
-  return __atomic_compare_exchange_n(&found->set->tags[found->way], &tag, uint16_t{0}, false,
+  return __atomic_compare_exchange_n(&found->set->tags[found->way], &found->tag, uint16_t{0}, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 

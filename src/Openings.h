@@ -41,6 +41,7 @@ class Openings {
   struct Found {
     abi::opening_set *set;
     uint32_t way;
+    uint16_t tag;
     abi::session session;
   };
 

@@ -61,22 +61,21 @@ class Openings:
         ]
 
     def lookup(self, key: bytes) -> bytes | None:
-        place = self._find(key)
-        return bytes(place[0].sessions[place[1]]) if place else None
+        try:
+            a_set, way = self._place(key)
+        except KeyError:
+            return None
+        return bytes(a_set.sessions[way])
 
     def update(self, key: bytes, session: bytes) -> None:
         """Replaces an entry; KeyError when there is none."""
-        place = self._find(key)
-        if place is None:
-            raise KeyError(key)
-        place[0].sessions[place[1]] = abi.struct("session").from_buffer_copy(session)
+        a_set, way = self._place(key)
+        a_set.sessions[way] = abi.struct("session").from_buffer_copy(session)
 
     def delete(self, key: bytes) -> None:
         """KeyError when there is none."""
-        place = self._find(key)
-        if place is None:
-            raise KeyError(key)
-        place[0].tags[place[1]] = 0
+        a_set, way = self._place(key)
+        a_set.tags[way] = 0
 
     def clear(self) -> None:
         for a_set in self._used_sets():
@@ -87,10 +86,6 @@ class Openings:
         """The number of the set in which a client's session stands, and its tag there."""
         hashed = opening_hash(ip, port, proto, self.secret)
         return hashed * self._count >> 32, hashed & 0xFFFF | 0x8000
-
-    def _home(self, key: bytes) -> tuple[int, int]:
-        client = abi.struct("client_key").from_buffer_copy(key)
-        return self.home_of(address(client.ip), client.port, client.proto)
 
     def set_writers(self, number: int, writers: int) -> None:
         """Says how many CPUs are about to write into a set."""
@@ -108,9 +103,14 @@ class Openings:
         """How many CPUs are about to write, into all sets."""
         return sum(a_set.writers for a_set in self._sets)
 
-    def _find(self, key: bytes) -> tuple[Any, int] | None:
-        a_set = self._sets[self._home(key)[0]]
-        return next(((a_set, way) for way in _used(a_set) if _key(a_set, way) == key), None)
+    def _place(self, key: bytes) -> tuple[Any, int]:
+        client = abi.struct("client_key").from_buffer_copy(key)
+        number, _ = self.home_of(address(client.ip), client.port, client.proto)
+        a_set = self._sets[number]
+        for way in _used(a_set):
+            if _key(a_set, way) == key:
+                return a_set, way
+        raise KeyError(key)
 
 
 def _used(a_set: Any) -> Iterator[int]:

@@ -285,10 +285,14 @@ static inline __u32 backend_bucket(__u32 hash, __u32 choice, __u32 buckets) {
 #define KNOWN_BITS (1 << 20)
 #define KNOWN_WORDS (KNOWN_BITS / 64)
 
-static inline __u32 endpoint_hash(__be32 ip, __be16 port, __u8 proto) {
-  __u64 hash = ((__u64)ip << 32 | (__u32)port << 8 | proto) * 0x9e3779b97f4a7c15ULL;
+static inline __u32 mix_endpoint(__be32 ip, __be16 port, __u8 proto, __u64 multiplier) {
+  __u64 hash = ((__u64)ip << 32 | (__u32)port << 8 | proto) * multiplier;
   hash ^= hash >> 32;
   return (__u32)((hash * 0xbf58476d1ce4e5b9ULL) >> 32);
+}
+
+static inline __u32 endpoint_hash(__be32 ip, __be16 port, __u8 proto) {
+  return mix_endpoint(ip, port, proto, 0x9e3779b97f4a7c15ULL);
 }
 
 /*
@@ -402,9 +406,7 @@ struct opening_set {
 /* As endpoint_hash(), but for a secret, an odd number: nobody who does not know it can choose clients of one
  * set. */
 static inline __u32 opening_hash(const struct client_key *key, __u64 secret) {
-  __u64 hash = ((__u64)key->ip << 32 | (__u32)key->port << 8 | key->proto) * secret;
-  hash ^= hash >> 32;
-  return (__u32)((hash * 0xbf58476d1ce4e5b9ULL) >> 32);
+  return mix_endpoint(key->ip, key->port, key->proto, secret);
 }
 
 static inline __u32 opening_set_of(__u32 hash, __u32 sets) { return (__u64)hash * sets >> 32; }

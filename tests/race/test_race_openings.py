@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import kernel
 from bench.host import Host
 from pcnhost.engine import bpf
 from testbed.openings import Openings
 from tests.race.racers import Step, Track, serve
+from tests.race.test_race_ends import opened
 
 pytestmark = [pytest.mark.root, pytest.mark.serial]
 
@@ -33,15 +33,6 @@ def request(client: str, sport: int, vip: str = VIP, server: tuple[str, int] = S
 
 def answer(client: str, sport: int, vip: str = VIP, server: tuple[str, int] = SERVER) -> Step:
     return Step(server[0], client, server[1], sport, SERVERS_IF, (client, sport), (vip, 80), proto=UDP)
-
-
-def flows_of(host: Host) -> list[bytes]:
-    """The keys of the table."""
-    fd = kernel.open_map(host.map_path("race", "flows"))
-    try:
-        return list(bpf.keys(fd))
-    finally:
-        os.close(fd)
 
 
 def clients_of_one_set(openings: Openings, number: int) -> list[tuple[str, int]]:
@@ -70,7 +61,8 @@ def test_new_sessions_in_one_set(host: Host, on_track: Callable[[int], Track]) -
         for tally in track.race([steps[:half], steps[half:]], lambda sent: True, in_one_run=half):
             assert (tally.right, tally.wrong) == (tally.sent, 0)
         assert (len(openings.entries()), openings.writers()) == (0, 0)
-        met += len(flows_of(host)) // 2
+        with opened(host, "flows") as fd:
+            met += len(list(bpf.keys(fd))) // 2
         host.api.post("k8slbrp/race/sessions/end", {"idle-min": 0})
     assert met, "the CPUs have never met"
 
